@@ -1,0 +1,82 @@
+import * as arrow from 'apache-arrow'
+import { failure } from '../errors/index.js'
+import { field, type Field, type Schema, type TimeUnit } from '../schema/index.js'
+import { bitmapBytes, sliceBits } from './bitmap.js'
+import { BoolColumn } from './bool-column.js'
+import { BytesColumn } from './bytes-column.js'
+import type { Column, Values } from './column.js'
+import { DecimalColumn } from './decimal-column.js'
+import { DictionaryColumn } from './dictionary-column.js'
+import { ListColumn } from './list-column.js'
+import { fixedColumn } from './make-column.js'
+
+const unitNames: readonly TimeUnit[] = ['s', 'ms', 'us', 'ns']
+
+/** The field of an Arrow type. @throws `Schema` for types that Millrace has no kind for */
+export const fieldFromArrow = (type: arrow.DataType, nullable: boolean): Field => {
+  const found = notNullable(type)
+  if (found === undefined) {
+    throw failure({ tag: 'Schema', code: 'UNSUPPORTED_ARROW_TYPE', problem: `columns of the Arrow type ${String(type)} cannot be read`, remedy: 'Cast the column where the file is written, or leave it out with columns.' })
+  }
+  return nullable ? field.nullable(found) : found
+}
+
+const notNullable = (type: arrow.DataType): Field | undefined => {
+  if (arrow.DataType.isBool(type)) return field.bool()
+  if (arrow.DataType.isInt(type)) {
+    const name = `${type.isSigned ? 'int' : 'uint'}${type.bitWidth}` as 'int32'
+    return field[name]()
+  }
+  if (arrow.DataType.isFloat(type)) return type.precision === arrow.Precision.DOUBLE ? field.float64() : type.precision === arrow.Precision.SINGLE ? field.float32() : undefined
+  if (arrow.DataType.isUtf8(type)) return field.utf8()
+  if (arrow.DataType.isBinary(type)) return field.binary()
+  if (arrow.DataType.isDate(type) && type.unit === arrow.DateUnit.DAY) return field.date()
+  if (arrow.DataType.isTimestamp(type)) return field.timestamp({ unit: unitNames[type.unit]! })
+  if (arrow.DataType.isDecimal(type) && type.bitWidth === 128) return field.decimal(type.precision, type.scale)
+  if (arrow.DataType.isDictionary(type)) {
+    const of = notNullable(type.dictionary as arrow.DataType)
+    return of === undefined ? undefined : field.dictionary(of)
+  }
+  if (arrow.DataType.isList(type)) {
+    const item = type.children[0]!
+    const of = notNullable(item.type as arrow.DataType)
+    return of === undefined ? undefined : field.list(item.nullable ? field.nullable(of) : of)
+  }
+  return undefined
+}
+
+/** The Millrace schema of an Arrow schema. */
+export const schemaFromArrow = (schema: arrow.Schema): Schema =>
+  Object.fromEntries(schema.fields.map(({ name, type, nullable }) => [name, fieldFromArrow(type as arrow.DataType, nullable)]))
+
+const validityOf = (data: arrow.Data): Uint8Array | undefined => {
+  if (data.nullCount === 0 || data.nullBitmap === undefined || data.nullBitmap.length === 0) return undefined
+  return data.offset % 8 === 0 ? data.nullBitmap.subarray(data.offset >> 3, (data.offset >> 3) + bitmapBytes(data.length)) : sliceBits(data.nullBitmap, data.offset, data.length)
+}
+
+/** The column over Arrow data, sharing its buffers where the layout allows. */
+export const columnFromArrow = (data: arrow.Data, as?: Field): Column => {
+  const target = as ?? fieldFromArrow(data.type as arrow.DataType, data.nullCount > 0)
+  const validity = validityOf(data)
+  switch (target.kind) {
+    case 'bool':
+      return new BoolColumn(target, sliceBits(data.values as Uint8Array, data.offset, data.length), data.length, validity)
+    case 'utf8':
+    case 'binary':
+      return new BytesColumn(target, (data.valueOffsets as Int32Array).subarray(0, data.length + 1), data.values as Uint8Array, validity)
+    case 'decimal': {
+      const words = data.values as Uint32Array
+      const copy = words.byteOffset % 8 === 0 ? words : words.slice()
+      return new DecimalColumn(target, new BigInt64Array(copy.buffer, copy.byteOffset, data.length * 2), validity)
+    }
+    case 'dictionary': {
+      const dictionary = data.dictionary as arrow.Vector
+      const joined = dictionary.data.length === 1 ? dictionary.data[0]! : (arrow.vectorFromArray(dictionary.toArray() as unknown[], dictionary.type as arrow.DataType).data[0] as arrow.Data)
+      return new DictionaryColumn(target, Int32Array.from((data.values as Int32Array).subarray(0, data.length)), columnFromArrow(joined), validity)
+    }
+    case 'list':
+      return new ListColumn(target, (data.valueOffsets as Int32Array).subarray(0, data.length + 1), columnFromArrow(data.children[0]!, target.params.item), validity)
+    default:
+      return fixedColumn(target, (data.values as Values).subarray(0, data.length) as Values, validity)
+  }
+}

@@ -1,0 +1,43 @@
+import { failure, isMillraceError, type ErrorPosition, type MillraceError } from './millrace-error.js'
+
+const systemErrors: Record<string, { tag: 'NotFound' | 'AlreadyExists' | 'Storage'; problem: string; remedy: string }> = {
+  ENOENT: { tag: 'NotFound', problem: 'the file does not exist', remedy: 'Check the path.' },
+  ENOTDIR: { tag: 'NotFound', problem: 'a part of the path is not a folder', remedy: 'Check the path.' },
+  EISDIR: { tag: 'Storage', problem: 'the path is a folder', remedy: 'Name a file, or a glob of files in it.' },
+  EEXIST: { tag: 'AlreadyExists', problem: 'the file exists already', remedy: "Pass ifExists: 'replace' to replace it." },
+  EACCES: { tag: 'Storage', problem: 'permission denied', remedy: 'Check the permissions of the path.' },
+  EPERM: { tag: 'Storage', problem: 'operation not permitted', remedy: 'Check the permissions of the path.' },
+  EROFS: { tag: 'Storage', problem: 'the file system is read-only', remedy: 'Write somewhere else.' },
+  ENOSPC: { tag: 'Storage', problem: 'the disk is full', remedy: 'Free some space and run it again: nothing half-written was left.' },
+  EDQUOT: { tag: 'Storage', problem: 'the disk quota is used up', remedy: 'Free some space and run it again.' },
+  EMFILE: { tag: 'Storage', problem: 'too many files are open', remedy: 'Raise the limit of open files (ulimit -n).' },
+  EIO: { tag: 'Storage', problem: 'the device reported an input/output error', remedy: 'Check the disk.' },
+  ECONNREFUSED: { tag: 'Storage', problem: 'the connection was refused', remedy: 'Check the address and that the server is running.' },
+  ECONNRESET: { tag: 'Storage', problem: 'the connection was reset', remedy: 'Try again.' },
+  ENOTFOUND: { tag: 'Storage', problem: 'the host name could not be resolved', remedy: 'Check the address.' },
+}
+
+/** Makes any thrown value a {@link MillraceError}; one that already is keeps its identity unless `position` adds to it. */
+export const fromUnknown = (thrown: unknown, position: ErrorPosition = {}): MillraceError => {
+  if (isMillraceError(thrown)) return Object.keys(position).length === 0 ? thrown : thrown.at(position)
+  if (thrown instanceof Error) {
+    if (thrown.name === 'AbortError') {
+      return failure({ tag: 'Aborted', code: 'ABORTED', problem: 'the work was aborted', position, cause: thrown })
+    }
+    const code = (thrown as NodeJS.ErrnoException).code
+    const known = code === undefined ? undefined : systemErrors[code]
+    if (code !== undefined && known !== undefined) {
+      const source = position.source ?? (thrown as NodeJS.ErrnoException).path
+      return failure({ ...known, code, position: { ...position, source }, cause: thrown })
+    }
+    return failure({ tag: 'Internal', code: code ?? 'UNEXPECTED', problem: thrown.message || thrown.name, position, cause: thrown })
+  }
+  return failure({ tag: 'Internal', code: 'UNEXPECTED', problem: String(thrown), position, cause: thrown })
+}
+
+/** Throws the `Aborted` error when the signal has fired. */
+export const throwIfAborted = (signal: AbortSignal | undefined): void => {
+  if (signal?.aborted === true) {
+    throw failure({ tag: 'Aborted', code: 'ABORTED', problem: 'the work was aborted', cause: signal.reason })
+  }
+}

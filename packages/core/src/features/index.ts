@@ -1,0 +1,1 @@
+export type { Analyzer, Feature, FeatureKind, FeatureRole, FittedFeature } from './feature.js'

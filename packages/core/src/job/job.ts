@@ -1,0 +1,43 @@
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { fromUnknown, type MillraceError } from '../errors/index.js'
+import type { ProgressListener } from '../progress/index.js'
+
+/** What a running job is given from outside. */
+export interface RunContext {
+  /** Stops the work: it ends with an `Aborted` error and leaves nothing half-written. */
+  readonly signal?: AbortSignal | undefined
+  /** Told how far the work is. */
+  readonly progress?: ProgressListener | undefined
+}
+
+/**
+ * Work that has not started: an fp-ts `TaskEither` that also takes a {@link RunContext}. Start it with {@link run}, or
+ * compose it with fp-ts (`TE.chain`, …).
+ */
+export interface Job<A> {
+  (context?: RunContext): Promise<Either<MillraceError, A>>
+}
+
+/** A job from an asynchronous function; what it throws becomes the job's error. */
+export const job = <A>(work: (context: RunContext) => Promise<A>): Job<A> => async (context = {}) => {
+  try {
+    return E.right(await work(context))
+  } catch (thrown) {
+    return E.left(fromUnknown(thrown))
+  }
+}
+
+/**
+ * Runs a job, or any `TaskEither`, as a promise.
+ *
+ * @throws the job's {@link MillraceError}
+ * @example
+ * const report = await run(pipe(flights, writeTfRecords('out/flights')), { signal, progress: terminalProgress() })
+ */
+export const run = async <E1, A>(work: Job<A> | TaskEither<E1, A>, context: RunContext = {}): Promise<A> => {
+  const result = await (work as (context: RunContext) => Promise<Either<E1, A>>)(context)
+  if (E.isLeft(result)) throw result.left
+  return result.right
+}

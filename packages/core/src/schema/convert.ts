@@ -1,0 +1,30 @@
+/**
+ * A value that does not fit its column. Thrown by column builders, which know the value and the kind only; the reader
+ * that catches it adds source, record and column.
+ */
+export class ConversionError extends Error {
+  override readonly name = 'ConversionError'
+  constructor(
+    /** Upper-case, for programs: `WRONG_TYPE`, `OUT_OF_RANGE`, `NULL`, `BAD_TEXT`. */
+    readonly code: 'WRONG_TYPE' | 'OUT_OF_RANGE' | 'NULL' | 'BAD_TEXT',
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+/** A value as an error message shows it: quoted, cut after 40 characters. */
+export const showValue = (value: unknown): string => {
+  if (typeof value === 'bigint') return `${value}`
+  if (value instanceof Uint8Array) return `${value.length} bytes`
+  const text = typeof value === 'string' ? JSON.stringify(value) : safeString(value)
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text
+}
+
+const safeString = (value: unknown): string => {
+  try {
+    return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
+}

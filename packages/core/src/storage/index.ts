@@ -1,0 +1,1 @@
+export type { FileInfo, IfExists, Output, ReadOptions, Storage } from './storage.js'

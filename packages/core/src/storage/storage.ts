@@ -1,0 +1,50 @@
+/** What is known of a stored file. */
+export interface FileInfo {
+  /** Where it is: a path, or a URL of the storage's scheme. */
+  readonly url: string
+  /** Bytes, where the storage says. */
+  readonly size: number | undefined
+}
+
+/** Options of a read. */
+export interface ReadOptions {
+  /** First byte. Default 0. */
+  readonly start?: number | undefined
+  /** Byte after the last. Default: the end of the file. */
+  readonly end?: number | undefined
+  /** Most bytes in one chunk. Default 1 MiB. */
+  readonly chunkBytes?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One output under way: it appears under its name at `commit`, whole, or never. */
+export interface Output {
+  readonly url: string
+  /** Appends bytes; the buffer may be reused after the promise resolves. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Flushes and closes the temporary file; nothing more may be written. */
+  close(): Promise<void>
+  /** Gives the closed output its final name. */
+  commit(): Promise<void>
+  /** Removes what was written. Safe at any time, also after an error. */
+  abort(): Promise<void>
+}
+
+/** What to do when an output exists. */
+export type IfExists = 'fail' | 'replace'
+
+/** Files of one URL scheme. S3, Google Cloud Storage and HDFS implement the same interface. */
+export interface Storage {
+  /** Without the colon: `file`, `https`. */
+  readonly scheme: string
+  /** @throws `NotFound` */
+  stat(url: string, signal?: AbortSignal): Promise<FileInfo>
+  /** The bytes in order. Returning the iterator early closes the file. @throws `NotFound`, `Storage` */
+  read(url: string, options?: ReadOptions): AsyncIterable<Uint8Array>
+  /** Files that match a glob (`*`, `?`, `[…]`, `{a,b}`, `**`), sorted by name. Absent where the storage cannot list. */
+  list?(glob: string, signal?: AbortSignal): Promise<readonly FileInfo[]>
+  /** Opens an output. Absent on storages that are read only. @throws `AlreadyExists` when `ifExists` is `fail` and it does */
+  create?(url: string, options: { readonly ifExists: IfExists; readonly signal?: AbortSignal | undefined }): Promise<Output>
+  /** Removes a file; one that is not there is no error. */
+  remove?(url: string): Promise<void>
+}

@@ -1,0 +1,174 @@
+import { failure, throwIfAborted } from '../errors/index.js'
+import type { RunContext } from '../job/index.js'
+import type { Schema } from '../schema/index.js'
+import { atPosition, type Batch } from './batch.js'
+import { explainPlan, type PlanNode } from './plan.js'
+import type { Json, Position } from './position.js'
+import { Tally } from './tally.js'
+
+/** Whether iterating a stream again gives its rows again: `cold` opens the source anew, `once` cannot. */
+export type Mode = 'cold' | 'once'
+
+/** What a stream is opened with. */
+export interface OpenOptions extends RunContext {
+  /** Begin after this position, which the same stream gave. Default: the beginning. */
+  readonly from?: Position | undefined
+  /** Counts records read and rejected. Default: a new one. */
+  readonly tally?: Tally | undefined
+  /**
+   * Columns that will be looked at; sources may leave the others out of their batches only if the operator that asked
+   * picks its own columns. Default: all.
+   */
+  readonly columns?: readonly string[] | undefined
+}
+
+/** {@link OpenOptions} as sources and operators see them: the tally is always there. */
+export interface OpenContext extends OpenOptions {
+  readonly tally: Tally
+}
+
+/**
+ * Typed columnar data that can be read from its beginning as often as one likes (`cold`), or only once (`once`).
+ *
+ * A stream does nothing until it is iterated; it is described by `plan`. Batches come in order, one at a time; leaving the
+ * loop early closes the source.
+ */
+export interface Stream<out S extends Schema = Schema, out M extends Mode = Mode> extends AsyncIterable<Batch<S>> {
+  readonly schema: S
+  readonly mode: M
+  readonly plan: PlanNode
+  /**
+   * True when reading the stream again gives the same rows in the same order. What depends on it (a seeded split, a
+   * position) refuses streams that cannot say so.
+   */
+  readonly stableOrder: boolean
+  /** Opens the stream with a signal, a position, a tally. */
+  open(options?: OpenOptions): AsyncGenerator<Batch<S>, void, undefined>
+  /** The plan as text. */
+  explain(): string
+  /** `stream.pipe(f, g)` is `g(f(stream))`, for notebooks. */
+  pipe<A>(ab: (stream: this) => A): A
+  pipe<A, B>(ab: (stream: this) => A, bc: (a: A) => B): B
+  pipe<A, B, C>(ab: (stream: this) => A, bc: (a: A) => B, cd: (b: B) => C): C
+  pipe<A, B, C, D>(ab: (stream: this) => A, bc: (a: A) => B, cd: (b: B) => C, de: (c: C) => D): D
+  pipe<A, B, C, D, E>(ab: (stream: this) => A, bc: (a: A) => B, cd: (b: B) => C, de: (c: C) => D, ef: (d: D) => E): E
+  pipe<A, B, C, D, E, F>(ab: (stream: this) => A, bc: (a: A) => B, cd: (b: B) => C, de: (c: C) => D, ef: (d: D) => E, fg: (e: E) => F): F
+}
+
+/** What {@link makeStream} needs to know of a stream. */
+export interface StreamDefinition<S extends Schema, M extends Mode> {
+  readonly schema: S
+  readonly mode: M
+  readonly plan: PlanNode
+  readonly stableOrder: boolean
+  /**
+   * How positions come about.
+   *
+   * - `native`: every batch of `open` carries the position after it, and `open` honours `context.from`. Sources do this;
+   *   operators that make one batch of one batch hand on the position of the batch they were given.
+   * - `replay`: `open` knows nothing of positions. The stream counts the rows it gave, and resumes by opening again and
+   *   dropping as many, which takes a stable order.
+   */
+  readonly positions: 'native' | 'replay'
+  /** Opens the stream. Must release what it holds when the generator is returned early. */
+  readonly open: (context: OpenContext) => AsyncGenerator<Batch<S>, void, undefined>
+}
+
+class DefinedStream<S extends Schema, M extends Mode> {
+  readonly schema: S
+  readonly mode: M
+  readonly plan: PlanNode
+  readonly stableOrder: boolean
+  private opened = false
+
+  constructor(private readonly definition: StreamDefinition<S, M>) {
+    this.schema = definition.schema
+    this.mode = definition.mode
+    this.plan = definition.plan
+    this.stableOrder = definition.stableOrder
+  }
+
+  open(options: OpenOptions = {}): AsyncGenerator<Batch<S>, void, undefined> {
+    throwIfAborted(options.signal)
+    if (this.mode === 'once') {
+      if (this.opened) {
+        throw failure({
+          tag: 'Usage',
+          code: 'OPENED_TWICE',
+          problem: `this stream (${this.plan.operator}) can be read only once, and it was read before`,
+          remedy: 'Pipe it through cache() first to read it again.',
+        })
+      }
+      this.opened = true
+    }
+    const context: OpenContext = { ...options, tally: options.tally ?? new Tally() }
+    return guarded(this.definition.positions === 'native' ? this.definition.open(context) : this.replay(context), options.signal)
+  }
+
+  private async *replay(context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
+    const { from, ...rest } = context
+    let skip = from === undefined ? 0 : replayedRows(from)
+    if (skip > 0 && !this.stableOrder) {
+      throw failure({
+        tag: 'Usage',
+        code: 'UNSTABLE_ORDER',
+        problem: `${this.plan.operator} gives its rows in no stable order, so it cannot resume from a position`,
+        remedy: 'Sort the stream, or cache it, before you take positions of it.',
+      })
+    }
+    let given = 0
+    for await (const batch of this.definition.open(rest)) {
+      given += batch.numRows
+      if (skip >= batch.numRows) {
+        skip -= batch.numRows
+        continue
+      }
+      const rest = skip === 0 ? batch : batch.slice(skip, batch.numRows)
+      skip = 0
+      yield atPosition(rest, { rows: given })
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Batch<S>, void, undefined> {
+    return this.open()
+  }
+
+  explain(): string {
+    return explainPlan(this.plan)
+  }
+
+  pipe(...steps: readonly ((value: unknown) => unknown)[]): unknown {
+    return steps.reduce((value: unknown, step) => step(value), this)
+  }
+}
+
+const replayedRows = (position: Position): number => {
+  const rows = position !== null && typeof position === 'object' && 'rows' in position ? (position as { rows: Json }).rows : undefined
+  if (typeof rows === 'number' && Number.isSafeInteger(rows) && rows >= 0) return rows
+  throw failure({ tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position)} is not a position of this stream` })
+}
+
+/** Ends a generator with `Aborted` as soon as the signal fires between batches. */
+async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void, undefined>, signal: AbortSignal | undefined): AsyncGenerator<Batch<S>, void, undefined> {
+  if (signal === undefined) return yield* batches
+  for await (const batch of batches) {
+    throwIfAborted(signal)
+    yield batch
+  }
+  throwIfAborted(signal)
+}
+
+/** Makes a stream of its definition. This is how sources and operators are written. */
+export const makeStream = <S extends Schema, M extends Mode>(definition: StreamDefinition<S, M>): Stream<S, M> =>
+  new DefinedStream(definition) as unknown as Stream<S, M>
+
+/** Refuses a stream whose order is not stable. */
+export const requireStableOrder = (stream: Stream, use: string): void => {
+  if (stream.stableOrder) return
+  throw failure({
+    tag: 'Usage',
+    code: 'UNSTABLE_ORDER',
+    problem: `${use} needs a stream whose order is the same each time it is read, and this one's is not`,
+    remedy: 'Sort it by a key that orders all rows, or cache() it first.',
+  })
+}

@@ -1,0 +1,40 @@
+import type { MillraceError } from '../errors/index.js'
+
+/** What became of the records of a source. `read = delivered + rejected` at the end of every source. */
+export interface TallySummary {
+  /** Records read from sources. */
+  readonly read: number
+  /** Records that became rows. */
+  readonly delivered: number
+  /** Records that did not, by error code. */
+  readonly rejected: number
+  readonly rejectedByCode: { readonly [code: string]: number }
+}
+
+/** Counts records while a stream runs. One tally is shared by all the sources below one job. */
+export class Tally {
+  private readCount = 0
+  private rejectedCount = 0
+  private readonly byCode = new Map<string, number>()
+
+  /** Notes records that became rows. */
+  deliver(records: number): void {
+    this.readCount += records
+  }
+
+  /** Notes one record that was left out. */
+  reject(error: MillraceError): void {
+    this.readCount++
+    this.rejectedCount++
+    this.byCode.set(error.code, (this.byCode.get(error.code) ?? 0) + 1)
+  }
+
+  summary(): TallySummary {
+    return {
+      read: this.readCount,
+      delivered: this.readCount - this.rejectedCount,
+      rejected: this.rejectedCount,
+      rejectedByCode: Object.fromEntries(this.byCode),
+    }
+  }
+}

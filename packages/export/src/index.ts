@@ -1,0 +1,7 @@
+export * from './graph/index.js'
+export * from './lower/index.js'
+export * from './checkpoint/index.js'
+export * from './saved-model/index.js'
+export * from './frozen-graph/index.js'
+export * from './predict/index.js'
+export * from './tensorboard/index.js'

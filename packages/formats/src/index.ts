@@ -1,0 +1,6 @@
+export * from './records/index.js'
+export * from './csv/index.js'
+export * from './json/index.js'
+export * from './parquet/index.js'
+export * from './example/index.js'
+export * from './tfrecord/index.js'

@@ -1,0 +1,49 @@
+import type { MillraceError, OpenContext } from '@millrace/core'
+
+/** One record that a reader left out. */
+export interface RejectedRecord {
+  /** File or other source. */
+  readonly source: string
+  /** Index of the record in its source, from 0. */
+  readonly record: number
+  /** Byte offset of the record in the decompressed source, where known. */
+  readonly byte: number | undefined
+  /** Column at fault, where one is. */
+  readonly column: string | undefined
+  readonly code: string
+  /** The error's message. */
+  readonly reason: string
+  /** The record's bytes as they stood in the source, where known. */
+  readonly raw: Uint8Array | undefined
+}
+
+/** Where rejected records go. */
+export interface Quarantine {
+  readonly quarantine: (record: RejectedRecord) => void | Promise<void>
+}
+
+/**
+ * What a reader does with a record that does not fit its schema, on every reader alike:
+ * `fail` (default) ends the stream with the error; `skip` leaves it out and counts it; {@link Quarantine} hands it on too.
+ */
+export type OnBadRecord = 'fail' | 'skip' | Quarantine
+
+/**
+ * Deals with one bad record as the user asked.
+ *
+ * @throws `error` when the policy is `fail`
+ */
+export const rejectRecord = async (policy: OnBadRecord | undefined, context: OpenContext, error: MillraceError, raw: Uint8Array | undefined): Promise<void> => {
+  if (policy === undefined || policy === 'fail') throw error
+  context.tally.reject(error)
+  if (policy === 'skip') return
+  await policy.quarantine({
+    source: error.position.source ?? '',
+    record: error.position.record ?? -1,
+    byte: error.position.byte,
+    column: error.position.column,
+    code: error.code,
+    reason: error.message,
+    raw,
+  })
+}

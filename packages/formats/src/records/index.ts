@@ -1,0 +1,2 @@
+export { rejectRecord } from './bad-records.js'
+export type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
