@@ -1,0 +1,27 @@
+import { describe, test } from 'vitest'
+import { peerLacks } from './python.js'
+
+export { runPython, type PythonOptions } from './python.js'
+
+/** True where a peer that is missing is a failure: in continuous integration. */
+export const peersRequired = (): boolean => process.env['MILLRACE_REQUIRE_PEERS'] === '1'
+
+/** A Python module that a peer test compares with. */
+export type PeerModule = 'tensorflow' | 'keras' | 'numpy' | 'pyarrow' | 'google.protobuf'
+
+/**
+ * A `describe` whose tests compare us with a real peer. Where the peer's module is missing, the group is skipped with the
+ * reason in its title, and its body is not run; with `MILLRACE_REQUIRE_PEERS=1` a missing peer is a failing test instead.
+ */
+export const describePeer = (name: string, needs: PeerModule, body: () => void): void => {
+  const lacks = peerLacks(needs)
+  if (lacks === undefined) {
+    describe(name, body)
+  } else if (peersRequired()) {
+    test(name, () => {
+      throw new Error(lacks)
+    })
+  } else {
+    test.skip(`${name} [skipped: ${lacks}]`)
+  }
+}
