@@ -1,2 +1,3 @@
 export { rejectRecord } from './bad-records.js'
 export type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
+export { quarantine, readQuarantine, withQuarantine } from './quarantine.js'

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, link, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
+import { listLocal } from './list-local.js'
+import type { FileInfo, IfExists, Output, ReadOptions, Storage } from './storage.js'
+
+const DEFAULT_CHUNK_BYTES = 1 << 20
+
+/** The path of a `file:` URL; a plain path stays as it is. */
+export const localPath = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
+
+/** A name beside `path` that no other writer uses: hidden, so that globs over the folder do not see it. */
+export const temporaryName = (path: string): string => join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`)
+
+const exists = async (path: string): Promise<boolean> =>
+  access(path, constants.F_OK).then(
+    () => true,
+    () => false,
+  )
+
+/** The error for an output that is there already. */
+export const alreadyExists = (source: string): Error =>
+  failure({ tag: 'AlreadyExists', code: 'OUTPUT_EXISTS', problem: 'the output exists already', remedy: "Pass ifExists: 'replace' to replace it, or write under another name.", position: { source } })
+
+async function* readLocal(url: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  const path = localPath(url)
+  const { start = 0, end = Infinity, chunkBytes = DEFAULT_CHUNK_BYTES, signal } = options
+  throwIfAborted(signal)
+  let handle
+  try {
+    handle = await open(path, 'r')
+    let at = start
+    while (at < end) {
+      throwIfAborted(signal)
+      const chunk = new Uint8Array(Math.min(chunkBytes, end - at))
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, at)
+      if (bytesRead === 0) return
+      at += bytesRead
+      yield bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)
+    }
+  } catch (error) {
+    throw fromUnknown(error, { source: url })
+  } finally {
+    await handle?.close()
+  }
+}
+
+const renameUnlessThere = async (from: string, to: string, url: string): Promise<void> => {
+  try {
+    // A hard link fails when the name is taken, which a rename does not: two writers cannot both win.
+    await link(from, to)
+    await unlink(from)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'EEXIST') throw alreadyExists(url)
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS' && code !== 'EMLINK') throw error
+    if (await exists(to)) throw alreadyExists(url)
+    await rename(from, to)
+  }
+}
+
+const createLocal = async (url: string, { ifExists, signal }: { readonly ifExists: IfExists; readonly signal?: AbortSignal | undefined }): Promise<Output> => {
+  const path = localPath(url)
+  const temporary = temporaryName(path)
+  throwIfAborted(signal)
+  const guard = async <A>(work: () => Promise<A>): Promise<A> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw fromUnknown(error, { source: url })
+    }
+  }
+  if (ifExists === 'fail' && (await exists(path))) throw alreadyExists(url)
+  const handle = await guard(async () => {
+    await mkdir(dirname(path), { recursive: true })
+    return open(temporary, 'wx')
+  })
+  let closed = false
+  const close = async (): Promise<void> => {
+    if (closed) return
+    closed = true
+    await handle.close()
+  }
+  return {
+    url,
+    write: (bytes) =>
+      guard(async () => {
+        throwIfAborted(signal)
+        for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten
+      }),
+    close: () =>
+      guard(async () => {
+        if (!closed) await handle.sync()
+        await close()
+      }),
+    commit: () =>
+      guard(async () => {
+        await close()
+        if (ifExists === 'replace') await rename(temporary, path)
+        else await renameUnlessThere(temporary, path, url)
+      }),
+    abort: async () => {
+      await close().catch(() => undefined)
+      await rm(temporary, { force: true }).catch(() => undefined)
+    },
+  }
+}
+
+/** Files of this machine: plain paths and `file:` URLs. */
+export const localStorage: Storage = {
+  scheme: 'file',
+  stat: async (url): Promise<FileInfo> => {
+    try {
+      const found = await stat(localPath(url))
+      if (found.isDirectory()) {
+        throw failure({ tag: 'Storage', code: 'EISDIR', problem: 'the path is a folder', remedy: 'Name a file, or a glob of the files in it.', position: { source: url } })
+      }
+      return { url, size: found.size }
+    } catch (error) {
+      throw fromUnknown(error, { source: url })
+    }
+  },
+  read: readLocal,
+  list: listLocal,
+  create: createLocal,
+  remove: (url) => rm(localPath(url), { force: true }),
+}

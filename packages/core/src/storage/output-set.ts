@@ -1,0 +1,122 @@
+import { rename, rm } from 'node:fs/promises'
+import { failure } from '../errors/index.js'
+import { alreadyExists, localPath, temporaryName } from './local-storage.js'
+import { schemeOf, storageFor } from './registry.js'
+import type { IfExists, Output } from './storage.js'
+
+/** Options of {@link openOutputSet}. */
+export interface OutputSetOptions {
+  /** Default `fail`. */
+  readonly ifExists?: IfExists | undefined
+  readonly signal?: AbortSignal | undefined
+  /**
+   * Glob of files that belong to an earlier output of the same name (shards of another count). With `replace` they are
+   * removed at commit; with `fail` one of them is enough to fail.
+   */
+  readonly stale?: string | undefined
+}
+
+/** Outputs that appear together or not at all. */
+export interface OutputSet {
+  /** One for each URL, in order. */
+  readonly outputs: readonly Output[]
+  /** Closes all outputs and gives them their names. If one cannot have its name, none has, and what was there is back. */
+  commit(): Promise<void>
+  /** Removes everything written. Safe at any time. */
+  abort(): Promise<void>
+}
+
+const staleFiles = async (stale: string | undefined, urls: readonly string[], signal: AbortSignal | undefined): Promise<readonly string[]> => {
+  if (stale === undefined) return []
+  const files = (await storageFor(stale).list?.(stale, signal)) ?? []
+  const ours = new Set(urls.map(localPath))
+  return files.map((file) => file.url).filter((url) => !ours.has(url))
+}
+
+/** Moves a local file that is to be replaced aside, so that it can come back. */
+const setAside = async (url: string): Promise<{ readonly path: string; readonly backup: string } | undefined> => {
+  const path = localPath(url)
+  const backup = temporaryName(path)
+  try {
+    await rename(path, backup)
+    return { path, backup }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+const commitAll = async (outputs: readonly Output[], replaced: readonly string[]): Promise<void> => {
+  for (const output of outputs) await output.close()
+  const aside: { path: string; backup: string }[] = []
+  const committed: Output[] = []
+  try {
+    for (const url of replaced) {
+      if (schemeOf(url) !== 'file') continue
+      const moved = await setAside(url)
+      if (moved !== undefined) aside.push(moved)
+    }
+    for (const output of outputs) {
+      await output.commit()
+      committed.push(output)
+    }
+  } catch (error) {
+    for (const output of committed) await storageFor(output.url).remove?.(output.url)
+    for (const { path, backup } of aside) await rename(backup, path)
+    throw error
+  }
+  for (const { backup } of aside) await rm(backup, { force: true })
+}
+
+/**
+ * Opens the outputs of one set, for instance all the shards of a data set.
+ *
+ * @throws `AlreadyExists` when an output is there and `ifExists` is `fail` (the default)
+ * @throws `Usage` when the storage cannot be written to
+ */
+export const openOutputSet = async (urls: readonly string[], options: OutputSetOptions = {}): Promise<OutputSet> => {
+  const { ifExists = 'fail', signal, stale } = options
+  const outputs: Output[] = []
+  const abort = async (): Promise<void> => {
+    await Promise.all(outputs.map((output) => output.abort()))
+  }
+  const old = await staleFiles(stale, urls, signal)
+  if (ifExists === 'fail' && old.length > 0) throw alreadyExists(old[0]!)
+  try {
+    for (const url of urls) {
+      const storage = storageFor(url)
+      if (storage.create === undefined) {
+        throw failure({ tag: 'Usage', code: 'READ_ONLY_STORAGE', problem: `${storage.scheme} can only be read`, remedy: 'Write to a storage that takes files.', position: { source: url } })
+      }
+      outputs.push(await storage.create(url, { ifExists, signal }))
+    }
+  } catch (error) {
+    await abort()
+    throw error
+  }
+  return {
+    outputs,
+    commit: async () => {
+      try {
+        await commitAll(outputs, ifExists === 'replace' ? [...urls, ...old] : [])
+      } catch (error) {
+        await abort()
+        throw error
+      }
+    },
+    abort,
+  }
+}
+
+/** Opens a set of outputs, writes to it, and commits it, or aborts it when `write` throws. */
+export const withOutputSet = async <A>(urls: readonly string[], options: OutputSetOptions, write: (outputs: readonly Output[]) => Promise<A>): Promise<A> => {
+  const set = await openOutputSet(urls, options)
+  try {
+    const result = await write(set.outputs)
+    await set.commit()
+    return result
+  } catch (error) {
+    await set.abort()
+    throw error
+  }
+}

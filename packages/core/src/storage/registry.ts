@@ -1,0 +1,36 @@
+import { failure } from '../errors/index.js'
+import { httpsStorage, httpStorage } from './http-storage.js'
+import { localStorage } from './local-storage.js'
+import type { ReadOptions, Storage } from './storage.js'
+
+const storages = new Map<string, Storage>([localStorage, httpStorage, httpsStorage].map((storage) => [storage.scheme, storage]))
+
+/** Makes a storage known under its scheme; a later one of the same scheme takes its place. Returns a function that undoes it. */
+export const registerStorage = (storage: Storage): (() => void) => {
+  const before = storages.get(storage.scheme)
+  storages.set(storage.scheme, storage)
+  return () => {
+    if (before === undefined) storages.delete(storage.scheme)
+    else storages.set(storage.scheme, before)
+  }
+}
+
+/** The scheme of a URL; `file` for plain paths (a single letter and a colon is a Windows drive). */
+export const schemeOf = (url: string): string => /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase() ?? 'file'
+
+/** The storage of a URL or path. @throws `Usage` that names the known schemes */
+export const storageFor = (url: string): Storage => {
+  const scheme = schemeOf(url)
+  const found = storages.get(scheme)
+  if (found !== undefined) return found
+  throw failure({
+    tag: 'Usage',
+    code: 'UNKNOWN_SCHEME',
+    problem: `nothing here reads "${scheme}:" URLs`,
+    remedy: `Known schemes: ${[...storages.keys()].join(', ')}. Others come with registerStorage.`,
+    position: { source: url },
+  })
+}
+
+/** The bytes of a file or URL, in chunks (1 MiB unless told) that belong to the caller. */
+export const readBytes = (url: string, options?: ReadOptions): AsyncIterable<Uint8Array> => storageFor(url).read(url, options)

@@ -1,0 +1,221 @@
+import { createServer, type Server } from 'node:http'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { MillraceError } from '../errors/index.js'
+import { expandInputs, openOutputSet, readBytes, readWhole, shardGlob, shardNames, storageFor, withOutputSet, writeFolder, writeText } from './index.js'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-storage-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const collect = async (chunks: AsyncIterable<Uint8Array>): Promise<Buffer> => {
+  const all: Uint8Array[] = []
+  for await (const chunk of chunks) all.push(chunk)
+  return Buffer.concat(all)
+}
+
+const errorOf = async (work: () => Promise<unknown>): Promise<MillraceError> => {
+  try {
+    await work()
+  } catch (error) {
+    return error as MillraceError
+  }
+  throw new Error('it did not fail')
+}
+
+const names = async (): Promise<string[]> => (await readdir(folder)).sort()
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+describe('local files', () => {
+  it('reads ranges in chunks of the size asked for', async () => {
+    const path = join(folder, 'digits')
+    await writeFile(path, '0123456789')
+    const chunks: string[] = []
+    for await (const chunk of readBytes(path, { start: 2, end: 9, chunkBytes: 3 })) chunks.push(Buffer.from(chunk).toString())
+    expect(chunks).toEqual(['234', '567', '8'])
+  })
+
+  it('names a missing file', async () => {
+    const path = join(folder, 'missing')
+    const error = await errorOf(() => collect(readBytes(path)))
+    expect(error).toMatchObject({ _tag: 'NotFound', code: 'ENOENT', position: { source: path } })
+  })
+
+  it('stops at the signal', async () => {
+    const path = join(folder, 'file')
+    await writeFile(path, Buffer.alloc(100))
+    const controller = new AbortController()
+    const error = await errorOf(async () => {
+      for await (const chunk of readBytes(path, { chunkBytes: 10, signal: controller.signal })) if (chunk.length > 0) controller.abort()
+    })
+    expect(error._tag).toBe('Aborted')
+  })
+
+  it('refuses to read a file larger than the limit', async () => {
+    const path = join(folder, 'file')
+    await writeFile(path, Buffer.alloc(100))
+    expect((await errorOf(() => readWhole(path, { limitBytes: 99 }))).code).toBe('FILE_TOO_LARGE')
+    expect((await readWhole(path, { limitBytes: 100 })).length).toBe(100)
+  })
+
+  it('knows no unknown scheme', () => {
+    expect(() => storageFor('gopher://hole')).toThrow(/nothing here reads "gopher:"/)
+  })
+})
+
+describe('expandInputs', () => {
+  beforeEach(async () => {
+    await mkdir(join(folder, 'deep/er'), { recursive: true })
+    for (const name of ['b.json', 'a.json', 'c.csv', 'odd[1].json', '.hidden.json', 'deep/d.json', 'deep/er/e.json', ...shardNames('train', 3)]) {
+      await writeFile(join(folder, name), name)
+    }
+  })
+  const expand = async (pattern: string): Promise<string[]> => (await expandInputs(join(folder, pattern))).map((file) => file.url.slice(folder.length + 1))
+
+  it.each([
+    ['*.json', ['a.json', 'b.json', 'odd[1].json']],
+    ['{a,c}.*', ['a.json', 'c.csv']],
+    ['*/*.json', ['deep/d.json']],
+    ['**/*.json', ['a.json', 'b.json', 'deep/d.json', 'deep/er/e.json', 'odd[1].json']],
+    ['odd[1].json', ['odd[1].json']],
+    ['train@3', ['train-00000-of-00003', 'train-00001-of-00003', 'train-00002-of-00003']],
+    ['train@*', ['train-00000-of-00003', 'train-00001-of-00003', 'train-00002-of-00003']],
+  ])('%s', async (pattern, expected) => {
+    expect(await expand(pattern)).toEqual(expected)
+  })
+
+  it('says when nothing matches, and when a shard is missing', async () => {
+    expect(await errorOf(() => expand('*.parquet'))).toMatchObject({ _tag: 'NotFound', code: 'NO_MATCH' })
+    expect(await errorOf(() => expand('train@4'))).toMatchObject({ _tag: 'NotFound' })
+  })
+})
+
+describe('output sets', () => {
+  const urls = (): string[] => shardNames(join(folder, 'out'), 2).slice()
+
+  it('appear together at the end', async () => {
+    const set = await openOutputSet(urls())
+    await set.outputs[0]!.write(bytes('zero'))
+    await set.outputs[1]!.write(bytes('one'))
+    expect((await names()).filter((name) => !name.startsWith('.'))).toEqual([])
+    await set.commit()
+    expect(await names()).toEqual(['out-00000-of-00002', 'out-00001-of-00002'])
+    expect(await readFile(urls()[1]!, 'utf8')).toBe('one')
+  })
+
+  it('leave nothing when the writer fails', async () => {
+    await errorOf(() => withOutputSet(urls(), {}, async ([first]) => {
+      await first!.write(bytes('half'))
+      throw new Error('the writer failed')
+    }))
+    expect(await names()).toEqual([])
+  })
+
+  it('fail on an output that exists, and replace it when asked', async () => {
+    await writeText(urls()[1]!, 'before')
+    expect(await errorOf(() => openOutputSet(urls()))).toMatchObject({ _tag: 'AlreadyExists', code: 'OUTPUT_EXISTS' })
+    await withOutputSet(urls(), { ifExists: 'replace' }, async (outputs) => {
+      for (const output of outputs) await output.write(bytes('after'))
+    })
+    expect(await readFile(urls()[1]!, 'utf8')).toBe('after')
+    expect(await names()).toHaveLength(2)
+  })
+
+  it('fail when another writer took the name meanwhile', async () => {
+    const set = await openOutputSet(urls())
+    await writeFile(urls()[1]!, 'the other')
+    expect((await errorOf(() => set.commit()))._tag).toBe('AlreadyExists')
+    expect(await names()).toEqual(['out-00001-of-00002'])
+    expect(await readFile(urls()[1]!, 'utf8')).toBe('the other')
+  })
+
+  it('bring back what was there when one output cannot take its name', async () => {
+    await writeText(urls()[0]!, 'before')
+    const set = await openOutputSet(urls(), { ifExists: 'replace' })
+    // A folder that is not empty cannot be replaced by a file, nor set aside when it is busy: put one in the way after setting aside.
+    await set.outputs[0]!.write(bytes('after'))
+    const second = set.outputs[1]!
+    const commit = second.commit.bind(second)
+    second.commit = async () => {
+      await mkdir(join(urls()[1]!, 'in the way'), { recursive: true })
+      await commit()
+    }
+    await errorOf(() => set.commit())
+    expect(await readFile(urls()[0]!, 'utf8')).toBe('before')
+    expect(await names()).toEqual(['out-00000-of-00002', 'out-00001-of-00002'])
+  })
+
+  it('remove the shards of an earlier count', async () => {
+    for (const name of shardNames(join(folder, 'out'), 3)) await writeFile(name, 'old')
+    const options = { stale: shardGlob(join(folder, 'out')) }
+    expect((await errorOf(() => openOutputSet(urls(), options))).code).toBe('OUTPUT_EXISTS')
+    await withOutputSet(urls(), { ...options, ifExists: 'replace' }, async () => undefined)
+    expect(await names()).toEqual(['out-00000-of-00002', 'out-00001-of-00002'])
+  })
+})
+
+describe('folders', () => {
+  it('appear whole, and are replaced whole', async () => {
+    const target = join(folder, 'model')
+    await writeFolder(target, {}, (at) => writeFile(join(at, 'a'), '1'))
+    expect((await errorOf(() => writeFolder(target, {}, async () => undefined))).code).toBe('OUTPUT_EXISTS')
+    await writeFolder(target, { ifExists: 'replace' }, (at) => writeFile(join(at, 'b'), '2'))
+    expect(await readdir(target)).toEqual(['b'])
+    await errorOf(() => writeFolder(target, { ifExists: 'replace' }, () => Promise.reject(new Error('no'))))
+    expect(await names()).toEqual(['model'])
+    expect(await readdir(target)).toEqual(['b'])
+  })
+})
+
+describe('http', () => {
+  const body = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i % 251))
+  let server: Server
+  let base: string
+  const seen: string[] = []
+
+  beforeEach(async () => {
+    seen.length = 0
+    let flaky = 2
+    server = createServer((request, response) => {
+      const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '')
+      seen.push(`${request.method} ${request.url} ${request.headers.range ?? ''}`)
+      if (request.url?.startsWith('/missing')) return void response.writeHead(404).end()
+      if (request.url === '/flaky' && flaky-- > 0) return void response.writeHead(503).end()
+      const start = range === null ? 0 : Number(range[1])
+      const end = range === null || range[2] === '' ? body.length : Number(range[2]) + 1
+      const part = body.subarray(start, end)
+      response.writeHead(range === null ? 200 : 206, { 'content-length': part.length, etag: '"v1"' })
+      if (request.method === 'HEAD') return void response.end()
+      if (request.url === '/cut' && seen.length < 3) return void response.write(part.subarray(0, 20_000), () => setTimeout(() => response.destroy(), 20))
+      response.end(part)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    base = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  })
+  afterEach(() => new Promise((resolve) => server.close(resolve)))
+
+  it('reads whole files, ranges and sizes', async () => {
+    expect((await collect(readBytes(`${base}/file`))).equals(body)).toBe(true)
+    expect((await collect(readBytes(`${base}/file`, { start: 10, end: 300 }))).equals(body.subarray(10, 300))).toBe(true)
+    expect((await storageFor(base).stat(`${base}/file`)).size).toBe(body.length)
+  })
+
+  it('reads on where the connection was cut', async () => {
+    expect((await collect(readBytes(`${base}/cut`))).equals(body)).toBe(true)
+    expect(seen).toHaveLength(3)
+    expect(seen[1]).toMatch(/bytes=\d+-$/)
+  })
+
+  it('tries again after a 503, and not after a 404', async () => {
+    expect((await collect(readBytes(`${base}/flaky`))).length).toBe(body.length)
+    seen.length = 0
+    const error = await errorOf(() => collect(readBytes(`${base}/missing?token=secret`)))
+    expect(error._tag).toBe('NotFound')
+    expect(seen).toHaveLength(1)
+    expect(error.message).not.toContain('secret')
+  })
+})

@@ -1,0 +1,72 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { failure, Tally, type MillraceError } from '@millrace/core'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { quarantine, readQuarantine, rejectRecord, withQuarantine, type OnBadRecord, type RejectedRecord } from './index.js'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-quarantine-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const bad = (record: number): MillraceError =>
+  failure({ tag: 'BadRecord', code: 'BAD', problem: 'bad', position: { source: 'in.csv', record, byte: record * 10, column: 'x' } })
+
+const read = (policy: OnBadRecord | undefined, tally: Tally, fails = false): AsyncGenerator<number> =>
+  withQuarantine(policy, async function* (open) {
+    for (let record = 0; record < 4; record++) {
+      if (record % 2 === 0) yield record
+      else await rejectRecord(open, { tally }, bad(record), new Uint8Array([0, 255, record]))
+    }
+    if (fails) throw new Error('cut')
+  })
+
+const drain = async (values: AsyncIterable<number>): Promise<number[]> => {
+  const all: number[] = []
+  for await (const value of values) all.push(value)
+  return all
+}
+
+it('keeps records with their position and bytes, and gives them back', async () => {
+  const url = join(folder, 'bad.jsonl')
+  const tally = new Tally()
+  expect(await drain(read(quarantine(url), tally))).toEqual([0, 2])
+  const records: RejectedRecord[] = []
+  for await (const record of readQuarantine(url)) records.push(record)
+  expect(records.map((record) => [record.record, record.byte, record.column, record.code, [...record.raw!]])).toEqual([
+    [1, 10, 'x', 'BAD', [0, 255, 1]],
+    [3, 30, 'x', 'BAD', [0, 255, 3]],
+  ])
+  expect(tally.summary()).toMatchObject({ rejected: 2, rejectedByCode: { BAD: 2 } })
+})
+
+it('replaces the file at the next reading, and keeps it when the reading fails', async () => {
+  const url = join(folder, 'bad.jsonl')
+  const policy = quarantine(url)
+  await drain(read(policy, new Tally()))
+  await expect(drain(read(policy, new Tally(), true))).rejects.toThrow('cut')
+  let count = 0
+  for await (const record of readQuarantine(url)) count += record.record > 0 ? 1 : 0
+  expect(count).toBe(2)
+  expect(await readdir(folder)).toEqual(['bad.jsonl'])
+})
+
+it('fails by default, skips when asked, and calls a function', async () => {
+  await expect(drain(read(undefined, new Tally()))).rejects.toMatchObject({ code: 'BAD', position: { record: 1 } })
+  const tally = new Tally()
+  expect(await drain(read('skip', tally))).toEqual([0, 2])
+  expect(tally.summary().rejected).toBe(2)
+  const seen: number[] = []
+  await drain(read(quarantine((record) => void seen.push(record.record)), new Tally()))
+  expect(seen).toEqual([1, 3])
+})
+
+it('names the line that is no record', async () => {
+  const url = join(folder, 'bad.jsonl')
+  await writeFile(url, '{}\nnot json\n')
+  await expect(async () => {
+    for await (const record of readQuarantine(url)) void record
+  }).rejects.toMatchObject({ code: 'QUARANTINE_LINE', position: { line: 2 } })
+})

@@ -1,0 +1,84 @@
+import { failure, openOutputSet, readBytes, type OutputSet } from '@millrace/core'
+import type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
+
+/** A {@link Quarantine} that is told when a reading begins and ends. */
+interface SinkQuarantine extends Quarantine {
+  /** A quarantine of its own for one reading; `finish` makes what it holds appear. */
+  readonly begin: () => Quarantine & { readonly finish: () => Promise<void> }
+}
+
+const encoder = new TextEncoder()
+
+const fileSink = (url: string): SinkQuarantine['begin'] => () => {
+  let set: OutputSet | undefined
+  return {
+    quarantine: async (record) => {
+      set ??= await openOutputSet([url], { ifExists: 'replace' })
+      const raw = record.raw === undefined ? null : Buffer.from(record.raw).toString('base64')
+      await set.outputs[0]!.write(encoder.encode(`${JSON.stringify({ ...record, raw })}\n`))
+    },
+    finish: async () => set?.commit(),
+  }
+}
+
+/**
+ * Puts bad records where they can be looked at and replayed.
+ *
+ * @param sink - a file, written as JSON lines with the raw bytes in base64 (read it back with {@link readQuarantine}), or a
+ *   function. The file is replaced each time the stream is read, and appears when that reading ends, also when it ends in
+ *   an error; without bad records it is not touched.
+ * @example
+ * readCsv('users.csv', { schema, onBadRecord: quarantine('out/bad-users.jsonl') })
+ */
+export const quarantine = (sink: string | ((record: RejectedRecord) => void | Promise<void>)): Quarantine => {
+  if (typeof sink === 'function') return { quarantine: sink }
+  const begin = fileSink(sink)
+  const sinkQuarantine: SinkQuarantine = {
+    begin,
+    quarantine: () => {
+      throw failure({ tag: 'Internal', code: 'QUARANTINE_NOT_OPEN', problem: 'the reader did not open its quarantine file' })
+    },
+  }
+  return sinkQuarantine
+}
+
+/**
+ * Runs a reading with its own quarantine: readers wrap what they yield in it, and pass the policy that they are given to
+ * `rejectRecord`.
+ */
+export async function* withQuarantine<T>(policy: OnBadRecord | undefined, read: (policy: OnBadRecord | undefined) => AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  if (typeof policy !== 'object' || !('begin' in policy)) return yield* read(policy)
+  const opened = (policy as SinkQuarantine).begin()
+  try {
+    yield* read(opened)
+  } finally {
+    await opened.finish()
+  }
+}
+
+/** Most characters of one quarantined record: a raw record of 256 MiB in base64. */
+const LONGEST_LINE = 2 ** 29 - 24
+
+/** Reads a quarantine file back, record by record. @throws `Corrupt` that names the line when it is no such file */
+export async function* readQuarantine(url: string): AsyncGenerator<RejectedRecord, void, undefined> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  let line = 0
+  const parse = (text: string): RejectedRecord => {
+    line++
+    try {
+      const { raw, ...record } = JSON.parse(text) as RejectedRecord & { raw: string | null }
+      return { ...record, raw: raw === null ? undefined : new Uint8Array(Buffer.from(raw, 'base64')) }
+    } catch (cause) {
+      throw failure({ tag: 'Corrupt', code: 'QUARANTINE_LINE', problem: 'the line is no quarantined record', position: { source: url, line }, cause })
+    }
+  }
+  for await (const chunk of readBytes(url)) {
+    rest += decoder.decode(chunk, { stream: true })
+    if (rest.length > LONGEST_LINE) throw failure({ tag: 'Limit', code: 'QUARANTINE_LINE_TOO_LONG', problem: 'the line is too long for a quarantined record', position: { source: url, line: line + 1 } })
+    const lines = rest.split('\n')
+    rest = lines.pop()!
+    for (const text of lines) yield parse(text)
+  }
+  if (rest !== '') yield parse(rest)
+}
