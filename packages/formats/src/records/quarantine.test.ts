@@ -65,7 +65,7 @@ it('fails by default, skips when asked, and calls a function', async () => {
 
 it('names the line that is no record', async () => {
   const url = join(folder, 'bad.jsonl')
-  await writeFile(url, '{}\nnot json\n')
+  await writeFile(url, '{"source":"a","record":0,"raw":null}\nnot json\n')
   await expect(async () => {
     for await (const record of readQuarantine(url)) void record
   }).rejects.toMatchObject({ code: 'QUARANTINE_LINE', position: { line: 2 } })
