@@ -1,1 +1,8 @@
-export {}
+export { join } from './join.js'
+export type { JoinedMode, JoinLeftRight, JoinOn, JoinSettings, KeyOf } from './join.js'
+export type { JoinedSchema, JoinKey, JoinKind, KeyName } from './join-schema.js'
+export { aggregate } from './aggregate.js'
+export type { AggregatedSchema, AggregateOptions, Aggregations } from './aggregate.js'
+export { count, countDistinct, max, mean, min, stddev, sum } from './aggregations.js'
+export type { AggregatedField, Aggregation, AggregationName } from './aggregations.js'
+export type { EngineOptions, ResultOrder } from './options.js'
