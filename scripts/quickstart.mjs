@@ -31,8 +31,9 @@ if (missing.length > 0) stop(`Not built yet: ${missing.join(', ')}.`, 'npm run b
 transpile()
 const program = join(folder, 'quickstart.js')
 const child = spawn(process.execPath, ['--enable-source-maps', program, ...process.argv.slice(2)], { stdio: 'inherit' })
-// The terminal sends its signals to the child too: it ends its work, and this process waits for it.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+// Ctrl-C reaches the child by itself: it ends its work, and this process waits for it.
+process.on('SIGINT', () => undefined)
+process.on('SIGTERM', () => child.kill('SIGTERM'))
 child.once('exit', (code, signal) => {
   rmSync(folder, { recursive: true, force: true })
   process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143)

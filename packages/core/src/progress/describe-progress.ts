@@ -50,7 +50,6 @@ const rateOf = ({ event, startedAt, startedFrom, now }: StageState): number | un
 }
 
 /** File names and labels come from anywhere: an escape sequence in one must not reach the terminal. */
-// eslint-disable-next-line no-control-regex
 const printable = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 
 const joined = (parts: readonly (string | undefined)[]): string =>

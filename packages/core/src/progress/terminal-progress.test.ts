@@ -26,7 +26,6 @@ const listen = (bars: boolean, columns = 100) => {
 /** What a terminal shows after text that moves the cursor as the renderer does. */
 const screen = (text: string): string[] => {
   const lines: string[] = ['']
-  // eslint-disable-next-line no-control-regex
   for (const [token] of text.matchAll(/\u001b\[(\d+)A|\u001b\[J|\u001b\[\?7[lh]|\r|\n|[^\u001b\r\n]+/g)) {
     const up = /^\u001b\[(\d+)A$/.exec(token)
     if (up !== null) lines.length -= Number(up[1])
