@@ -1,0 +1,2 @@
+export { compressionOfName, decompress, looksLikeGzip } from './decompress.js'
+export type { Compression } from './decompress.js'

@@ -1,0 +1,104 @@
+import { ConversionError, failure, type ColumnBuilder, type Field, type Schema } from '@millrace/core'
+import type { ResolvedCsvOptions } from './csv-options.js'
+
+/** Which field of a record each column takes. */
+export interface CsvLayout {
+  /** Fields that a record must have. */
+  readonly width: number
+  /** Index of the field of each column of the schema. */
+  readonly index: { readonly [column: string]: number }
+}
+
+/**
+ * Finds the columns of the schema in a header.
+ *
+ * @param header - names in the order of the fields; `undefined` when the file has none, and columns come in the schema's order
+ * @throws `Schema` for a column that is not there, which names those that are, and for a name that is there twice
+ */
+export const matchHeader = (schema: Schema, header: readonly string[] | undefined, options: ResolvedCsvOptions, source: string): CsvLayout => {
+  const names = Object.keys(schema)
+  const places = new Map<string, number>()
+  for (const [place, name] of (header ?? []).entries()) {
+    if (places.has(name)) {
+      throw failure({
+        tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN', problem: `the header names the column ${JSON.stringify(name)} twice`,
+        remedy: 'Pass header: [...] with names of your own, and skip the first line as a comment or a bad record.', position: { source, line: 1, column: name },
+      })
+    }
+    places.set(name, place)
+  }
+  const index: { [column: string]: number } = {}
+  let widest = names.length
+  for (const [place, name] of names.entries()) {
+    const wanted = options.columns[name] ?? (header === undefined ? place : name)
+    const found = typeof wanted === 'number' ? wanted : places.get(wanted)
+    if (found === undefined || !Number.isSafeInteger(found) || found < 0 || (header !== undefined && found >= header.length)) {
+      throw failure({
+        tag: 'Schema', code: 'CSV_NO_SUCH_COLUMN', problem: `the file has no column ${JSON.stringify(wanted)}`,
+        remedy: header === undefined ? 'Without a header, columns go by index.' : `Its columns are: ${header.join(', ')}. The option columns maps names, delimiter cuts them.`,
+        position: { source, column: name },
+      })
+    }
+    index[name] = found
+    widest = Math.max(widest, found + 1)
+  }
+  return { width: header?.length ?? widest, index }
+}
+
+const isText = (field: Field): boolean =>
+  field.kind === 'utf8' || field.kind === 'binary' || (field.kind === 'dictionary' && field.params.item !== undefined && isText(field.params.item))
+
+const hasPoint = (field: Field): boolean => field.kind === 'float32' || field.kind === 'float64' || field.kind === 'decimal'
+
+/** A column's value does not fit; the reader adds the position. */
+export interface CsvFault {
+  readonly code: string
+  readonly problem: string
+  readonly column?: string | undefined
+}
+
+/** Puts the fields of records into column builders, as texts. */
+export class CsvRow {
+  private readonly columns: readonly {
+    readonly name: string
+    readonly builder: ColumnBuilder
+    readonly at: number
+    readonly text: boolean
+    readonly comma: boolean
+  }[]
+
+  constructor(
+    private readonly layout: CsvLayout,
+    names: readonly string[],
+    builders: readonly ColumnBuilder[],
+    private readonly options: ResolvedCsvOptions,
+  ) {
+    this.columns = names.map((name, i) => {
+      const builder = builders[i]!
+      return { name, builder, at: layout.index[name]!, text: isText(builder.field) && !builder.field.nullable, comma: options.decimalComma && hasPoint(builder.field) }
+    })
+  }
+
+  /** Appends one record. What a record with a fault has appended must be rolled back. */
+  append(fields: readonly string[]): CsvFault | undefined {
+    const { width } = this.layout
+    if (fields.length !== width) {
+      return { code: 'CSV_FIELD_COUNT', problem: `the record has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'} where ${width} are due` }
+    }
+    const { nullTokens, maxFieldLength } = this.options
+    for (const { name, builder, at, text, comma } of this.columns) {
+      const field = fields[at]!
+      if (field.length > maxFieldLength) {
+        return { code: 'CSV_FIELD_TOO_LONG', problem: `the field has ${field.length} characters, and at most ${maxFieldLength} are read`, column: name }
+      }
+      try {
+        if (!text && nullTokens.has(field)) builder.appendNull()
+        else builder.appendText(comma ? field.replace(',', '.') : field)
+      } catch (error) {
+        if (error instanceof ConversionError) return { code: error.code, problem: error.message, column: name }
+        throw error
+      }
+    }
+    return undefined
+  }
+}

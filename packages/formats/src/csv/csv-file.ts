@@ -1,0 +1,171 @@
+import { failure, field, fromUnknown, type Batch, type MillraceError, type Schema } from '@millrace/core'
+import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
+import type { FileTask } from '../reading/read-files.js'
+import { CsvRow, matchHeader } from './csv-columns.js'
+import type { ResolvedCsvOptions } from './csv-options.js'
+import { CsvSplitter, type CsvHandler } from './csv-splitter.js'
+
+/** Place in one file: everything before byte `byte` is done with. */
+export interface CsvPlace {
+  readonly byte: number
+  /** Records before it, the header not counted. */
+  readonly record: number
+  /** Line of the byte, from 1. */
+  readonly line: number
+}
+
+/** What some text came to, in order: rows, or a bad record. */
+export type CsvOutcome =
+  | { readonly batch: Batch; readonly error?: undefined }
+  | { readonly error: MillraceError; readonly raw: Uint8Array | undefined; readonly batch?: undefined }
+
+/** A line with nothing on it; `""` is longer than its line end. */
+export const isBlankLine = (fields: readonly string[], start: number, end: number): boolean => fields.length === 1 && fields[0] === '' && end - start <= 2
+
+/** Turns the text of one file into batches and bad records. */
+export class CsvFile implements CsvHandler {
+  private readonly splitter: CsvSplitter
+  private readonly source: string
+  private readonly keepRaw: boolean
+  private outcomes: CsvOutcome[] = []
+  /** Thrown once the outcomes before it are taken: an exception inside csv-parse would be lost. */
+  private fatal: MillraceError | undefined
+  private assembler: BatchAssembler<Schema> | undefined
+  private row: CsvRow | undefined
+  private width: number | undefined
+  private records: number
+  private end: number
+
+  constructor(
+    private readonly task: FileTask,
+    private readonly schema: Schema | undefined,
+    private readonly options: ResolvedCsvOptions,
+    place: CsvPlace,
+  ) {
+    this.source = task.file.url
+    this.records = place.record
+    this.end = place.byte
+    this.keepRaw = typeof options.onBadRecord === 'object'
+    this.splitter = new CsvSplitter(options, this.source, place.byte, place.line, this)
+  }
+
+  /** True once the columns are known. */
+  get begun(): boolean {
+    return this.row !== undefined
+  }
+
+  /** Takes the names of the columns, or their number when they have none. */
+  begin(header: readonly string[] | undefined, fields: number): void {
+    const names = header ?? (this.schema === undefined ? Array.from({ length: fields }, (_, i) => `column_${i}`) : undefined)
+    const schema = this.schema ?? Object.fromEntries(names!.map((name) => [name, field.utf8()]))
+    const layout = matchHeader(schema, names, this.options, this.source)
+    this.width = layout.width
+    this.assembler = new BatchAssembler(schema, this.task.context.columns, mustValidateAll(this.options.onBadRecord))
+    this.row = new CsvRow(layout, this.assembler.names, this.assembler.builders, this.options)
+  }
+
+  /** Takes the next bytes. */
+  async push(chunk: Uint8Array): Promise<void> {
+    await this.guard(() => this.splitter.push(chunk))
+  }
+
+  /** Ends the text. */
+  async finish(): Promise<void> {
+    await this.guard(() => this.splitter.finish())
+    this.checkEnd()
+    if (this.fatal === undefined && this.assembler !== undefined && this.assembler.rows > 0) this.flush()
+  }
+
+  /** What became of the text since the last call, in order. @throws what ends the file, after what came before it */
+  *take(): Generator<CsvOutcome, void, undefined> {
+    const { outcomes } = this
+    this.outcomes = []
+    yield* outcomes
+    if (this.fatal !== undefined) throw this.fatal
+  }
+
+  destroy(): void {
+    this.splitter.destroy()
+  }
+
+  private async guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.fatal ??= fromUnknown(error, { source: this.source })
+    }
+  }
+
+
+  record(fields: readonly string[], start: number, end: number): void {
+    if (this.fatal !== undefined) return
+    this.end = end
+    if (end - start > this.options.maxRecordBytes) return this.stop(start, `a record has ${end - start} bytes, and at most ${this.options.maxRecordBytes} are read`)
+    if (isBlankLine(fields, start, end) && this.width !== 1) return
+    if (this.row === undefined) {
+      const isHeader = this.options.header === true
+      try {
+        this.begin(isHeader ? fields : undefined, fields.length)
+      } catch (error) {
+        this.fatal = fromUnknown(error)
+        return
+      }
+      if (isHeader) return
+    }
+    this.append(fields, start, end)
+  }
+
+  malformed(error: MillraceError, start: number, end: number): void {
+    if (this.fatal !== undefined) return
+    this.end = end
+    if (this.row === undefined) this.fatal = error
+    else this.reject(error, start, end)
+  }
+
+  private append(fields: readonly string[], start: number, end: number): void {
+    const assembler = this.assembler!
+    const fault = this.splitter.isValidText(start, end) ? this.row!.append(fields) : { code: 'CSV_BAD_ENCODING', problem: 'the record is not UTF-8' }
+    if (fault === undefined) {
+      this.records++
+      if (++assembler.rows === this.options.batchRows) this.flush()
+      return
+    }
+    assembler.rollback()
+    const { code, problem, column } = fault as { code: string; problem: string; column?: string | undefined }
+    const remedy = code === 'CSV_BAD_ENCODING' ? "Name the encoding that the file has, for instance encoding: 'latin1'." : undefined
+    this.reject(failure({ tag: 'BadRecord', code, problem, remedy, position: { column } }), start, end)
+  }
+
+  private reject(error: MillraceError, start: number, end: number): void {
+    const position = { source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records++ }
+    this.outcomes.push({ error: error.at(position), raw: this.keepRaw ? this.splitter.raw(start, end) : undefined })
+  }
+
+  private flush(): void {
+    const place: CsvPlace = { byte: this.end, record: this.records, line: this.splitter.lineAt(this.end) }
+    this.outcomes.push({ batch: this.assembler!.finish({ ...place }) })
+  }
+
+  private stop(start: number, problem: string): void {
+    this.fatal = failure({
+      tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', problem, remedy: 'If the record is meant to be so long, raise maxRecordBytes.',
+      position: { source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records },
+    })
+  }
+
+  private checkEnd(): void {
+    if (this.fatal !== undefined) return
+    if (this.row === undefined && this.options.header === true) {
+      this.fatal = failure({
+        tag: 'Corrupt', code: 'CSV_NO_HEADER', problem: 'the file is empty where a header is due',
+        remedy: 'If the file has no header, pass header: false, or the names as header: [...].', position: { source: this.source, byte: 0 },
+      })
+    } else if (this.options.finalNewline === 'required' && !this.splitter.endsRecord()) {
+      this.fatal = failure({
+        tag: 'Corrupt', code: 'CSV_NO_FINAL_NEWLINE', problem: 'the last record has no line end, so the file may be cut short',
+        remedy: "Fetch or write it again, or pass finalNewline: 'optional' if the file is whole.",
+        position: { source: this.source, byte: this.end, record: Math.max(0, this.records - 1) },
+      })
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { failure, type Json, type Schema } from '@millrace/core'
+import type { OnBadRecord } from '../records/index.js'
+import { encodingName } from '../reading/open-text.js'
+
+/**
+ * A record that has not ended after so many bytes is taken for a quote that was never closed, which would otherwise draw the
+ * rest of the file into memory.
+ */
+export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024
+
+/** How the text is cut into records and fields. Defaults are those of RFC 4180. */
+export interface CsvDialect {
+  /** Between fields; one or more characters. Default `,`. */
+  readonly delimiter?: string | undefined
+  /** Around fields that hold delimiters, line ends or quotes; `null` when there are none. Default `"`. */
+  readonly quote?: string | null | undefined
+  /** Before a quote inside a quoted field. Default: the quote itself, doubled. */
+  readonly escape?: string | null | undefined
+  /** Ends of records. Default `\r\n`, `\n` and `\r`, mixed as they come. */
+  readonly recordDelimiter?: string | readonly string[] | undefined
+  /** A line that begins so is left out. Default: no comments. */
+  readonly comment?: string | undefined
+  /** Strips white space around fields that are not quoted. Default false. */
+  readonly trim?: boolean | undefined
+}
+
+/** Options of `readCsv`. */
+export interface CsvOptions<S extends Schema = Schema> extends CsvDialect {
+  /** Where the names of the columns are: the first record (`true`, the default), given here, or nowhere: columns by their order in the schema. */
+  readonly header?: boolean | readonly string[] | undefined
+  /** Names in the header, or indices from 0, of columns that are called otherwise in the schema. */
+  readonly columns?: { readonly [K in keyof S]?: string | number } | undefined
+  /** Label as `TextDecoder` knows them (`latin1`, `windows-1252`, `utf-16le`). A byte order mark wins. Default `utf-8`, checked. */
+  readonly encoding?: string | undefined
+  /**
+   * Fields that mean null. In a column that may not be null, they are the text itself for `utf8`, `binary` and dictionaries of
+   * these, an error otherwise. Default: the empty field.
+   */
+  readonly nullTokens?: readonly string[] | undefined
+  /** Numbers are written `1,5`. Default false. */
+  readonly decimalComma?: boolean | undefined
+  /**
+   * Whether the last record must end in a line end. A text file cut short inside its last record looks whole otherwise; with
+   * `required` it is `Corrupt`. Default `optional`.
+   */
+  readonly finalNewline?: 'optional' | 'required' | undefined
+  /** Default `fail`. */
+  readonly onBadRecord?: OnBadRecord | undefined
+  /** Most rows in a batch. Default 4,096. */
+  readonly batchRows?: number | undefined
+  /** Longest record in bytes. Default 16 MiB. */
+  readonly maxRecordBytes?: number | undefined
+  /** Longest field in UTF-16 units; a longer one makes its record bad. Default: as long as a record may be. */
+  readonly maxFieldLength?: number | undefined
+}
+
+/** Options as the reader uses them. */
+export interface ResolvedCsvOptions {
+  readonly delimiter: string
+  readonly quote: string | null
+  readonly escape: string | null
+  readonly recordDelimiter: readonly string[]
+  readonly comment: string | null
+  readonly trim: boolean
+  readonly header: boolean | readonly string[]
+  readonly columns: { readonly [name: string]: string | number | undefined }
+  readonly encoding: string | undefined
+  readonly nullTokens: ReadonlySet<string>
+  readonly decimalComma: boolean
+  readonly finalNewline: 'optional' | 'required'
+  readonly onBadRecord: OnBadRecord
+  readonly batchRows: number
+  readonly maxRecordBytes: number
+  readonly maxFieldLength: number
+}
+
+const usage = (problem: string, remedy?: string): Error => failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem, remedy })
+
+/** Fills in the defaults. @throws `Usage` for options that make no sense together */
+export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
+  const { delimiter = ',', quote = '"', header = true, batchRows = 4096, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES } = options
+  const recordDelimiter = typeof options.recordDelimiter === 'string' ? [options.recordDelimiter] : (options.recordDelimiter ?? ['\r\n', '\n', '\r'])
+  if (delimiter === '') throw usage('the delimiter is empty')
+  if (recordDelimiter.length === 0 || recordDelimiter.includes('')) throw usage('the record delimiter is empty')
+  if (recordDelimiter.includes(delimiter) || delimiter === quote) throw usage(`the delimiter ${JSON.stringify(delimiter)} is also ${delimiter === quote ? 'the quote' : 'a record delimiter'}`)
+  if (quote === '') throw usage('the quote is empty', 'Pass quote: null when fields are not quoted.')
+  if (!Number.isSafeInteger(batchRows) || batchRows < 1) throw usage(`batchRows is ${batchRows}, which is no count of rows`)
+  if (options.encoding !== undefined) encodingName(options.encoding)
+  if (Array.isArray(header) && new Set(header).size !== header.length) throw usage('the header that was given names a column twice')
+  return {
+    delimiter,
+    quote,
+    escape: options.escape === undefined ? quote : options.escape,
+    recordDelimiter,
+    comment: options.comment ?? null,
+    trim: options.trim ?? false,
+    header,
+    columns: options.columns ?? {},
+    encoding: options.encoding,
+    nullTokens: new Set(options.nullTokens ?? ['']),
+    decimalComma: options.decimalComma ?? false,
+    finalNewline: options.finalNewline ?? 'optional',
+    onBadRecord: options.onBadRecord ?? 'fail',
+    batchRows,
+    maxRecordBytes,
+    maxFieldLength: options.maxFieldLength ?? Infinity,
+  }
+}
+
+/** What of the options a plan shows: what was given, with functions left out. */
+export const csvPlanOptions = ({ onBadRecord, ...options }: CsvOptions & { readonly schema?: Schema | undefined }): Json => ({
+  ...(JSON.parse(JSON.stringify({ ...options, schema: undefined })) as object),
+  onBadRecord: typeof onBadRecord === 'object' ? 'quarantine' : (onBadRecord ?? 'fail'),
+})

@@ -1,0 +1,194 @@
+import { isAscii, isUtf8 } from 'node:buffer'
+import { CsvError, Parser } from 'csv-parse'
+import { failure, type MillraceError } from '@millrace/core'
+import { ByteWindow } from '../reading/byte-window.js'
+import type { ResolvedCsvOptions } from './csv-options.js'
+
+/** What a {@link CsvSplitter} finds. Called while `push` and `finish` run; must not throw. */
+export interface CsvHandler {
+  /** A record: its fields as texts, and its bytes `start` to `end` in the text, line end included. */
+  record(fields: readonly string[], start: number, end: number): void
+  /** Bytes `start` to `end` that are no record. */
+  malformed(error: MillraceError, start: number, end: number): void
+}
+
+/**
+ * csv-parse, with its records taken where it makes them: an override of `push`, so that nothing is queued and no row object or
+ * info object is built.
+ */
+class RecordParser extends Parser {
+  constructor(
+    options: ResolvedCsvOptions,
+    private readonly onFields: (fields: readonly string[], end: number) => void,
+  ) {
+    super({
+      delimiter: options.delimiter,
+      quote: options.quote,
+      escape: options.escape,
+      record_delimiter: [...options.recordDelimiter],
+      comment: options.comment,
+      comment_no_infix: true,
+      trim: options.trim,
+      relax_column_count: true,
+      bom: false,
+      columns: false,
+    })
+  }
+
+  override push(record: unknown): boolean {
+    if (record !== null) this.onFields(record as string[], this.info.bytes)
+    return true
+  }
+}
+
+/** Cuts UTF-8 text into CSV records. After a record with a stray quote it goes on at the next line. */
+export class CsvSplitter {
+  private readonly window: ByteWindow
+  private parser: RecordParser
+  /** Offset at which `parser` began. */
+  private base: number
+  /** Offset after the last record. */
+  private done: number
+  private bad: { readonly error: MillraceError; readonly seekFrom: number } | undefined
+  private mayBeInvalid = false
+  /** The last bytes of the text. */
+  private tail = Buffer.alloc(0)
+  private readonly longestDelimiter: number
+
+  /**
+   * @param start - offset of the first byte that will be pushed
+   * @param line - its line, from 1
+   */
+  constructor(
+    private readonly options: ResolvedCsvOptions,
+    private readonly source: string,
+    start: number,
+    line: number,
+    private readonly handler: CsvHandler,
+  ) {
+    this.window = new ByteWindow(start, line)
+    this.base = start
+    this.done = start
+    this.longestDelimiter = Math.max(...options.recordDelimiter.map((delimiter) => Buffer.byteLength(delimiter)))
+    this.parser = this.newParser()
+  }
+
+  /** Line of an offset; offsets must not go back. */
+  lineAt(offset: number): number {
+    return this.window.lineAt(offset)
+  }
+
+  /** A copy of the bytes of a record that was just handed over. */
+  raw(start: number, end: number): Uint8Array {
+    return this.window.view(start, end).slice()
+  }
+
+  /** True when the bytes of a record that was just handed over are UTF-8. */
+  isValidText(start: number, end: number): boolean {
+    return !this.mayBeInvalid || isUtf8(this.window.view(start, end))
+  }
+
+  /** Takes the next bytes. @throws `Limit` for a record that is too long */
+  async push(chunk: Uint8Array): Promise<void> {
+    const wasAscii = !this.mayBeInvalid
+    this.window.append(chunk)
+    this.tail = Buffer.concat([this.tail, chunk.subarray(Math.max(0, chunk.length - this.longestDelimiter))]).subarray(-this.longestDelimiter)
+    const ascii = isAscii(chunk)
+    this.mayBeInvalid = !ascii || (!wasAscii && this.window.size > chunk.length)
+    if (this.bad === undefined) await this.parse(chunk)
+    await this.recover()
+    this.window.discardTo(this.done)
+    if (this.window.size > this.options.maxRecordBytes) throw this.tooLong(this.window.size)
+  }
+
+  /** Ends the text. @throws `Corrupt` for a quote that was never closed */
+  async finish(): Promise<void> {
+    if (this.bad === undefined) {
+      const error = await new Promise<Error | null | undefined>((resolve) => {
+        this.parser.once('error', resolve)
+        this.parser.end(() => resolve(undefined))
+      })
+      if (error !== null && error !== undefined) this.note(error)
+    }
+    await this.recover()
+    if (this.bad !== undefined) {
+      this.handler.malformed(this.bad.error, this.done, this.window.end)
+      this.done = this.window.end
+      this.bad = undefined
+    }
+  }
+
+  /** True when the text so far ends in a line end, or is empty. Only after `finish`. */
+  endsRecord(): boolean {
+    return this.tail.length === 0 || this.options.recordDelimiter.some((delimiter) => this.tail.toString('utf8').endsWith(delimiter))
+  }
+
+  /** Releases the parser. */
+  destroy(): void {
+    this.parser.destroy()
+  }
+
+  private newParser(): RecordParser {
+    const parser = new RecordParser(this.options, (fields, end) => {
+      const start = this.done
+      this.done = this.base + end
+      this.handler.record(fields, start, this.done)
+    })
+    parser.on('error', () => undefined)
+    return parser
+  }
+
+  private async parse(chunk: Uint8Array): Promise<void> {
+    const error = await new Promise<Error | null | undefined>((resolve) => {
+      this.parser.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength), resolve)
+    })
+    if (error !== null && error !== undefined) this.note(error)
+  }
+
+  private note(error: Error): void {
+    const start = this.done
+    const line = this.window.lineAt(start)
+    const code = error instanceof CsvError ? error.code : ''
+    if ((code as string) === 'CSV_QUOTE_NOT_CLOSED') {
+      throw failure({
+        tag: 'Corrupt', code: 'CSV_UNCLOSED_QUOTE', problem: `the file ends inside a quoted field: bytes ${start} to ${this.window.end} are one record`,
+        remedy: 'Close the quote, or pass quote: null if quotes mean nothing in this file.', position: { source: this.source, line, byte: start }, cause: error,
+      })
+    }
+    const stray = (code as string).endsWith('CLOSING_QUOTE')
+      ? 'a quoted field goes on after its closing quote'
+      : (code as string).endsWith('OPENING_QUOTE') ? 'a quote stands inside a field that is not quoted' : error.message
+    this.bad = {
+      error: failure({
+        tag: 'BadRecord', code: 'CSV_STRAY_QUOTE', problem: stray,
+        remedy: 'Quote the whole field and double the quotes in it, or pass quote: null if quotes mean nothing in this file.',
+        position: { source: this.source, line, byte: start }, cause: error,
+      }),
+      // The field at fault comes after the last whole field; line ends inside quoted fields before it are none of records.
+      seekFrom: Math.max(start, this.base + this.parser.info.bytes),
+    }
+  }
+
+  /** After a bad record: goes on after its line, with a fresh parser. */
+  private async recover(): Promise<void> {
+    while (this.bad !== undefined) {
+      const next = this.window.afterLineEnd(Math.min(this.bad.seekFrom, this.window.end))
+      if (next === undefined) return
+      this.handler.malformed(this.bad.error, this.done, next)
+      this.bad = undefined
+      this.parser.destroy()
+      this.base = next
+      this.done = next
+      this.parser = this.newParser()
+      if (next < this.window.end) await this.parse(this.window.view(next, this.window.end).slice())
+    }
+  }
+
+  private tooLong(bytes: number): MillraceError {
+    return failure({
+      tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', problem: `a record has ${bytes} bytes or more, and at most ${this.options.maxRecordBytes} are read`,
+      remedy: 'A quote that is never closed looks like this; if the record is meant to be so long, raise maxRecordBytes.',
+      position: { source: this.source, line: this.window.lineAt(this.done), byte: this.done },
+    })
+  }
+}

@@ -1,0 +1,166 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { field, run, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
+import type { RejectedRecord } from '../records/index.js'
+import { csvSchema, readCsv } from './index.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-csv-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+let files = 0
+const file = async (content: string | Uint8Array, name = `${files++}.csv`): Promise<string> => {
+  const path = join(folder, name)
+  await writeFile(path, content)
+  return path
+}
+
+const rowsOf = async <S extends Schema>(stream: Stream<S>, options: Parameters<Stream<S>['open']>[0] = {}): Promise<Row<S>[]> => {
+  const rows: Row<S>[] = []
+  for await (const batch of stream.open(options)) for (let i = 0; i < batch.numRows; i++) rows.push(batch.row(i))
+  return rows
+}
+
+const ab = { a: field.int32(), b: field.utf8() }
+
+describe('readCsv', () => {
+  it('finds columns by name, in any order, and leaves further ones alone', async () => {
+    const path = await file('b,extra,a\nx,?,1\n"y, ""z""",?,-2\r\n"two\nlines",?,3')
+    expect(await rowsOf(readCsv(path, { schema: ab }))).toEqual([
+      { a: 1, b: 'x' },
+      { a: -2, b: 'y, "z"' },
+      { a: 3, b: 'two\nlines' },
+    ])
+  })
+
+  it('reads dialects: delimiter, quote, escape, comments, trimming, decimal commas, null tokens', async () => {
+    const path = await file("# made by hand\nname; score\n'o\\'hara';1,5\n# a comment\n  x ; NA\n")
+    const schema = { name: field.utf8(), score: field.nullable(field.float64()) }
+    const stream = readCsv(path, { schema, delimiter: ';', quote: "'", escape: '\\', comment: '#', trim: true, decimalComma: true, nullTokens: ['', 'NA'] })
+    expect(await rowsOf(stream)).toEqual([{ name: "o'hara", score: 1.5 }, { name: 'x', score: null }])
+  })
+
+  it('takes empty fields as null where null is allowed, as empty texts where it is not, and refuses them in numbers', async () => {
+    const path = await file('a,b\n,\n')
+    expect(await rowsOf(readCsv(path, { schema: { a: field.nullable(field.int32()), b: field.utf8() } }))).toEqual([{ a: null, b: '' }])
+    await expect(rowsOf(readCsv(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'NULL', position: { line: 2, record: 0, column: 'a' } })
+  })
+
+  it('reads UTF-8 and UTF-16 by their byte order marks, other encodings by label', async () => {
+    const text = 'a,b\n1,Zürich €\n'
+    const expected = [{ a: 1, b: 'Zürich €' }]
+    expect(await rowsOf(readCsv(await file('\ufeff' + text), { schema: ab }))).toEqual(expected)
+    expect(await rowsOf(readCsv(await file(Buffer.from('\ufeff' + text, 'utf16le')), { schema: ab }))).toEqual(expected)
+    expect(await rowsOf(readCsv(await file(Buffer.from('\ufeff' + text, 'utf16le').swap16()), { schema: ab }))).toEqual(expected)
+    expect(await rowsOf(readCsv(await file(Buffer.from(text, 'utf16le')), { schema: ab, encoding: 'utf-16le' }))).toEqual(expected)
+    expect(await rowsOf(readCsv(await file(Buffer.from('a,b\n1,Zürich\n', 'latin1')), { schema: ab, encoding: 'latin1' }))).toEqual([{ a: 1, b: 'Zürich' }])
+  })
+
+  it('refuses bytes that are not UTF-8, and says so', async () => {
+    const path = await file(Buffer.from('a,b\n1,ok\n2,Zürich\n', 'latin1'))
+    await expect(rowsOf(readCsv(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'CSV_BAD_ENCODING', position: { line: 3, record: 1 } })
+    expect(await rowsOf(readCsv(path, { schema: ab, onBadRecord: 'skip' }))).toEqual([{ a: 1, b: 'ok' }])
+    expect(() => readCsv(path, { encoding: 'klingon' })).toThrow(/no such encoding/)
+  })
+
+  it('inflates gzip by name and by its first bytes', async () => {
+    const packed = gzipSync('a,b\n1,x\n')
+    expect(await rowsOf(readCsv(await file(packed, 'packed.csv.gz'), { schema: ab }))).toEqual([{ a: 1, b: 'x' }])
+    expect(await rowsOf(readCsv(await file(packed, 'packed.csv'), { schema: ab }))).toEqual([{ a: 1, b: 'x' }])
+    const cut = await file(packed.subarray(0, packed.length - 6), 'cut.csv.gz')
+    await expect(rowsOf(readCsv(cut, { schema: ab }))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'COMPRESSED_TRUNCATED' })
+  })
+
+  it('names the columns there are when one is missing, and refuses a name that is there twice', async () => {
+    await expect(rowsOf(readCsv(await file('a;b\n1;x\n'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_NO_SUCH_COLUMN', message: /Its columns are: a;b/ })
+    await expect(rowsOf(readCsv(await file('a,b,a\n1,x,2\n'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN' })
+  })
+
+  it('maps names and indices, with and without a header', async () => {
+    const path = await file('A,B\n1,x\n')
+    expect(await rowsOf(readCsv(path, { schema: ab, columns: { a: 'A', b: 1 } }))).toEqual([{ a: 1, b: 'x' }])
+    const bare = await file('1,x\n2,y\n')
+    expect(await rowsOf(readCsv(bare, { schema: ab, header: false }))).toEqual([{ a: 1, b: 'x' }, { a: 2, b: 'y' }])
+    expect(await rowsOf(readCsv(bare, { schema: { b: field.utf8() }, header: ['a', 'b'] }))).toEqual([{ b: 'x' }, { b: 'y' }])
+  })
+
+  it('gives text columns without a schema', async () => {
+    const path = await file('a,b\n1,x\n')
+    expect(await rowsOf(readCsv(path))).toEqual([{ a: '1', b: 'x' }])
+    expect(await rowsOf(readCsv(path, { header: false }))).toEqual([{ column_0: 'a', column_1: 'b' }, { column_0: '1', column_1: 'x' }])
+    expect(await run(csvSchema(path))).toEqual({ a: field.utf8(), b: field.utf8() })
+  })
+
+  it('counts and quarantines bad records with their bytes, line and record', async () => {
+    const path = await file('a,b\n1,x\n2\n3,y,z\nfour,"q\r\nq"\n5,w"w\n6,"v"v\n99999999999,u\n7,t\n')
+    const rejected: RejectedRecord[] = []
+    const tally = new Tally()
+    const stream = readCsv(path, { schema: ab, onBadRecord: { quarantine: (record) => void rejected.push(record) } })
+    expect(await rowsOf(stream, { tally })).toEqual([{ a: 1, b: 'x' }, { a: 7, b: 't' }])
+    expect(rejected.map(({ record, code, column, raw }) => [record, code, column, Buffer.from(raw!).toString()])).toEqual([
+      [1, 'CSV_FIELD_COUNT', undefined, '2\n'],
+      [2, 'CSV_FIELD_COUNT', undefined, '3,y,z\n'],
+      [3, 'BAD_TEXT', 'a', 'four,"q\r\nq"\n'],
+      [4, 'CSV_STRAY_QUOTE', undefined, '5,w"w\n'],
+      [5, 'CSV_STRAY_QUOTE', undefined, '6,"v"v\n'],
+      [6, 'OUT_OF_RANGE', 'a', '99999999999,u\n'],
+    ])
+    expect(rejected.map(({ reason }) => /line (\d+)/.exec(reason)?.[1])).toEqual(['3', '4', '5', '7', '8', '9'])
+    expect(tally.summary()).toMatchObject({ read: 8, delivered: 2, rejected: 6, rejectedByCode: { CSV_FIELD_COUNT: 2, CSV_STRAY_QUOTE: 2 } })
+  })
+
+  it('names the byte range of a quote that is never closed', async () => {
+    const path = await file('a,b\n1,x\n2,"y\n3,z\n')
+    await expect(rowsOf(readCsv(path, { schema: ab, onBadRecord: 'skip' }))).rejects.toMatchObject({
+      _tag: 'Corrupt', code: 'CSV_UNCLOSED_QUOTE', message: /bytes 8 to 17/, position: { line: 3, byte: 8 },
+    })
+  })
+
+  it('refuses records and fields beyond the limits', async () => {
+    const path = await file(`a,b\n1,"${'x'.repeat(5000)}"\n`)
+    await expect(rowsOf(readCsv(path, { schema: ab, maxRecordBytes: 1000 }))).rejects.toMatchObject({ _tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', position: { line: 2, byte: 4 } })
+    await expect(rowsOf(readCsv(path, { schema: ab, maxFieldLength: 1000 }))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'CSV_FIELD_TOO_LONG' })
+    const endless = await file(`a,b\n1,"${'x\n'.repeat(100_000)}`)
+    await expect(rowsOf(readCsv(endless, { schema: ab, maxRecordBytes: 10_000 }))).rejects.toMatchObject({ _tag: 'Limit', code: 'CSV_RECORD_TOO_LONG' })
+  })
+
+  it('resumes at a byte offset, line and record included', async () => {
+    const path = await file('a,b\n1,x\n2,y\n\n3,z\nfour,w\n')
+    const stream = readCsv(path, { schema: ab, batchRows: 2, onBadRecord: 'skip' })
+    const batches: Batch[] = []
+    for await (const batch of stream) batches.push(batch)
+    expect(batches[0]!.position).toEqual({ file: 0, url: path, at: { byte: 12, record: 2, line: 4 } })
+    expect(await rowsOf(stream, { from: batches[0]!.position })).toEqual([{ a: 3, b: 'z' }])
+    const strict = readCsv(path, { schema: ab, batchRows: 2 })
+    await expect(rowsOf(strict, { from: batches[0]!.position })).rejects.toMatchObject({ position: { record: 3, line: 6, byte: 17 } })
+  })
+
+  it('leaves out columns that nobody looks at, and checks them only where rows may be left out', async () => {
+    const path = await file('a,b\none,x\n2,y\n')
+    expect(await rowsOf(readCsv(path, { schema: ab }), { columns: ['b'] })).toEqual([{ b: 'x' }, { b: 'y' }])
+    expect(await rowsOf(readCsv(path, { schema: ab, onBadRecord: 'skip' }), { columns: ['b'] })).toEqual([{ b: 'y' }])
+  })
+
+  it('can demand a final line end', async () => {
+    expect(await rowsOf(readCsv(await file('a,b\n1,x'), { schema: ab }))).toHaveLength(1)
+    await expect(rowsOf(readCsv(await file('a,b\n1,x'), { schema: ab, finalNewline: 'required' }))).rejects.toMatchObject({ code: 'CSV_NO_FINAL_NEWLINE' })
+    expect(await rowsOf(readCsv(await file('a,b\n1,x\n'), { schema: ab, finalNewline: 'required' }))).toHaveLength(1)
+  })
+
+  it('refuses an empty file that should have a header', async () => {
+    const path = await file('')
+    await expect(rowsOf(readCsv(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'CSV_NO_HEADER' })
+    expect(await rowsOf(readCsv(path, { schema: ab, header: false }))).toEqual([])
+  })
+
+  it('checks its options when it is called', () => {
+    expect(() => readCsv('x', { delimiter: '' })).toThrow(/delimiter is empty/)
+    expect(() => readCsv('x', { delimiter: '"' })).toThrow(/also the quote/)
+    expect(() => readCsv('x', { batchRows: 0 })).toThrow(/batchRows/)
+  })
+})

@@ -1,0 +1,86 @@
+import { throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
+import { openText } from '../reading/open-text.js'
+import { readFiles, type FileTask } from '../reading/read-files.js'
+import { rejectRecord } from '../records/index.js'
+import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
+import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
+import { CsvSplitter } from './csv-splitter.js'
+
+/**
+ * Reads delimited text: a path, a URL, a glob, or several, gzip or not, in any encoding.
+ *
+ * Columns are found by their names in each file's header; further columns are left alone. Fields go into the columns as texts
+ * and are checked by the column's kind. A record with another number of fields than the header, a field that does not fit its
+ * column, a stray quote or text that is not UTF-8 is a bad record (see `onBadRecord`). Lines with nothing on them are left out
+ * when there is more than one column. With `onBadRecord: 'fail'`, columns that nobody looks at are not converted, so they are
+ * not checked either.
+ *
+ * Positions are byte offsets: resuming reads a plain UTF-8 file from there; other files are inflated and decoded up to there.
+ *
+ * Without a schema, every column of the header is `utf8`, and the schema is that of each batch (the stream's own is empty,
+ * since no file has been looked at yet); `csvSchema` gives it beforehand.
+ *
+ * @throws (while reading) `NotFound`, `Schema` for columns that are not in the header, `BadRecord`, `Corrupt` for an unclosed
+ * quote, `Limit`
+ * @see https://www.rfc-editor.org/rfc/rfc4180
+ */
+export function readCsv<S extends Schema>(source: string | readonly string[], options: CsvOptions<S> & { readonly schema: S }): Stream<S, 'cold'>
+export function readCsv(source: string | readonly string[], options?: CsvOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
+export function readCsv(source: string | readonly string[], options: CsvOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
+  const resolved = resolveCsvOptions(options)
+  const { schema } = options
+  return readFiles<Schema>({ format: 'csv', source, schema: schema ?? {}, options: csvPlanOptions(options), readFile: (task) => readFile(task, schema, resolved) })
+}
+
+/** Names of the columns of a file by its first record; `undefined` when it has none. */
+export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[] | undefined> => {
+  let header: readonly string[] | undefined
+  const text = await openText(file, { encoding: options.encoding, signal })
+  const splitter = new CsvSplitter(options, file.url, text.start, 1, {
+    record: (fields, start, end) => {
+      if (!isBlankLine(fields, start, end)) header ??= fields
+    },
+    malformed: () => undefined,
+  })
+  try {
+    for await (const chunk of text.chunks) {
+      await splitter.push(chunk)
+      if (header !== undefined) return header
+    }
+    await splitter.finish()
+    return header
+  } finally {
+    splitter.destroy()
+    await text.chunks.return()
+  }
+}
+
+async function* readFile(task: FileTask, schema: Schema | undefined, options: ResolvedCsvOptions): AsyncGenerator<Batch, void, undefined> {
+  const { file: info, context, onRead } = task
+  const resume = task.resume as CsvPlace | undefined | null
+  const header = Array.isArray(options.header) ? (options.header as readonly string[]) : undefined
+  const named = header ?? (resume && options.header === true ? await readHeader(info, options, context.signal) : undefined)
+  const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
+  const file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 })
+  try {
+    if (named !== undefined) file.begin(named, named.length)
+    else if (options.header === false && schema !== undefined) file.begin(undefined, 0)
+    for await (const chunk of text.chunks) {
+      throwIfAborted(context.signal)
+      await file.push(chunk)
+      yield* delivered(file, options, task)
+    }
+    await file.finish()
+    yield* delivered(file, options, task)
+  } finally {
+    file.destroy()
+    await text.chunks.return()
+  }
+}
+
+async function* delivered(file: CsvFile, options: ResolvedCsvOptions, { context }: FileTask): AsyncGenerator<Batch, void, undefined> {
+  for (const outcome of file.take()) {
+    if (outcome.error === undefined) yield outcome.batch
+    else await rejectRecord(options.onBadRecord, context, outcome.error, outcome.raw)
+  }
+}

@@ -1,0 +1,142 @@
+import { failure, readBytes, type FileInfo } from '@millrace/core'
+import { compressionOfName, decompress, looksLikeGzip } from '../compression/index.js'
+
+/** Text as UTF-8 bytes from some offset on. */
+export interface Utf8Text {
+  /** Offset of the first byte of `chunks`: what stands before it (a byte order mark, what was skipped) is not in them. */
+  readonly start: number
+  /**
+   * The bytes. Offsets are those of the decompressed file when it is UTF-8, which it nearly always is; those of its UTF-8
+   * form otherwise.
+   */
+  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>
+}
+
+/** Options of {@link openText}. */
+export interface OpenTextOptions {
+  /** Label as `TextDecoder` knows them: `latin1`, `utf-16le`, `shift_jis`. A byte order mark wins. Default `utf-8`. */
+  readonly encoding?: string | undefined
+  /** Offset to begin at, counted as in {@link Utf8Text.chunks}. Default 0. */
+  readonly start?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told of bytes taken from storage. */
+  readonly onRead?: ((bytes: number) => void) | undefined
+}
+
+/** Enough for the longest byte order mark and for gzip's magic. */
+const HEAD_BYTES = 3
+
+/** The name under which an encoding is known. @throws `Usage` for one that is not */
+export const encodingName = (label: string): string => {
+  try {
+    return new TextDecoder(label).encoding
+  } catch (cause) {
+    throw failure({ tag: 'Usage', code: 'UNKNOWN_ENCODING', problem: `no such encoding: ${label}`, remedy: 'Labels are those of the WHATWG Encoding Standard: utf-8, latin1, utf-16le, …', cause })
+  }
+}
+
+/**
+ * Opens a text file: inflates it when it is gzip (by its name or its first bytes), drops the byte order mark, and gives UTF-8
+ * whatever the encoding was. Returning the generator early closes the file.
+ *
+ * @throws `Corrupt` for bytes that the encoding does not have (UTF-8 itself is passed through unchecked)
+ */
+export const openText = async (file: FileInfo, options: OpenTextOptions = {}): Promise<Utf8Text> => {
+  const { start = 0, signal, onRead } = options
+  const source = file.url
+  const named = compressionOfName(source)
+  const raw = (from: number, end?: number): AsyncGenerator<Uint8Array, void, undefined> =>
+    counted(readBytes(source, { start: from, end, signal }), from === 0 && end === undefined ? onRead : undefined)
+
+  if (start > 0 && named === undefined) {
+    const head = await peek(raw(0, HEAD_BYTES))
+    await head.chunks.return()
+    if (!looksLikeGzip(head.bytes) && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
+      onRead?.(start)
+      return { start, chunks: counted(readBytes(source, { start, signal }), onRead) }
+    }
+  }
+
+  const packed = await peek(raw(0))
+  const compression = named ?? (looksLikeGzip(packed.bytes) ? 'gzip' : 'none')
+  const plain = await peek(compression === 'none' ? packed.chunks : decompress(packed.chunks, compression, source, signal))
+  const { name, mark } = encodingOf(plain.bytes, options.encoding)
+  if (name === 'utf-8') return { start: Math.max(start, mark), chunks: skipBytes(plain.chunks, Math.max(start, mark)) }
+  return { start, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start) }
+}
+
+const encodingOf = (head: Uint8Array, label: string | undefined): { name: string; mark: number } => {
+  if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf) return { name: 'utf-8', mark: 3 }
+  if (head[0] === 0xff && head[1] === 0xfe) return { name: 'utf-16le', mark: 2 }
+  if (head[0] === 0xfe && head[1] === 0xff) return { name: 'utf-16be', mark: 2 }
+  return { name: label === undefined ? 'utf-8' : encodingName(label), mark: 0 }
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, onRead: ((bytes: number) => void) | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    onRead?.(chunk.length)
+    yield chunk
+  }
+}
+
+/** The first bytes, and the same chunks from the beginning. */
+const peek = async (chunks: AsyncGenerator<Uint8Array, void, undefined>): Promise<{ bytes: Uint8Array; chunks: AsyncGenerator<Uint8Array, void, undefined> }> => {
+  let head = new Uint8Array(0)
+  while (head.length < HEAD_BYTES) {
+    const next = await chunks.next()
+    if (next.done === true) break
+    head = head.length === 0 ? (next.value as typeof head) : joined(head, next.value)
+  }
+  return { bytes: head, chunks: headThen(head, chunks) }
+}
+
+const joined = (a: Uint8Array, b: Uint8Array): typeof a & Uint8Array<ArrayBuffer> => {
+  const out = new Uint8Array(a.length + b.length)
+  out.set(a)
+  out.set(b, a.length)
+  return out
+}
+
+async function* headThen(head: Uint8Array, rest: AsyncGenerator<Uint8Array, void, undefined>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    if (head.length > 0) yield head
+    yield* rest
+  } finally {
+    await rest.return()
+  }
+}
+
+async function* skipBytes(chunks: AsyncIterable<Uint8Array>, skip: number): AsyncGenerator<Uint8Array, void, undefined> {
+  let left = skip
+  for await (const chunk of chunks) {
+    if (left >= chunk.length) left -= chunk.length
+    else {
+      yield left === 0 ? chunk : chunk.subarray(left)
+      left = 0
+    }
+  }
+}
+
+const encoder = new TextEncoder()
+
+async function* transcode(chunks: AsyncIterable<Uint8Array>, encoding: string, source: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true })
+  let byte = 0
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true })
+    } catch (cause) {
+      throw failure({
+        tag: 'Corrupt', code: 'BAD_ENCODING', problem: `the text is not ${encoding}`,
+        remedy: 'Name the encoding that the file has, for instance encoding: \'latin1\'.', position: { source, byte }, cause,
+      })
+    }
+  }
+  for await (const chunk of chunks) {
+    const text = decode(chunk)
+    byte += chunk.length
+    if (text !== '') yield encoder.encode(text)
+  }
+  const text = decode()
+  if (text !== '') yield encoder.encode(text)
+}

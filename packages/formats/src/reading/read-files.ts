@@ -1,0 +1,103 @@
+import {
+  atPosition, expandInputs, failure, makeStream, throwIfAborted,
+  type Batch, type FileInfo, type Json, type OpenContext, type Position, type Schema, type Stream,
+} from '@millrace/core'
+
+/** One file that a reader is asked to read. */
+export interface FileTask {
+  readonly file: FileInfo
+  readonly context: OpenContext
+  /** Where to go on within the file, as a batch of this file said. */
+  readonly resume: Json | undefined
+  /** Told of bytes taken from storage. */
+  readonly onRead: (bytes: number) => void
+}
+
+/** What {@link readFiles} needs to know of a format. */
+export interface FileReader<S extends Schema> {
+  /** Name of the format: `csv`. */
+  readonly format: string
+  readonly source: string | readonly string[]
+  readonly schema: S
+  /** Options for the plan. */
+  readonly options: Json
+  /** The batches of one file, each at its position within the file. Closes the file when it is returned early. */
+  readonly readFile: (task: FileTask) => AsyncGenerator<Batch<S>, void, undefined>
+}
+
+interface FilePosition {
+  readonly file: number
+  readonly url: string
+  readonly at: Json
+}
+
+const filePosition = (position: Position | undefined): FilePosition | undefined => {
+  if (position === undefined) return undefined
+  const given = position as Partial<FilePosition> | null
+  if (given !== null && typeof given === 'object' && typeof given.file === 'number' && typeof given.url === 'string' && given.at !== undefined) {
+    return given as FilePosition
+  }
+  throw failure({ tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position)} is not a position of this stream` })
+}
+
+/**
+ * The cold stream over the files of a source, one after another, in the order in which `expandInputs` gives them. Batches do
+ * not reach across files. Positions name the file and the place in it; delivered rows are counted, and bytes reported as
+ * progress.
+ */
+export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'cold'> =>
+  makeStream<S, 'cold'>({
+    schema: reader.schema,
+    mode: 'cold',
+    plan: { operator: `source:${reader.format}`, options: { source: reader.source, ...(reader.options as object) }, inputs: [] },
+    stableOrder: true,
+    positions: 'native',
+    open: async function* (context) {
+      const from = filePosition(context.from)
+      const files = await expandInputs(reader.source, context.signal)
+      const first = from?.file ?? 0
+      if (from !== undefined && files[first]?.url !== from.url) {
+        throw failure({
+          tag: 'Usage', code: 'STALE_POSITION', problem: `the position is in ${from.url}, which is not file ${first} of the source any more`,
+          remedy: 'Resume with the files that were there when the position was taken.',
+        })
+      }
+      const progress = byteProgress(reader, files, context)
+      for (let index = first; index < files.length; index++) {
+        throwIfAborted(context.signal)
+        const file = files[index]!
+        progress.begin(index)
+        const resume = index === first ? from?.at : undefined
+        for await (const batch of reader.readFile({ file, context, resume, onRead: progress.onRead })) {
+          context.tally.deliver(batch.numRows)
+          progress.report(false)
+          yield atPosition(batch, { file: index, url: file.url, at: batch.position ?? null })
+        }
+      }
+      progress.report(true)
+    },
+  })
+
+const byteProgress = (
+  reader: { readonly format: string; readonly source: string | readonly string[] },
+  files: readonly FileInfo[],
+  context: OpenContext,
+): { begin(index: number): void; onRead(bytes: number): void; report(finished: boolean): void } => {
+  const { progress } = context
+  if (progress === undefined) return { begin: () => undefined, onRead: () => undefined, report: () => undefined }
+  const total = files.every(({ size }) => size !== undefined) ? files.reduce((sum, { size }) => sum + size!, 0) : undefined
+  const name = typeof reader.source === 'string' ? reader.source : `${files.length} files`
+  let before = 0
+  let inFile = 0
+  return {
+    begin: (index) => {
+      before = files.slice(0, index).reduce((sum, { size }) => sum + (size ?? 0), 0)
+      inFile = 0
+    },
+    onRead: (bytes) => {
+      inFile += bytes
+    },
+    report: (finished) =>
+      progress({ stage: `reading ${name}`, done: finished && total !== undefined ? total : before + inFile, total, unit: 'bytes', ...(finished ? { finished } : {}) }),
+  }
+}
