@@ -1,0 +1,48 @@
+import { attr } from '../attr.js'
+import { op } from '../op-def.js'
+import {
+  broadcast, concat, expandDims, filled, fromShapeAttr, fromValueAttr, gather, noOutputs, oneHot, pack, reshape, sameAsInput,
+  shapeVector, transpose,
+} from '../shape-function.js'
+import { indices, smallIndices } from './dtype-sets.js'
+
+const index = attr.type({ allowed: indices, default: 'int32' })
+const any = attr.type()
+
+/** Constants, inputs, and what moves elements without computing on them. */
+export const arrayOps = {
+  NoOp: op('->', {}, noOutputs),
+  Const: op('-> output:dtype', { value: attr.tensor(), dtype: any }, fromValueAttr),
+  Placeholder: op('-> output:dtype', { dtype: any, shape: attr.shape({ default: undefined }) }, fromShapeAttr),
+  PlaceholderWithDefault: op('input:dtype -> output:dtype', { dtype: any, shape: attr.shape() }, fromShapeAttr),
+  Identity: op('input:T -> output:T', { T: any }, sameAsInput),
+  Cast: op('x:SrcT -> y:DstT', { SrcT: any, DstT: any, Truncate: attr.bool({ default: false }) }, sameAsInput),
+  Shape: op('input:T -> output:out_type', { T: any, out_type: index }, shapeVector),
+  Reshape: op('tensor:T shape:Tshape -> output:T', { T: any, Tshape: index }, reshape),
+  ExpandDims: op('input:T dim:Tdim -> output:T', { T: any, Tdim: index }, expandDims),
+  ConcatV2: op('values:N*T axis:Tidx -> output:T', { N: attr.int({ minimum: 2 }), T: any, Tidx: index }, concat),
+  Pack: op('values:N*T -> output:T', { N: attr.int({ minimum: 1 }), T: any, axis: attr.int({ default: 0 }) }, pack),
+  Transpose: op('x:T perm:Tperm -> y:T', { T: any, Tperm: index }, transpose),
+  GatherV2: op(
+    'params:Tparams indices:Tindices axis:Taxis -> output:Tparams',
+    {
+      batch_dims: attr.int({ default: 0 }),
+      Tparams: any,
+      Tindices: attr.type({ allowed: smallIndices }),
+      Taxis: attr.type({ allowed: indices }),
+    },
+    gather,
+  ),
+  OneHot: op(
+    'indices:TI depth:int32 on_value:T off_value:T -> output:T',
+    {
+      axis: attr.int({ default: -1 }),
+      T: any,
+      TI: attr.type({ allowed: ['int32', 'uint8', 'int8', 'int64'], default: 'int64' }),
+    },
+    oneHot,
+  ),
+  Fill: op('dims:index_type value:T -> output:T', { T: any, index_type: index }, filled),
+  ZerosLike: op('x:T -> y:T', { T: any }, sameAsInput),
+  SelectV2: op('condition:bool t:T e:T -> output:T', { T: any }, broadcast),
+} as const

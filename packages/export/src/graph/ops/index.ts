@@ -1,0 +1,19 @@
+import type { OpDef } from '../op-def.js'
+import { activationOps } from './activations.js'
+import { arrayOps } from './arrays.js'
+import { mathOps } from './math.js'
+import { randomOps } from './random.js'
+import { stateOps } from './state.js'
+import { tableOps } from './tables.js'
+
+/**
+ * Every op that our graphs hold, as TensorFlow registers it (`tensorflow/core/ops/*.cc`); a test compares each with the registry.
+ * Attributes of newer TensorFlows that have defaults are left out, so that older ones load what we write.
+ */
+export const ops = { ...stateOps, ...arrayOps, ...mathOps, ...activationOps, ...tableOps, ...randomOps } as const
+
+/** Name of an op in the table. */
+export type OpName = keyof typeof ops
+
+/** The op's definition, when the table has it. */
+export const findOp = (name: string): OpDef | undefined => (Object.hasOwn(ops, name) ? (ops as Record<string, OpDef>)[name] : undefined)

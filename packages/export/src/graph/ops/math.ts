@@ -1,0 +1,68 @@
+import { attr } from '../attr.js'
+import { op } from '../op-def.js'
+import { biasAdd, broadcast, matMul, reduce, sameAsInput } from '../shape-function.js'
+import { floats, indices, realNumbers, signedNumbers } from './dtype-sets.js'
+
+const real = { T: attr.type({ allowed: realNumbers }) }
+const signed = { T: attr.type({ allowed: signedNumbers }) }
+const float = { T: attr.type({ allowed: floats }) }
+const reduction = { ...real, keep_dims: attr.bool({ default: false }), Tidx: attr.type({ allowed: indices, default: 'int32' }) }
+
+const binary = 'x:T y:T -> z:T'
+const comparison = 'x:T y:T -> z:bool'
+const unary = 'x:T -> y:T'
+const reducing = 'input:T reduction_indices:Tidx -> output:T'
+
+/** Arithmetic, comparisons, reductions, matrix products. */
+export const mathOps = {
+  AddV2: op(binary, real, broadcast),
+  Sub: op(binary, real, broadcast),
+  Mul: op(binary, real, broadcast),
+  RealDiv: op(binary, real, broadcast),
+  FloorDiv: op(binary, real, broadcast),
+  FloorMod: op(binary, real, broadcast),
+  Maximum: op(binary, real, broadcast),
+  Minimum: op(binary, real, broadcast),
+  SquaredDifference: op(
+    binary,
+    { T: attr.type({ allowed: ['float32', 'float64', 'int32', 'int64', 'bfloat16', 'float16'] }) },
+    broadcast,
+  ),
+  Pow: op(binary, signed, broadcast),
+  Exp: op(unary, float, sameAsInput),
+  Log: op(unary, float, sameAsInput),
+  Neg: op(unary, signed, sameAsInput),
+  Abs: op(unary, signed, sameAsInput),
+  Sqrt: op(unary, float, sameAsInput),
+  Rsqrt: op(unary, float, sameAsInput),
+  Square: op(unary, real, sameAsInput),
+  Erf: op(unary, float, sameAsInput),
+  Greater: op(comparison, real, broadcast),
+  GreaterEqual: op(comparison, real, broadcast),
+  Less: op(comparison, real, broadcast),
+  LessEqual: op(comparison, real, broadcast),
+  Equal: op(comparison, { T: attr.type(), incompatible_shape_error: attr.bool({ default: true }) }, broadcast),
+  LogicalAnd: op('x:bool y:bool -> z:bool', {}, broadcast),
+  LogicalOr: op('x:bool y:bool -> z:bool', {}, broadcast),
+  LogicalNot: op('x:bool -> y:bool', {}, sameAsInput),
+  Sum: op(reducing, reduction, reduce),
+  Mean: op(reducing, reduction, reduce),
+  Max: op(reducing, reduction, reduce),
+  MatMul: op(
+    'a:T b:T -> product:T',
+    {
+      transpose_a: attr.bool({ default: false }),
+      transpose_b: attr.bool({ default: false }),
+      T: attr.type({
+        allowed: ['float32', 'float64', 'int32', 'uint8', 'int64', 'bfloat16', 'uint16', 'float16', 'uint32', 'uint64'],
+      }),
+    },
+    matMul,
+  ),
+  BiasAdd: op('value:T bias:T -> output:T', { ...real, data_format: attr.string({ default: 'NHWC' }) }, biasAdd),
+  Bucketize: op(
+    'input:T -> output:int32',
+    { T: attr.type({ allowed: ['float32', 'float64', 'int32', 'int64'] }), boundaries: attr.floats() },
+    sameAsInput,
+  ),
+} as const

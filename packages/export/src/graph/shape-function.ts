@@ -1,0 +1,214 @@
+import { failure } from '@millrace/core'
+import type { AttrInput } from './attr.js'
+import type { Tensor } from './node.js'
+import { broadcastShapes, describeShape, elementCount, mergeDims, mergeShapes, type Dim, type Shape } from './shape.js'
+import { isStringData } from './tensor-value.js'
+
+/** What a shape function sees of the node in the making. */
+export interface ShapeContext {
+  readonly op: string
+  /** All inputs in order, those of list arguments in a row. */
+  readonly inputs: readonly Tensor[]
+  readonly attrs: Readonly<Record<string, AttrInput>>
+}
+
+/** Static shapes of all outputs in order. @throws `Model` when the inputs' shapes do not fit */
+export type ShapeFunction = (context: ShapeContext) => readonly Shape[]
+
+/** The error of inputs whose shapes do not fit. */
+export const shapeError = (context: ShapeContext, problem: string): never => {
+  const shapes = context.inputs.map((input) => `${input.name} ${describeShape(input.shape)}`).join(', ')
+  throw failure({ tag: 'Model', code: 'GRAPH_SHAPE', problem: `${context.op}: ${problem}; its inputs are ${shapes}` })
+}
+
+const input = (context: ShapeContext, index: number): Tensor => context.inputs[index] as Tensor
+
+/** Elements of an integer input that is a constant; `undefined` for any other. */
+const constantInts = (tensor: Tensor): number[] | undefined => {
+  if (tensor.node.op !== 'Const') return undefined
+  const { data } = tensor.node.attrs['value'] as { data: ArrayLike<number | bigint> | readonly string[] }
+  return isStringData(data as never) ? undefined : Array.from(data as ArrayLike<number | bigint>, Number)
+}
+
+const toAxis = (context: ShapeContext, axis: number, rank: number): number => {
+  const normal = axis < 0 ? axis + rank : axis
+  return normal >= 0 && normal < rank ? normal : shapeError(context, `axis ${axis} is not one of ${rank}`)
+}
+
+export const noOutputs: ShapeFunction = () => []
+export const scalar: ShapeFunction = () => [[]]
+export const sameAsInput: ShapeFunction = (context) => [input(context, 0).shape]
+export const fromShapeAttr: ShapeFunction = (context) => [context.attrs['shape'] as Shape]
+export const fromValueAttr: ShapeFunction = (context) => [(context.attrs['value'] as { shape: readonly number[] }).shape]
+
+export const broadcast: ShapeFunction = (context) => {
+  let shape: Shape | 'conflict' = []
+  for (const tensor of context.inputs) {
+    shape = broadcastShapes(shape, tensor.shape)
+    if (shape === 'conflict') return shapeError(context, 'the shapes cannot be broadcast together')
+  }
+  return [shape]
+}
+
+/** Shape that a constant vector names; -1 is unknown. Of an input that is no constant, the rank may still be known. */
+const shapeFromVector = (tensor: Tensor): Shape => {
+  const known = constantInts(tensor)
+  if (known !== undefined) return known.map((dim) => (dim < 0 ? null : dim))
+  if (tensor.node.op === 'Shape') return (tensor.node.inputs[0] as Tensor).shape
+  const rank = tensor.shape?.[0]
+  return rank === undefined || rank === null ? undefined : Array.from({ length: rank }, () => null)
+}
+
+export const filled: ShapeFunction = (context) => [shapeFromVector(input(context, 0))]
+
+export const shapeVector: ShapeFunction = (context) => [[input(context, 0).shape?.length ?? null]]
+
+export const reshape: ShapeFunction = (context) => {
+  const from = input(context, 0).shape
+  const to = shapeFromVector(input(context, 1))
+  if (to === undefined) return [undefined]
+  const count = elementCount(from)
+  const known = to.reduce<number>((product, dim) => product * (dim ?? 1), 1)
+  const unknown = to.filter((dim) => dim === null).length
+  if (count !== null && unknown === 0 && known !== count) return shapeError(context, `cannot be reshaped to ${describeShape(to)}`)
+  if (count === null || unknown !== 1) return [to]
+  if (known === 0 || count % known !== 0) return shapeError(context, `cannot be reshaped to ${describeShape(to)}`)
+  return [to.map((dim) => dim ?? count / known)]
+}
+
+export const expandDims: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  const [axis] = constantInts(input(context, 1)) ?? []
+  if (shape === undefined || axis === undefined) return [undefined]
+  const at = axis < 0 ? axis + shape.length + 1 : axis
+  if (at < 0 || at > shape.length) return shapeError(context, `axis ${axis} is outside the rank`)
+  return [[...shape.slice(0, at), 1, ...shape.slice(at)]]
+}
+
+export const concat: ShapeFunction = (context) => {
+  const values = context.inputs.slice(0, -1)
+  const [axis] = constantInts(context.inputs.at(-1) as Tensor) ?? []
+  const ranked = values.find((value) => value.shape !== undefined)?.shape
+  if (axis === undefined || ranked === undefined) return [undefined]
+  const at = toAxis(context, axis, ranked.length)
+  let result: Shape = ranked.map((_, index) => (index === at ? 0 : null))
+  for (const { shape } of values) {
+    if (shape === undefined) {
+      result = result.map((dim, index) => (index === at ? null : dim))
+      continue
+    }
+    if (shape.length !== result.length) return shapeError(context, 'the ranks differ')
+    const merged: Dim[] = []
+    for (let index = 0; index < result.length; index += 1) {
+      const [soFar, next] = [result[index] as Dim, shape[index] as Dim]
+      const dim = index === at ? (soFar === null || next === null ? null : soFar + next) : mergeDims(soFar, next)
+      if (dim === undefined) return shapeError(context, `dimension ${index} differs`)
+      merged.push(dim)
+    }
+    result = merged
+  }
+  return [result]
+}
+
+export const gather: ShapeFunction = (context) => {
+  const [params, indices] = [input(context, 0).shape, input(context, 1).shape]
+  const [axis] = context.inputs[2] === undefined ? [0] : (constantInts(input(context, 2)) ?? [])
+  if (params === undefined || indices === undefined || axis === undefined || context.attrs['batch_dims'] !== 0) return [undefined]
+  const at = toAxis(context, axis, params.length)
+  return [[...params.slice(0, at), ...indices, ...params.slice(at + 1)]]
+}
+
+/** Shapes of a variable follow its handle. */
+export const readVariable: ShapeFunction = (context) => [input(context, 0).node.attrs['shape'] as Shape]
+
+export const resourceGather: ShapeFunction = (context) => {
+  const params = input(context, 0).node.attrs['shape'] as Shape
+  const indices = input(context, 1).shape
+  if (params === undefined || indices === undefined || context.attrs['batch_dims'] !== 0) return [undefined]
+  return [[...indices, ...params.slice(1)]]
+}
+
+export const assignVariable: ShapeFunction = (context) => {
+  const variable = input(context, 0).node.attrs['shape'] as Shape
+  const merged = mergeShapes(variable, input(context, 1).shape)
+  return merged === 'conflict' ? shapeError(context, `the value does not fit the variable's shape ${describeShape(variable)}`) : []
+}
+
+export const oneHot: ShapeFunction = (context) => {
+  const indices = input(context, 0).shape
+  if (indices === undefined) return [undefined]
+  const axis = Number(context.attrs['axis'])
+  const at = axis === -1 ? indices.length : axis
+  const [depth = null] = constantInts(input(context, 1)) ?? []
+  return [[...indices.slice(0, at), depth, ...indices.slice(at)]]
+}
+
+export const pack: ShapeFunction = (context) => {
+  let shape: Shape = undefined
+  for (const tensor of context.inputs) {
+    const merged = mergeShapes(shape, tensor.shape)
+    if (merged === 'conflict') return shapeError(context, 'the shapes differ')
+    shape = merged
+  }
+  if (shape === undefined) return [undefined]
+  const axis = Number(context.attrs['axis'])
+  const at = axis < 0 ? axis + shape.length + 1 : axis
+  return [[...shape.slice(0, at), context.inputs.length, ...shape.slice(at)]]
+}
+
+export const transpose: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  const perm = constantInts(input(context, 1))
+  if (shape === undefined || perm === undefined) return [shape?.map(() => null)]
+  if (perm.length !== shape.length) return shapeError(context, `${perm.length} axes are given`)
+  return [perm.map((axis) => shape[toAxis(context, axis, shape.length)] as Dim)]
+}
+
+export const reduce: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  const axes = constantInts(input(context, 1))
+  const keep = context.attrs['keep_dims'] === true
+  if (shape === undefined) return [undefined]
+  if (axes === undefined) return [keep ? shape.map(() => null) : undefined]
+  const reduced = new Set(axes.map((axis) => toAxis(context, axis, shape.length)))
+  return [keep ? shape.map((dim, index) => (reduced.has(index) ? 1 : dim)) : shape.filter((_, index) => !reduced.has(index))]
+}
+
+export const matMul: ShapeFunction = (context) => {
+  const [a, b] = [input(context, 0).shape, input(context, 1).shape]
+  if (a === undefined || b === undefined) return [[null, null]]
+  if (a.length !== 2 || b.length !== 2) return shapeError(context, 'both inputs have to be matrices')
+  const [rows, inner] = (context.attrs['transpose_a'] === true ? [a[1], a[0]] : a) as [Dim, Dim]
+  const [innerToo, columns] = (context.attrs['transpose_b'] === true ? [b[1], b[0]] : b) as [Dim, Dim]
+  if (mergeDims(inner, innerToo) === undefined) return shapeError(context, 'the inner dimensions differ')
+  return [[rows, columns]]
+}
+
+export const biasAdd: ShapeFunction = (context) => {
+  const [value, bias] = [input(context, 0).shape, input(context, 1).shape]
+  if (value === undefined) return [undefined]
+  if (bias !== undefined && (bias.length !== 1 || mergeDims(value.at(-1) as Dim, bias[0] as Dim) === undefined)) {
+    return shapeError(context, "the bias has to be a vector of the value's last dimension")
+  }
+  return [value]
+}
+
+export const restored: ShapeFunction = (context) => (context.attrs['dtypes'] as readonly unknown[]).map(() => undefined)
+
+/** Sparse, then dense, then ragged outputs; only dense ones have static shapes beside their rank. */
+export const parseExample: ShapeFunction = (context) => {
+  const batch: Shape = input(context, 0).shape
+  const sparse = Number(context.attrs['num_sparse'])
+  const ragged = (context.attrs['ragged_value_types'] as readonly unknown[]).length
+  const dense = context.attrs['dense_shapes'] as readonly Shape[]
+  const times = (count: number, shape: Shape): Shape[] => Array.from({ length: count }, () => shape)
+  const rank = batch === undefined ? null : batch.length + 1
+  return [
+    ...times(sparse, [null, rank]),
+    ...times(sparse, [null]),
+    ...times(sparse, [rank]),
+    ...dense.map((shape) => (batch === undefined || shape === undefined ? undefined : [...batch, ...shape])),
+    ...times(ragged, [null]),
+    ...times(ragged, [null]),
+  ]
+}
