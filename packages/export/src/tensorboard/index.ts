@@ -1,1 +1,2 @@
-export {}
+export { openEventFile } from './event-file.js'
+export type { EventFile } from './event-file.js'

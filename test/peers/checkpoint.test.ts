@@ -1,0 +1,111 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { run } from '@millrace/core'
+import { openEventFile, tensorValue, writeCheckpoint, type NamedTensor } from '@millrace/export'
+import { describePeer, runPython } from '../support/peer.js'
+
+const script = `
+import json, sys
+import numpy as np
+import tensorflow as tf
+prefix, events = sys.argv[1:3]
+reader = tf.train.load_checkpoint(prefix)
+def plain(value):
+    if value.dtype == object: return [item.decode('latin-1') for item in value.reshape(-1).tolist()]
+    return [str(item) for item in value.reshape(-1).tolist()]
+tensors = {}
+for name, shape in reader.get_variable_to_shape_map().items():
+    value = np.asarray(reader.get_tensor(name))
+    tensors[name] = {'dtype': reader.get_variable_to_dtype_map()[name].name, 'shape': shape,
+                     'values': plain(value) if value.size < 100 else [str(value.size), str(float(value.sum()))]}
+written = []
+for event in tf.compat.v1.train.summary_iterator(events):
+    for value in event.summary.value:
+        written.append([event.step, value.tag, value.metadata.plugin_data.plugin_name, float(tf.make_ndarray(value.tensor)), event.wall_time])
+    if event.file_version: written.append(event.file_version)
+    if event.graph_def: written.append(len(event.graph_def))
+print(json.dumps({'tensors': tensors, 'events': written}))
+`
+
+const long = 'x'.repeat(300)
+const tensors: readonly NamedTensor[] = [
+  { name: 'b/float', value: tensorValue('float32', [2, 2], [1.5, -2, 0, 1e-7]) },
+  { name: 'a/double', value: tensorValue('float64', [], [Math.PI]) },
+  { name: 'ints', value: tensorValue('int32', [3], [-1, 0, 2147483647]) },
+  { name: 'longs', value: tensorValue('int64', [2], [-(2n ** 63n), 2n ** 63n - 1n]) },
+  { name: 'bools', value: tensorValue('bool', [2], [true, false]) },
+  { name: 'bytes', value: tensorValue('uint8', [2], [0, 255]) },
+  { name: 'empty', value: tensorValue('float32', [0, 4], []) },
+  { name: 'strings', value: tensorValue('string', [2, 2], ['', 'Zürich', new Uint8Array([0, 255]), long]) },
+  { name: 'no strings', value: tensorValue('string', [0], []) },
+  { name: 'large', value: tensorValue('float32', [1000, 100], new Float32Array(100_000).fill(0.5)) },
+]
+// Enough keys, long enough, that the index needs several blocks.
+const many = Array.from({ length: 3000 }, (_, index): NamedTensor => ({
+  name: `a_rather_long_scope_of_names_that_fills_blocks_${'pad'.repeat(20)}/variable_${index}`,
+  value: tensorValue('int32', [1], [index]),
+}))
+
+describePeer('checkpoints and event files against TensorFlow', 'tensorflow', () => {
+  let folder = ''
+  let theirs: { tensors: Record<string, { dtype: string; shape: number[]; values: string[] }>; events: unknown[] }
+  const before = Date.now() / 1000
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-checkpoint-'))
+    await run(writeCheckpoint(join(folder, 'model'), [...many, ...tensors]))
+    const events = await openEventFile(join(folder, 'events', 'train'))
+    await events.scalars(0, { epoch_loss: 0.5, 'evaluation/auc': 0.75 })
+    await Promise.all([events.scalars(1, { epoch_loss: 0.25 }), events.scalars(2 ** 40, { epoch_loss: 0.125 })])
+    await events.graph(new Uint8Array([10, 0]))
+    await events.close()
+    expect(dirname(events.path)).toBe(join(folder, 'events', 'train'))
+    theirs = JSON.parse(await runPython(script, { args: [join(folder, 'model'), events.path] })) as typeof theirs
+  })
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  test.each(tensors.filter(({ name }) => name !== 'large'))('tensor $name', ({ name, value }) => {
+    const plain = (item: number | bigint | string | Uint8Array): string => {
+      if (typeof item === 'string' || item instanceof Uint8Array) return Buffer.from(item as string).toString('latin1')
+      if (value.dtype === 'bool') return item === 1 ? 'True' : 'False'
+      return String(item)
+    }
+    const { values, ...rest } = theirs.tensors[name]!
+    expect(rest).toEqual({ dtype: value.dtype, shape: value.shape })
+    if (value.dtype.startsWith('float')) expect(values.map(Number)).toEqual(Array.from(value.data as Float32Array))
+    else expect(values).toEqual(Array.from(value.data as ArrayLike<number>, plain))
+  })
+
+  test('a tensor larger than a buffer, and an index of several blocks', () => {
+    expect(theirs.tensors['large']?.values).toEqual(['100000', '50000.0'])
+    for (const { name, value } of many) expect(theirs.tensors[name]?.values).toEqual([String(value.data[0])])
+  })
+
+  test('events', () => {
+    const after = Date.now() / 1000
+    const [version, ...rest] = theirs.events
+    const graph = rest.pop()
+    expect(version).toBe('brain.Event:2')
+    expect(graph).toBe(2)
+    expect(rest.map((event) => (event as unknown[]).slice(0, 4))).toEqual([
+      [0, 'epoch_loss', 'scalars', 0.5],
+      [0, 'evaluation/auc', 'scalars', 0.75],
+      [1, 'epoch_loss', 'scalars', 0.25],
+      [2 ** 40, 'epoch_loss', 'scalars', 0.125],
+    ])
+    for (const event of rest) {
+      const time = (event as number[])[4]!
+      expect(time).toBeGreaterThanOrEqual(before)
+      expect(time).toBeLessThanOrEqual(after)
+    }
+  })
+
+  test('two tensors of one name are refused, and nothing is left', async () => {
+    const twice = [tensors[0]!, tensors[0]!]
+    await expect(run(writeCheckpoint(join(folder, 'twice'), twice))).rejects.toThrow(/two tensors are named "b\/float"/)
+    await run(writeCheckpoint(join(folder, 'twice'), [tensors[0]!]))
+    await expect(run(writeCheckpoint(join(folder, 'twice'), [tensors[0]!]))).rejects.toMatchObject({ _tag: 'AlreadyExists' })
+  })
+})
