@@ -1,0 +1,147 @@
+import type { Column } from '../columns/index.js'
+import { failure, isMillraceError } from '../errors/index.js'
+import type { Job } from '../job/index.js'
+import { requireColumn, type Schema } from '../schema/index.js'
+import { makeBatch, transformBatches, type Batch, type ColumnMap, type Mode, type Stream } from '../stream/index.js'
+import { featureKind } from './feature-kinds.js'
+import { featuresToJSON, type FeaturesJson } from './features-json.js'
+import type { ColumnTransform, FittedFeature } from './feature.js'
+import type { CanApply, FeatureMap, InputNames } from './feature-types.js'
+import { writeVocabularyFiles, type VocabularyFilesOptions, type VocabularyFilesReport } from './vocabulary-files.js'
+
+/**
+ * Features that are fitted: they turn raw columns into the model's, in Node and, lowered by `@millrace/export`, in the
+ * exported graph.
+ *
+ * @typeParam D - the descriptions they were fitted from
+ * @typeParam Out - schema of the columns they make
+ */
+export interface FittedFeatures<D extends FeatureMap = FeatureMap, Out extends Schema = Schema> {
+  /** The features by name, in the order of their description. */
+  readonly features: { readonly [K in keyof D]: FittedFeature }
+  /** The raw columns they take. */
+  readonly input: Schema
+  /** The columns they make. */
+  readonly output: Out
+  /** Rows they were fitted on. */
+  readonly rows: number
+  /** Operator: a stream of raw columns to one of feature columns; others are left out. */
+  apply<S extends Schema, M extends Mode>(this: void, stream: Stream<S, M> & CanApply<D, S>): Stream<Out, M>
+  /** The feature columns of one batch. */
+  applyBatch(this: void, batch: Batch): Batch<Out>
+  /** Number of values of a categorical feature: mask, OOV buckets and vocabulary. @throws `Usage` for one that is not categorical */
+  cardinality(name: keyof D & string): number
+  /** Tokens of a vocabulary feature by rank, without mask and OOV buckets. @throws `Usage` for one without a vocabulary */
+  vocabulary(name: keyof D & string): readonly string[]
+  /** The same features without the labels: what is served, and what applies to rows whose outcome is not known. */
+  withoutLabels(): FittedFeatures<Pick<D, InputNames<D>>, Pick<Out, InputNames<D> & keyof Out>>
+  /**
+   * Writes the vocabularies into a folder, one file a feature (`origin.txt`), one token a line in order of rank, as
+   * TensorFlow's `InitializeTableFromTextFileV2` reads them.
+   */
+  writeVocabularies(folder: string, options?: VocabularyFilesOptions): Job<VocabularyFilesReport>
+  /** Plain JSON that {@link featuresFromJSON} takes; `JSON.stringify` calls this. */
+  toJSON(): FeaturesJson
+}
+
+/** Runs a step of a feature; errors say which feature it was. */
+export const inFeature = <A>(name: string, kind: string, from: string, step: () => A): A => {
+  try {
+    return step()
+  } catch (thrown) {
+    if (!isMillraceError(thrown) || thrown.problem.startsWith('feature "')) throw thrown
+    throw failure({
+      tag: thrown._tag, code: thrown.code, problem: `feature "${name}" (${kind}): ${thrown.problem}`, remedy: thrown.remedy,
+      position: { column: from, ...thrown.position }, cause: thrown.cause,
+    })
+  }
+}
+
+/** A feature, fitted or not, with those inside it. */
+interface Nested {
+  readonly kind: string
+  readonly inner: Nested | undefined
+}
+
+/** The kinds of raw column that a feature takes: those of the innermost one. */
+export const takenKinds = (feature: Nested): readonly string[] =>
+  feature.inner === undefined ? featureKind(feature.kind).takes : takenKinds(feature.inner)
+
+/** Refuses a schema without a feature's column, or with one of a kind that the feature does not take. */
+export const requireFeatureColumn = (schema: Schema, name: string, kind: string, from: string, takes: readonly string[]): Schema[string] => {
+  const input = requireColumn(schema, from, `feature "${name}" (${kind})`)
+  const valueKind = input.kind === 'dictionary' ? input.params.item?.kind : undefined
+  if (takes.includes(input.kind) && (valueKind === undefined || valueKind === 'utf8')) return input
+  throw failure({
+    tag: 'Schema',
+    code: 'WRONG_KIND',
+    problem: `feature "${name}" (${kind}) cannot take the column "${from}" of kind ${input.kind}${valueKind === undefined ? '' : `<${valueKind}>`}`,
+    remedy: `It takes: ${takes.map((taken) => (taken === 'dictionary' ? 'dictionary<utf8>' : taken)).join(', ')}.`,
+    position: { column: from },
+  })
+}
+
+const compileFeature = (fitted: FittedFeature): ColumnTransform =>
+  featureKind(fitted.kind).compile(fitted, fitted.inner === undefined ? undefined : compileFeature(fitted.inner))
+
+/** Features of their fitted descriptions. */
+export const makeFittedFeatures = <D extends FeatureMap, Out extends Schema>(list: readonly FittedFeature[], rows: number): FittedFeatures<D, Out> => {
+  const byName = Object.fromEntries(list.map((fitted) => [fitted.name, fitted]))
+  const input = Object.fromEntries(list.map(({ from, input }) => [from, input]))
+  const output = Object.fromEntries(list.map(({ name, output }) => [name, output])) as unknown as Out
+  const columns = Object.keys(input)
+  // Compiled when first applied: reading a description, or exporting it, needs no tables.
+  let compiled: readonly ColumnTransform[] | undefined
+
+  const find = (name: string): FittedFeature => {
+    const found = Object.prototype.hasOwnProperty.call(byName, name) ? byName[name] : undefined
+    if (found !== undefined) return found
+    throw failure({ tag: 'Usage', code: 'NO_SUCH_FEATURE', problem: `there is no feature named "${name}"`, remedy: `The features are: ${Object.keys(byName).join(', ')}.` })
+  }
+
+  const applyBatch = (batch: Batch): Batch<Out> => {
+    compiled ??= list.map((fitted) => inFeature(fitted.name, fitted.kind, fitted.from, () => compileFeature(fitted)))
+    const made: { [name: string]: Column } = {}
+    list.forEach((fitted, i) => {
+      const { name, kind, from } = fitted
+      const column = (batch.columns as ColumnMap)[from]
+      if (column === undefined) requireColumn(batch.schema, from, `feature "${name}" (${kind})`)
+      made[name] = inFeature(name, kind, from, () => compiled![i]!(column!))
+    })
+    return makeBatch(output, made, batch.numRows)
+  }
+
+  return {
+    features: byName as { readonly [K in keyof D]: FittedFeature },
+    input,
+    output,
+    rows,
+    applyBatch,
+    apply: <S extends Schema, M extends Mode>(stream: Stream<S, M> & CanApply<D, S>): Stream<Out, M> => {
+      for (const fitted of list) requireFeatureColumn(stream.schema, fitted.name, fitted.kind, fitted.from, takenKinds(fitted))
+      return transformBatches<S, Out, M>(stream, {
+        operator: 'features',
+        options: { features: Object.keys(byName) },
+        schema: output,
+        transform: (batch) => applyBatch(batch as unknown as Batch),
+        needs: () => columns,
+      })
+    },
+    cardinality: (name) => {
+      const { cardinality, kind } = find(name)
+      if (cardinality !== undefined) return cardinality
+      throw failure({ tag: 'Usage', code: 'NOT_CATEGORICAL', problem: `feature "${name}" (${kind}) is not categorical, so it has no cardinality` })
+    },
+    vocabulary: (name) => tokensOf(find(name)),
+    withoutLabels: () => makeFittedFeatures(list.filter(({ role }) => role === 'input'), rows),
+    writeVocabularies: (folder, options) => writeVocabularyFiles(list, folder, options),
+    toJSON: () => featuresToJSON(list, rows),
+  }
+}
+
+/** Tokens of a fitted vocabulary, or of the one inside. */
+export const tokensOf = (fitted: FittedFeature): readonly string[] => {
+  if (fitted.kind === 'vocabulary') return (fitted.state as { readonly tokens: readonly string[] }).tokens
+  if (fitted.inner !== undefined) return tokensOf(fitted.inner)
+  throw failure({ tag: 'Usage', code: 'NO_VOCABULARY', problem: `feature "${fitted.name}" (${fitted.kind}) has no vocabulary` })
+}
