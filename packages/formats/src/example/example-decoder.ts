@@ -1,0 +1,322 @@
+import { columnFrom, fromUnknown, makeBatch, type Batch, type Column, type Row, type Schema } from '@millrace/core'
+import { BYTES, FLOAT, INT64 } from './feature-kinds.js'
+import { FeatureSlot } from './feature-slot.js'
+import { FeatureTable, isKey } from './feature-table.js'
+import { encodeFeature } from './feature-writer.js'
+import { WireReader } from './wire.js'
+
+/** Options of {@link ExampleDecoder}. */
+export interface ExampleDecoderOptions<S extends Schema> {
+  /** Values of features that a record lacks, by column. Default: null where the field is nullable, else the record is bad. */
+  readonly defaults?: Partial<Row<S>> | undefined
+}
+
+/**
+ * Decodes serialized tf.train.Example messages straight into columns: no object a record, no value boxed.
+ *
+ * In most files each record has its features in the same order under the same keys, written the same way. The decoder guesses
+ * so: it compares the key with the one that stood in this place in the record before, and reads the plainest encoding of a
+ * scalar without a detour. Whatever differs (another order, lists, unpacked values, a value before its key, a feature that comes
+ * twice, unknown fields) goes through a path that takes all that the protobuf encoding allows, with every bound checked.
+ *
+ * What TensorFlow reads it reads the same way (tensorflow/core/util/example_proto_fast_parsing.cc): features that the schema does
+ * not name are passed over, the last of several features with one key counts, a feature without a list is absent.
+ */
+export class ExampleDecoder<S extends Schema = Schema> {
+  private readonly slots: readonly FeatureSlot[]
+  private readonly table: FeatureTable
+  private readonly wire = new WireReader(new Uint8Array(0))
+  private readonly inner = new WireReader(new Uint8Array(0))
+  private readonly defaults: ReadonlyMap<FeatureSlot, Uint8Array>
+  private rows = 0
+  private room = 0
+  /** Counts records, bad ones too, so that no mark of one is taken for a mark of another. */
+  private stamp = 0
+  /** Features of the schema that the current record holds. */
+  private found = 0
+
+  /** @throws `Schema` for a field that a tf.train.Example cannot hold */
+  constructor(
+    readonly schema: S,
+    options: ExampleDecoderOptions<S> = {},
+  ) {
+    this.slots = Object.entries(schema).map(([name, field]) => new FeatureSlot(name, field))
+    this.table = new FeatureTable(this.slots)
+    this.defaults = new Map(
+      this.slots.flatMap((slot) => {
+        const value = (options.defaults as Record<string, unknown> | undefined)?.[slot.name]
+        return value === undefined || value === null ? [] : [[slot, encodeFeature(slot.name, columnFrom(slot.field, [value]))] as const]
+      }),
+    )
+  }
+
+  /** Rows decoded since the last `finish`. */
+  get length(): number {
+    return this.rows
+  }
+
+  /**
+   * Appends the record `bytes[start..end]`.
+   *
+   * @throws `BadRecord` with the feature at fault where one is; the columns are then as if the record had not been
+   */
+  decode(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    if (this.rows === this.room) this.reserve()
+    this.stamp++
+    this.found = 0
+    const { wire } = this
+    wire.bytes = bytes
+    wire.at = start
+    wire.limit = end
+    while (wire.at < end) {
+      const tag = wire.tag()
+      if (tag !== 10) {
+        wire.skip(tag)
+        continue
+      }
+      wire.limit = wire.end()
+      this.decodeFeatures(bytes, wire.at, wire.limit)
+      wire.at = wire.limit
+      wire.limit = end
+    }
+    if (this.found !== this.slots.length) this.fillAbsent()
+    this.rows++
+  }
+
+  /** The rows since the last `finish` as a batch, in buffers of its own. */
+  finish(): Batch<S> {
+    const columns: { [name: string]: Column } = {}
+    for (const slot of this.slots) columns[slot.name] = slot.finish(this.rows)
+    const batch = makeBatch(this.schema, columns, this.rows)
+    this.rows = 0
+    return batch
+  }
+
+  private reserve(): void {
+    this.room = Math.max(1024, this.room * 2)
+    for (const slot of this.slots) slot.reserveRows(this.room)
+  }
+
+  /** Reads a tf.train.Features. Entries that do not look as guessed are read again by {@link decodeEntry}. */
+  private decodeFeatures(bytes: Uint8Array, start: number, end: number): void {
+    const { table, stamp, rows: row } = this
+    let at = start
+    for (let place = 0; at < end; place++) {
+      let p = at + 2
+      let size = bytes[at + 1]!
+      if (size > 127) {
+        size = (size & 127) | (bytes[p++]! << 7)
+        if (size > 16383) size = -1
+      }
+      const entryEnd = p + size
+      if (bytes[at] !== 10 || size < 4 || entryEnd > end || bytes[p] !== 10) {
+        at = this.decodeEntry(bytes, at, end)
+        continue
+      }
+      const keyLength = bytes[p + 1]!
+      const keyStart = p + 2
+      p = keyStart + keyLength
+      // A key of 128 bytes or more has a longer length; its first byte then is above 127.
+      if (keyLength > 127 || p + 2 > entryEnd || bytes[p] !== 18) {
+        at = this.decodeEntry(bytes, at, end)
+        continue
+      }
+      let entry = table.guess(place)
+      if (entry === undefined || !isKey(entry.key, bytes, keyStart, keyLength)) entry = table.find(place, bytes, keyStart, keyLength)
+      const slot = entry?.slot
+      if (slot === undefined && endsEntry(bytes, p + 1, entryEnd)) {
+        at = entryEnd
+        continue
+      }
+      if (slot === undefined || slot.list || !readScalar(slot, row, bytes, p + 1, entryEnd)) {
+        at = this.decodeEntry(bytes, at, end)
+        continue
+      }
+      if (slot.stamp !== stamp) {
+        slot.stamp = stamp
+        this.found++
+      }
+      at = entryEnd
+    }
+  }
+
+  /** Reads one field of a tf.train.Features with every liberty that the encoding allows. Returns where the next one begins. */
+  private decodeEntry(bytes: Uint8Array, start: number, end: number): number {
+    const { wire } = this
+    const before = { at: wire.at, limit: wire.limit }
+    wire.at = start
+    wire.limit = end
+    const tag = wire.tag()
+    let next: number
+    if (tag === 10) {
+      next = wire.end()
+      wire.limit = next
+      this.decodeMapEntry(wire)
+    } else {
+      wire.skip(tag)
+      next = wire.at
+    }
+    wire.at = before.at
+    wire.limit = before.limit
+    return next
+  }
+
+  private decodeMapEntry(wire: WireReader): void {
+    const start = wire.at
+    let keyStart = start
+    let keyEnd = start
+    while (wire.at < wire.limit) {
+      const tag = wire.tag()
+      if (tag !== 10) {
+        wire.skip(tag)
+        continue
+      }
+      const size = wire.size()
+      keyStart = wire.at
+      keyEnd = wire.at += size
+    }
+    const slot = this.table.lookUp(wire.bytes, keyStart, keyEnd - keyStart)?.slot
+    if (slot === undefined) return
+    try {
+      this.decodeValues(slot, wire, start)
+    } catch (error) {
+      throw fromUnknown(error, { column: slot.name })
+    }
+  }
+
+  /** Merges all values of a map entry (there is one, as a rule) into a slot. */
+  private decodeValues(slot: FeatureSlot, wire: WireReader, start: number): void {
+    const { inner } = this
+    inner.bytes = wire.bytes
+    wire.at = start
+    slot.begin()
+    while (wire.at < wire.limit) {
+      const tag = wire.tag()
+      if (tag !== 18) {
+        wire.skip(tag)
+        continue
+      }
+      const size = wire.size()
+      inner.at = wire.at
+      inner.limit = wire.at += size
+      slot.merge(inner, this.rows)
+    }
+    const present = slot.end(this.rows)
+    if (present === (slot.stamp === this.stamp)) return
+    // A feature may be taken back: the last entry of its key counts, and that one may be empty.
+    slot.stamp = present ? this.stamp : -1
+    this.found += present ? 1 : -1
+  }
+
+  /** Gives the features that the record lacks their defaults or nulls. */
+  private fillAbsent(): void {
+    const { slots, stamp, defaults, inner } = this
+    for (const slot of slots) {
+      if (slot.stamp === stamp) continue
+      const value = defaults.get(slot)
+      if (value !== undefined) {
+        inner.bytes = value
+        inner.at = 0
+        inner.limit = value.length
+        slot.begin()
+        slot.merge(inner, this.rows)
+        slot.end(this.rows)
+        slot.stamp = stamp
+      } else if (!slot.field.nullable) {
+        throw slot.bad('EXAMPLE_MISSING', 'the record lacks the feature, and its field is not nullable')
+      }
+    }
+    // Only now is it certain that the row will stay.
+    for (const slot of slots) if (slot.stamp !== stamp) slot.endNull(this.rows)
+  }
+}
+
+/** True when the length at `start` reaches to the very end of the entry. */
+const endsEntry = (bytes: Uint8Array, start: number, end: number): boolean => {
+  const size = bytes[start]!
+  if (size < 128) return start + 1 + size === end
+  const next = bytes[start + 1]!
+  return next < 128 && start + 2 + ((size & 127) | (next << 7)) === end
+}
+
+/**
+ * Reads a scalar in its plainest encodings, the value field of a map entry with nothing around: `start` is the byte after its
+ * tag, `end` the end of the entry.
+ *
+ * @returns `false` when it looks any other way; what it may have stored then is overwritten
+ */
+const readScalar = (slot: FeatureSlot, row: number, bytes: Uint8Array, start: number, end: number): boolean => {
+  let p = start + 1
+  let size = bytes[start]!
+  if (size > 127) {
+    size = (size & 127) | (bytes[p++]! << 7)
+    if (size > 16383) return false
+  }
+  if (p + size !== end) return false
+  if (slot.wire === FLOAT) {
+    // 12 06 0a 04 (packed) or 12 05 0d, and four bytes.
+    if (bytes[p] !== 18) return false
+    if (size === 8) {
+      if (bytes[p + 1] !== 6 || bytes[p + 2] !== 10 || bytes[p + 3] !== 4) return false
+    } else if (size !== 7 || bytes[p + 1] !== 5 || bytes[p + 2] !== 13) return false
+    slot.words[row] = bytes[end - 4]! | (bytes[end - 3]! << 8) | (bytes[end - 2]! << 16) | (bytes[end - 1]! << 24)
+    return true
+  }
+  if (slot.wire === INT64) {
+    // 1a, size, 0a, size (packed) or 1a, size, 08, and a varint.
+    if (bytes[p] !== 26 || bytes[p + 1] !== size - 2 || size > 15) return false
+    if (bytes[p + 2] === 10) {
+      if (bytes[p + 3] !== size - 4) return false
+      p += 4
+    } else if (bytes[p + 2] === 8) p += 3
+    else return false
+    if (p >= end || bytes[end - 1]! > 127) return false
+    return readInteger(slot, row, bytes, p, end)
+  }
+  // 0a, size, 0a, size, and the bytes.
+  if (slot.wire !== BYTES || bytes[p] !== 10) return false
+  for (let level = 0; level < 2; level++) {
+    if (bytes[p] !== 10 || p + 2 > end) return false
+    size = bytes[p + 1]!
+    p += 2
+    if (size > 127) {
+      size = (size & 127) | (bytes[p++]! << 7)
+      if (size > 16383) return false
+    }
+    if (p + size !== end) return false
+  }
+  slot.putBytes(row, bytes, p, end)
+  return true
+}
+
+/** Reads the one varint between `start` and `end`. */
+const readInteger = (slot: FeatureSlot, row: number, bytes: Uint8Array, start: number, end: number): boolean => {
+  let low = 0
+  let high = 0
+  const length = end - start
+  if (length > 10) return false
+  const last = Math.min(end, start + 4)
+  let p = start
+  for (let shift = 0; p < last; p++, shift += 7) {
+    const byte = bytes[p]!
+    // A byte without a top bit ends the varint; more bytes after it are more values.
+    if (byte < 128 && p !== end - 1) return false
+    low |= (byte & 127) << shift
+  }
+  if (p < end) {
+    const byte = bytes[p]!
+    if (byte < 128 && p !== end - 1) return false
+    low |= byte << 28
+    high = (byte & 127) >>> 4
+    p++
+    for (let shift = 3; p < end; p++, shift += 7) {
+      const next = bytes[p]!
+      if (next < 128 && p !== end - 1) return false
+      high |= (next & 127) << shift
+    }
+  }
+  if (slot.check !== 0 && !slot.takesInteger(low, high)) return false
+  slot.words[2 * row] = low
+  slot.words[2 * row + 1] = high
+  return true
+}

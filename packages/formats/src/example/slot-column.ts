@@ -1,0 +1,63 @@
+import {
+  bitmapBytes, boolColumn, bytesColumn, columnFrom, fixedColumn, ListColumn, setBit, type Column, type Field,
+} from '@millrace/core'
+import { FLOAT } from './feature-kinds.js'
+import type { FeatureSlot } from './feature-slot.js'
+
+const narrow = <A extends { [index: number]: number }>(words: Int32Array, count: number, out: A): A => {
+  for (let i = 0; i < count; i++) out[i] = words[2 * i]!
+  return out
+}
+
+/** Integers come as pairs of words whose range was checked, so that the low word is the value of the narrow kinds. */
+const integers: { readonly [kind: string]: (words: Int32Array, count: number) => Parameters<typeof fixedColumn>[1] } = {
+  int8: (words, count) => narrow(words, count, new Int8Array(count)),
+  int16: (words, count) => narrow(words, count, new Int16Array(count)),
+  int32: (words, count) => narrow(words, count, new Int32Array(count)),
+  date: (words, count) => narrow(words, count, new Int32Array(count)),
+  uint8: (words, count) => narrow(words, count, new Uint8Array(count)),
+  uint16: (words, count) => narrow(words, count, new Uint16Array(count)),
+  uint32: (words, count) => narrow(words, count, new Uint32Array(count)),
+  int64: (words, count) => new BigInt64Array(words.slice(0, 2 * count).buffer),
+  timestamp: (words, count) => new BigInt64Array(words.slice(0, 2 * count).buffer),
+  uint64: (words, count) => new BigUint64Array(words.slice(0, 2 * count).buffer),
+}
+
+const bools = (field: Field, words: Int32Array, count: number, validity: Uint8Array | undefined): Column => {
+  const bits = new Uint8Array(bitmapBytes(count))
+  for (let i = 0; i < count; i++) if (words[2 * i] === 1) setBit(bits, i)
+  return boolColumn(field, bits, count, validity)
+}
+
+/** The first `count` values of a slot as a column of `field`, in buffers of its own. */
+const values = (slot: FeatureSlot, field: Field, count: number, validity: Uint8Array | undefined): Column => {
+  if (field.kind === 'dictionary' || field.kind === 'decimal') {
+    // Through JavaScript values: these kinds have no layout in common with the wire. Their texts were checked one by one.
+    const plain = slot.value.kind === 'decimal' ? ({ ...slot.value, kind: 'utf8', params: {} } as Field) : slot.value
+    const column = values(slot, { ...plain, nullable: true }, count, validity)
+    return columnFrom(field, column.toArray())
+  }
+  if (field.kind === 'bool') return bools(field, slot.words, count, validity)
+  if (field.kind === 'utf8' || field.kind === 'binary') {
+    return bytesColumn(field, slot.offsets.slice(0, count + 1), slot.bytes.slice(0, slot.offsets[count]!), validity)
+  }
+  if (slot.wire === FLOAT) {
+    const floats = new Float32Array(slot.words.buffer, 0, count)
+    return fixedColumn(field, field.kind === 'float64' ? Float64Array.from(floats) : floats.slice(), validity)
+  }
+  return fixedColumn(field, integers[field.kind]!(slot.words, count), validity)
+}
+
+/** The column of a slot's first `rows` rows, in buffers of its own. */
+export const slotColumn = (slot: FeatureSlot, rows: number): Column => {
+  const validity = slot.validity === undefined ? undefined : validRows(slot.validity, rows)
+  if (!slot.list) return values(slot, slot.field, rows, validity)
+  const items = values(slot, slot.field.params.item!, slot.listOffsets[rows]!, undefined)
+  return new ListColumn(slot.field, slot.listOffsets.slice(0, rows + 1), items, validity)
+}
+
+const validRows = (bits: Uint8Array, rows: number): Uint8Array => {
+  const out = new Uint8Array(bitmapBytes(rows)).fill(255)
+  out.set(bits.subarray(0, Math.min(bits.length, out.length)))
+  return out
+}

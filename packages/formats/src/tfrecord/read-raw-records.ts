@@ -1,0 +1,39 @@
+import { BytesBuilder, field, makeBatch, type Batch, type Binary, type Stream } from '@millrace/core'
+import { recordStream, type RecordSink, type RecordStreamOptions } from './record-stream.js'
+
+/** The schema of {@link readRawRecords}. */
+export type RawRecords = { readonly record: Binary }
+
+const schema: RawRecords = { record: field.binary() }
+
+class PayloadSink implements RecordSink<RawRecords> {
+  private readonly payloads = new BytesBuilder(schema.record)
+
+  get length(): number {
+    return this.payloads.length
+  }
+
+  decode(bytes: Uint8Array, start: number, end: number): void {
+    this.payloads.appendBytes(bytes, start, end)
+  }
+
+  finish(): Batch<RawRecords> {
+    return makeBatch(schema, { record: this.payloads.finish() })
+  }
+}
+
+/**
+ * Reads the payloads of TFRecord files as they are, one column `record` of bytes: for messages other than tf.train.Example.
+ *
+ * @param source - a path or URL, a glob, a shard specification (`train@4`), or a list of these
+ * @throws as `readTfRecords` does for the framing
+ */
+export const readRawRecords = (source: string | readonly string[], options: RecordStreamOptions = {}): Stream<RawRecords, 'cold'> =>
+  recordStream<RawRecords>({
+    operator: 'source:records',
+    source,
+    schema,
+    options,
+    planOptions: { compression: options.compression ?? 'auto' },
+    sink: () => new PayloadSink(),
+  })

@@ -1,0 +1,50 @@
+import { requireColumn, type OpenContext, type Row, type Schema, type Stream } from '@millrace/core'
+import { ExampleDecoder } from '../example/index.js'
+import { recordStream, type RecordStreamOptions } from './record-stream.js'
+
+/** Options of {@link readTfRecords}. */
+export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOptions {
+  /** The features to read; others in the records are passed over. */
+  readonly schema: S
+  /** Values of features that a record lacks, by column. Default: null where the field is nullable, else the record is bad. */
+  readonly defaults?: Partial<Row<S>> | undefined
+}
+
+/**
+ * The fields that are decoded. Columns that nobody will look at are left out only when a bad record ends the stream: where bad
+ * records are skipped, which rows there are must not depend on who looks.
+ */
+const wantedFields = <S extends Schema>(schema: S, options: RecordStreamOptions, context: OpenContext): S => {
+  const { columns } = context
+  if (columns === undefined || (options.onBadRecord ?? 'fail') !== 'fail') return schema
+  for (const name of columns) requireColumn(schema, name, 'the reader of TFRecords')
+  return Object.fromEntries(Object.entries(schema).filter(([name]) => columns.includes(name))) as unknown as S
+}
+
+/**
+ * Reads TFRecord files of tf.train.Example into typed columns.
+ *
+ * Integers, booleans, dates (days) and timestamps (in the field's unit) come from `int64_list`, floats from `float_list`, texts,
+ * bytes, decimals and dictionaries from `bytes_list`, lists from all values of a feature. A feature that is absent is null. Files
+ * come in the order of `expandInputs`, records in that of the file. Both checksums of every record are checked.
+ *
+ * @param source - a path or URL, a glob, a shard specification (`train@4`), or a list of these
+ * @returns a stream with native positions: `{ file, byte, record }`, where packed files are inflated again from their beginning
+ * @throws `BadRecord` TFRECORD_DATA_CRC and EXAMPLE_… (see `onBadRecord`); `Corrupt` TFRECORD_LENGTH_CRC, TFRECORD_TRUNCATED,
+ *   COMPRESSED_…; `Limit` TFRECORD_TOO_LONG, INFLATION_LIMIT
+ * @example
+ * const flights = readTfRecords('out/train-*', { schema: { origin: field.utf8(), delay: field.int32() } })
+ */
+export const readTfRecords = <S extends Schema>(source: string | readonly string[], options: ReadTfRecordsOptions<S>): Stream<S, 'cold'> => {
+  const { schema, defaults } = options
+  // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.
+  new ExampleDecoder(schema, { defaults })
+  return recordStream<S>({
+    operator: 'source:tfrecord',
+    source,
+    schema,
+    options,
+    planOptions: { columns: Object.keys(schema), compression: options.compression ?? 'auto' },
+    sink: (context) => new ExampleDecoder(wantedFields(schema, options, context), { defaults }),
+  })
+}

@@ -1,0 +1,128 @@
+import {
+  failure, job, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
+  type Batch, type IfExists, type Job, type Mode, type Output, type RunContext, type Schema, type Stream, type TallySummary,
+} from '@millrace/core'
+import { ByteBuffer, ExampleEncoder } from '../example/index.js'
+import { packedWriter, type Compression, type PackedWriter } from './compression.js'
+import { FRAME_FOOTER, FRAME_HEADER, sealFrame } from './frame.js'
+
+/** A shard's records are handed to the storage in pieces of this size: large enough that the calls cost nothing. */
+const FLUSH_BYTES = 1024 * 1024
+/** The names have five digits. */
+const MAX_SHARDS = 99999
+
+/** Options of {@link writeTfRecords}. */
+export interface WriteTfRecordsOptions {
+  /** Number of files. Default 1. */
+  readonly shards?: number | undefined
+  /** How the files are packed. The names do not show it, and readers find it out. Default `none`. */
+  readonly compression?: Compression | undefined
+  /** What to do when files of that name exist. `replace` also removes the shards of another count. Default `fail`. */
+  readonly ifExists?: IfExists | undefined
+  /** The columns to write. Default: all. */
+  readonly columns?: readonly string[] | undefined
+}
+
+/** What {@link writeTfRecords} wrote. */
+export interface WriteReport {
+  /** The files, in the order of the shards. */
+  readonly files: readonly string[]
+  readonly rows: number
+  /** Bytes of all files together. */
+  readonly bytes: number
+  /** What became of the records of the sources. */
+  readonly tally: TallySummary
+}
+
+class ShardWriter {
+  private readonly buffer = new ByteBuffer()
+  readonly packed: PackedWriter
+
+  constructor(output: Output, compression: Compression) {
+    this.packed = packedWriter(output, compression)
+  }
+
+  /** Appends a row. Returns true when the buffer should be flushed. */
+  append(encoder: ExampleEncoder, row: number): boolean {
+    const { buffer } = this
+    const start = buffer.length
+    buffer.reserve(FRAME_HEADER)
+    buffer.length += FRAME_HEADER
+    encoder.encode(row, buffer)
+    buffer.reserve(FRAME_FOOTER)
+    buffer.length += FRAME_FOOTER
+    sealFrame(buffer.bytes, start, buffer.length)
+    return buffer.length >= FLUSH_BYTES
+  }
+
+  async flush(): Promise<void> {
+    if (this.buffer.length === 0) return
+    await this.packed.write(this.buffer.written())
+    this.buffer.clear()
+  }
+}
+
+const checkedShards = (shards: number): number => {
+  if (Number.isInteger(shards) && shards >= 1 && shards <= MAX_SHARDS) return shards
+  throw failure({ tag: 'Usage', code: 'BAD_SHARDS', problem: `shards is ${shards}`, remedy: `Give a whole number from 1 to ${MAX_SHARDS}.` })
+}
+
+/**
+ * Writes rows as TFRecord files of tf.train.Example: `prefix-00000-of-00004`, ….
+ *
+ * Row `r` of the stream goes to shard `r mod shards`, however the stream is cut into batches, so that a stream of stable order
+ * gives the same bytes each time. float64 is rounded to float32, and uint64 stored as the int64 of the same bits: a
+ * tf.train.Example knows no others. All files appear together when the last is complete; on failure none does.
+ *
+ * @param prefix - path or URL of the files without their shard suffix
+ * @throws `AlreadyExists`, `Storage`, `Schema` for columns that a tf.train.Example cannot hold, and what the stream throws
+ * @example
+ * const report = await run(pipe(train, writeTfRecords('out/train', { shards: 4, compression: 'gzip' })))
+ */
+export const writeTfRecords =
+  (prefix: string, options: WriteTfRecordsOptions = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
+    job(async (context) => {
+      const { compression = 'none', ifExists = 'fail' } = options
+      const files = shardNames(prefix, checkedShards(options.shards ?? 1))
+      const encoder = new ExampleEncoder<Schema>(stream.schema, options.columns)
+      const tally = new Tally()
+      const { rows, bytes } = await withOutputSet(files, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (outputs) => {
+        const shards = outputs.map((output) => new ShardWriter(output, compression))
+        try {
+          return await writeShards(stream.open({ ...context, tally }), encoder, shards, prefix, context)
+        } finally {
+          for (const shard of shards) shard.packed.destroy()
+        }
+      })
+      return { files, rows, bytes, tally: tally.summary() }
+    })
+
+const writeShards = async (
+  batches: AsyncIterable<Batch>,
+  encoder: ExampleEncoder,
+  shards: readonly ShardWriter[],
+  prefix: string,
+  { signal, progress }: RunContext,
+): Promise<{ readonly rows: number; readonly bytes: number }> => {
+  let rows = 0
+  for await (const batch of batches) {
+    encoder.bind(batch)
+    for (let row = 0; row < batch.numRows; row++) {
+      const shard = shards[rows++ % shards.length]!
+      if (!shard.append(encoder, row)) continue
+      throwIfAborted(signal)
+      await shard.flush()
+    }
+    throwIfAborted(signal)
+    progress?.({ stage: `writing ${prefix}`, done: rows, unit: 'rows' })
+  }
+  let bytes = 0
+  for (const shard of shards) {
+    await shard.flush()
+    await shard.packed.end()
+    bytes += shard.packed.bytes
+  }
+  progress?.({ stage: `writing ${prefix}`, done: rows, unit: 'rows', finished: true })
+  return { rows, bytes }
+}
