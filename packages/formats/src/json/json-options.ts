@@ -1,0 +1,77 @@
+import { failure, type Json, type Schema } from '@millrace/core'
+import type { OnBadRecord } from '../records/index.js'
+
+/** A record that has not ended after so many bytes is more likely a bracket or a quote that was never closed than a record. */
+export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024
+/** Deeper than any document that people write; a parser's stack grows with each level. */
+export const DEFAULT_MAX_DEPTH = 64
+
+/** How records stand in the file: elements of one array, or one a line (JSON Lines, NDJSON). */
+export type JsonFormat = 'array' | 'lines'
+
+/** Options of `readJson`. */
+export interface JsonOptions<S extends Schema> {
+  /** Columns, by the keys of the records. A key that is missing is a null; further keys are left alone. */
+  readonly schema: S
+  /** Default: by the first byte, `[` or `{`. */
+  readonly format?: JsonFormat | undefined
+  /** Where columns come from that are not a key of the record itself: keys with dots between, `{ city: 'address.city' }`; an array of keys where these have dots. */
+  readonly paths?: { readonly [K in keyof S]?: string | readonly string[] } | undefined
+  /** Label as `TextDecoder` knows them. JSON is UTF-8; a byte order mark may say otherwise. Default `utf-8`, checked. */
+  readonly encoding?: string | undefined
+  /** Default `fail`. */
+  readonly onBadRecord?: OnBadRecord | undefined
+  /** Most rows in a batch. Default 4,096. */
+  readonly batchRows?: number | undefined
+  /** Longest record in bytes. Default 16 MiB. */
+  readonly maxRecordBytes?: number | undefined
+  /** Most levels of objects and arrays, the record itself being the first; a deeper record is bad. Default 64. */
+  readonly maxDepth?: number | undefined
+  /** Longest string of a column, in UTF-16 units; a record with a longer one is bad. Default: as long as a record may be. */
+  readonly maxStringLength?: number | undefined
+}
+
+/** Options as the reader uses them. */
+export interface ResolvedJsonOptions {
+  readonly format: JsonFormat | undefined
+  readonly paths: { readonly [column: string]: readonly string[] }
+  readonly encoding: string | undefined
+  readonly onBadRecord: OnBadRecord
+  readonly batchRows: number
+  readonly maxRecordBytes: number
+  readonly maxDepth: number
+  readonly maxStringLength: number
+}
+
+const usage = (problem: string): Error => failure({ tag: 'Usage', code: 'JSON_OPTIONS', problem })
+
+/** Fills in the defaults. @throws `Usage` for options that make no sense */
+export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): ResolvedJsonOptions => {
+  const { schema, batchRows = 4096, paths = {} } = options
+  if (!Number.isSafeInteger(batchRows) || batchRows < 1) throw usage(`batchRows is ${batchRows}, which is no count of rows`)
+  const resolved: { [column: string]: readonly string[] } = {}
+  for (const name of Object.keys(schema)) {
+    const path = (paths as { readonly [column: string]: string | readonly string[] | undefined })[name] ?? [name]
+    resolved[name] = typeof path === 'string' ? path.split('.') : path
+    if (resolved[name].length === 0) throw usage(`the path of column ${JSON.stringify(name)} is empty`)
+  }
+  for (const name of Object.keys(paths)) {
+    if (resolved[name] === undefined) throw usage(`there is a path for column ${JSON.stringify(name)}, which the schema does not have`)
+  }
+  return {
+    format: options.format,
+    paths: resolved,
+    encoding: options.encoding,
+    onBadRecord: options.onBadRecord ?? 'fail',
+    batchRows,
+    maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,
+    maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
+    maxStringLength: options.maxStringLength ?? Infinity,
+  }
+}
+
+/** What of the options a plan shows: what was given, with functions left out. */
+export const jsonPlanOptions = <S extends Schema>({ onBadRecord, ...options }: JsonOptions<S>): Json => ({
+  ...(JSON.parse(JSON.stringify({ ...options, schema: undefined })) as object),
+  onBadRecord: typeof onBadRecord === 'object' ? 'quarantine' : (onBadRecord ?? 'fail'),
+})

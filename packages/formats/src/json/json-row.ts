@@ -1,0 +1,249 @@
+import { ConversionError, ListBuilder, showValue, type ColumnBuilder, type Field } from '@millrace/core'
+import type { parser } from 'stream-json/core/parser.js'
+import type { ResolvedJsonOptions } from './json-options.js'
+
+/** Token of stream-json, with values packed. */
+export type JsonToken = parser.Token
+
+/** Why a record does not fit; the reader adds the position. */
+export interface JsonFault {
+  readonly code: string
+  readonly problem: string
+  readonly column?: string | undefined
+}
+
+/** How the text of a number gets into a column without losing a digit. */
+type NumberMode = 'text' | 'integer' | 'instant' | 'value'
+
+interface Target {
+  readonly name: string
+  readonly builder: ColumnBuilder
+  readonly numbers: NumberMode
+  /** Items of a list. */
+  readonly items: Target | undefined
+}
+
+/** A key on the way to columns: one of its own, or further keys below it. */
+interface KeyNode {
+  column: Target | undefined
+  below: Map<string, KeyNode> | undefined
+}
+
+const numberMode = (field: Field): NumberMode => {
+  if (field.kind === 'dictionary') return numberMode(field.params.item!)
+  if (field.kind === 'float32' || field.kind === 'float64' || field.kind === 'decimal') return 'text'
+  if (/^u?int\d+$/.test(field.kind)) return 'integer'
+  return field.kind === 'timestamp' ? 'instant' : 'value'
+}
+
+const target = (name: string, builder: ColumnBuilder): Target => ({
+  name,
+  builder,
+  numbers: numberMode(builder.field),
+  items: builder instanceof ListBuilder ? target(name, builder.items) : undefined,
+})
+
+const integer = /^-?\d+$/
+
+/** Puts one record after another into column builders, token by token. */
+export class JsonRow {
+  private readonly root: KeyNode = { column: undefined, below: new Map() }
+  private readonly targets: readonly Target[]
+  private readonly objects: KeyNode[] = []
+  private readonly lists: Target[] = []
+  private key: KeyNode | undefined
+  private depth = 0
+  /** Depth of an object or array that no column wants; 0 when there is none. */
+  private skipping = 0
+  private row = 0
+  private fault: JsonFault | undefined
+  /** Whole values at the top. */
+  values = 0
+
+  constructor(
+    names: readonly string[],
+    builders: readonly ColumnBuilder[],
+    private readonly options: ResolvedJsonOptions,
+  ) {
+    this.targets = names.map((name, i) => target(name, builders[i]!))
+    for (const column of this.targets) this.place(column, options.paths[column.name]!)
+  }
+
+  private place(column: Target, path: readonly string[]): void {
+    let node = this.root
+    for (const key of path) {
+      node.below ??= new Map()
+      const next: KeyNode = node.below.get(key) ?? { column: undefined, below: undefined }
+      node.below.set(key, next)
+      node = next
+    }
+    node.column = column
+  }
+
+  /** Begins the record that becomes row `row` of the builders. */
+  begin(row: number): void {
+    this.row = row
+    this.depth = 0
+    this.skipping = 0
+    this.values = 0
+    this.fault = undefined
+    this.key = undefined
+    this.objects.length = 0
+    this.lists.length = 0
+  }
+
+  /** Takes the next tokens of the record. */
+  feed(tokens: readonly JsonToken[]): void {
+    for (const token of tokens) {
+      switch (token.name) {
+        case 'startObject':
+          this.startObject()
+          break
+        case 'endObject':
+          if (this.skipping === 0) this.objects.pop()
+          this.leave()
+          break
+        case 'startArray':
+          this.startArray()
+          break
+        case 'endArray':
+          if (this.skipping === 0) this.endArray()
+          this.leave()
+          break
+        case 'keyValue':
+          if (this.skipping === 0) this.key = this.objects[this.objects.length - 1]!.below?.get(token.value)
+          break
+        case 'stringValue':
+          this.scalar(token.value, false)
+          break
+        case 'numberValue':
+          this.scalar(token.value, true)
+          break
+        case 'trueValue':
+        case 'falseValue':
+        case 'nullValue':
+          this.scalar(token.value, false)
+          break
+        default:
+          break
+      }
+    }
+  }
+
+  /** Ends the record: columns that it did not name are null. What a record with a fault has appended must be rolled back. */
+  end(): JsonFault | undefined {
+    if (this.fault !== undefined) return this.fault
+    for (const { name, builder } of this.targets) {
+      if (builder.length > this.row) continue
+      try {
+        builder.appendNull()
+      } catch (error) {
+        return this.faultOf(error, name)
+      }
+    }
+    return undefined
+  }
+
+  private enter(): void {
+    if (++this.depth > this.options.maxDepth) this.fail({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${this.options.maxDepth} levels deep` })
+  }
+
+  private leave(): void {
+    if (this.skipping === this.depth) this.skipping = 0
+    if (--this.depth === 0) this.values++
+  }
+
+  private startObject(): void {
+    this.enter()
+    if (this.skipping > 0) return
+    const list = this.lists[this.lists.length - 1]
+    const node = this.depth === 1 ? this.root : this.key
+    if (list === undefined && node?.below !== undefined) {
+      this.objects.push(node)
+      return
+    }
+    const column = list ?? node?.column
+    if (column !== undefined) this.wrong('an object', column)
+    this.skipping = this.depth
+  }
+
+  private startArray(): void {
+    this.enter()
+    if (this.skipping > 0) return
+    const outer = this.lists[this.lists.length - 1]
+    const column = outer === undefined ? (this.depth === 1 ? undefined : this.key?.column) : outer.items
+    if (column?.items !== undefined) {
+      if (outer === undefined) this.startAgain(column)
+      this.lists.push(column)
+      return
+    }
+    if (this.depth === 1) this.fail({ code: 'WRONG_TYPE', problem: 'the record is an array, not an object' })
+    else if (outer !== undefined) this.wrong('an array', outer)
+    else if (column !== undefined) this.wrong('an array', column)
+    else if (this.key?.below !== undefined) this.notAnObject('an array')
+    this.skipping = this.depth
+  }
+
+  private endArray(): void {
+    const list = this.lists.pop()!
+    try {
+      ;(list.builder as ListBuilder).endList()
+    } catch (error) {
+      this.fail(this.faultOf(error, list.name))
+    }
+  }
+
+  private scalar(value: string | boolean | null, isNumber: boolean): void {
+    if (this.depth === 0) {
+      this.values++
+      return this.fail({ code: 'WRONG_TYPE', problem: `the record is ${value === null ? 'null' : isNumber ? 'a number' : `a ${typeof value}`}, not an object` })
+    }
+    if (this.skipping > 0) return
+    const list = this.lists[this.lists.length - 1]
+    const column = list === undefined ? this.key?.column : list.items
+    if (column === undefined) {
+      if (list === undefined && this.key?.below !== undefined && value !== null) this.notAnObject(showValue(value))
+      return
+    }
+    if (list === undefined) this.startAgain(column)
+    if (typeof value === 'string' && value.length > this.options.maxStringLength) {
+      return this.fail({ code: 'JSON_STRING_TOO_LONG', problem: `the string has ${value.length} characters, and at most ${this.options.maxStringLength} are read`, column: column.name })
+    }
+    try {
+      if (isNumber) appendNumber(column, value as string)
+      else column.builder.append(value)
+    } catch (error) {
+      this.fail(this.faultOf(error, column.name))
+    }
+  }
+
+  /** A key that comes twice counts the last time, as in JSON.parse. */
+  private startAgain({ builder }: Target): void {
+    if (builder.length > this.row) builder.truncate(this.row)
+  }
+
+  private wrong(what: string, { name, builder }: Target): void {
+    this.fail({ code: 'WRONG_TYPE', problem: `${what} is not a ${builder.field.kind}`, column: name })
+  }
+
+  private notAnObject(what: string): void {
+    this.fail({ code: 'WRONG_TYPE', problem: `${what} stands where an object is due` })
+  }
+
+  private fail(fault: JsonFault): void {
+    this.fault ??= fault
+    this.skipping = this.skipping === 0 ? 1 : this.skipping
+  }
+
+  private faultOf(error: unknown, column: string): JsonFault {
+    if (error instanceof ConversionError) return { code: error.code, problem: error.message, column }
+    throw error
+  }
+}
+
+const appendNumber = ({ builder, numbers }: Target, text: string): void => {
+  if (numbers === 'text' || (numbers === 'integer' && integer.test(text))) builder.appendText(text)
+  // Instants as numbers are in the unit of the column.
+  else if (numbers === 'instant' && integer.test(text) && text.length < 20) builder.append(BigInt(text))
+  else builder.append(Number(text))
+}

@@ -1,0 +1,208 @@
+import { failure, type MillraceError } from '@millrace/core'
+import type { JsonFormat } from './json-options.js'
+
+const TAB = 0x09
+const NEWLINE = 0x0a
+const RETURN = 0x0d
+const SPACE = 0x20
+const QUOTE = 0x22
+const COMMA = 0x2c
+const OPEN_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
+const isSpace = (byte: number): boolean => byte === SPACE || byte === NEWLINE || byte === RETURN || byte === TAB
+
+/** Called with the bytes of each record, `start` to `end` in the text. */
+export type OnRecord = (start: number, end: number) => void
+
+/** Finds where records begin and end, byte by byte, without looking into them more than that takes. */
+export interface JsonSplitter {
+  readonly format: JsonFormat
+  /** Takes the bytes that stand at `offset` of the text. */
+  push(chunk: Uint8Array, offset: number): void
+  /** Ends the text. @throws `Corrupt` where it is cut short */
+  finish(): void
+  /** Offset of the first byte that is still needed: the record under way, or the end of what was pushed. */
+  readonly held: number
+}
+
+/** JSON Lines: a record ends where its line does; lines with nothing on them are none. */
+export class LineSplitter implements JsonSplitter {
+  readonly format = 'lines'
+  private blank = true
+  private end: number
+
+  constructor(
+    public held: number,
+    private readonly onRecord: OnRecord,
+  ) {
+    this.end = held
+  }
+
+  push(chunk: Uint8Array, offset: number): void {
+    let from = 0
+    for (;;) {
+      const newline = chunk.indexOf(NEWLINE, from)
+      const to = newline < 0 ? chunk.length : newline
+      for (let i = from; this.blank && i < to; i++) this.blank = isSpace(chunk[i]!)
+      this.end = offset + to
+      if (newline < 0) break
+      this.endLine()
+      this.held = offset + newline + 1
+      from = newline + 1
+    }
+    if (this.blank) this.held = offset + chunk.length
+  }
+
+  finish(): void {
+    this.endLine()
+    this.held = this.end
+  }
+
+  private endLine(): void {
+    if (!this.blank) this.onRecord(this.held, this.end)
+    this.blank = true
+  }
+}
+
+const enum State {
+  Start,
+  FirstElement,
+  Element,
+  Nested,
+  Text,
+  Scalar,
+  AfterElement,
+  Done,
+}
+
+/** One array whose elements are the records. What stands between elements is checked here, elements are checked by the parser. */
+export class ArraySplitter implements JsonSplitter {
+  readonly format = 'array'
+  private state: State
+  private depth = 0
+  private inString = false
+  private escaped = false
+
+  /**
+   * @param held - offset of the first byte that will be pushed
+   * @param within - whether that byte comes after an element of the array, not before the array
+   */
+  constructor(
+    public held: number,
+    within: boolean,
+    private readonly onRecord: OnRecord,
+    private readonly corrupt: (problem: string, byte: number) => MillraceError,
+  ) {
+    this.state = within ? State.AfterElement : State.Start
+  }
+
+  push(chunk: Uint8Array, offset: number): void {
+    for (let i = 0; i < chunk.length; ) {
+      if (this.state === State.Nested || this.state === State.Text) {
+        i = this.skipWithin(chunk, i, offset)
+        continue
+      }
+      const byte = chunk[i]!
+      if (this.state === State.Scalar) {
+        if (byte === COMMA || byte === CLOSE_BRACKET || isSpace(byte)) this.endElement(offset + i)
+        else i++
+        continue
+      }
+      if (!isSpace(byte)) this.structure(byte, offset + i)
+      i++
+    }
+    if (this.state !== State.Nested && this.state !== State.Text && this.state !== State.Scalar) this.held = offset + chunk.length
+  }
+
+  finish(): void {
+    if (this.state === State.Done) return
+    if (this.state === State.Start) throw this.corrupt('the file is empty where a JSON array is due', this.held)
+    throw this.corrupt('the file ends within its JSON array', this.held)
+  }
+
+  /** A byte that is not white space, outside elements. */
+  private structure(byte: number, at: number): void {
+    switch (this.state) {
+      case State.Start:
+        if (byte !== OPEN_BRACKET) throw this.unexpected(byte, at, 'a JSON array is due')
+        this.state = State.FirstElement
+        return
+      case State.FirstElement:
+      case State.Element:
+        if (byte === CLOSE_BRACKET && this.state === State.FirstElement) {
+          this.state = State.Done
+          return
+        }
+        this.beginElement(byte, at)
+        return
+      case State.AfterElement:
+        if (byte === COMMA) this.state = State.Element
+        else if (byte === CLOSE_BRACKET) this.state = State.Done
+        else throw this.unexpected(byte, at, '"," or "]" is due')
+        return
+      default:
+        throw this.unexpected(byte, at, 'the array has ended')
+    }
+  }
+
+  private beginElement(byte: number, at: number): void {
+    if (byte === COMMA || byte === CLOSE_BRACKET) throw this.unexpected(byte, at, 'an element is due')
+    this.held = at
+    this.depth = byte === OPEN_BRACE || byte === OPEN_BRACKET ? 1 : 0
+    this.inString = byte === QUOTE
+    this.escaped = false
+    this.state = this.depth > 0 ? State.Nested : this.inString ? State.Text : State.Scalar
+  }
+
+  private endElement(end: number): void {
+    this.onRecord(this.held, end)
+    this.held = end
+    this.state = State.AfterElement
+  }
+
+  /** Goes on within an object, array or string; gives the index to go on at. */
+  private skipWithin(chunk: Uint8Array, from: number, offset: number): number {
+    let { depth, inString, escaped } = this
+    let i = from
+    for (; i < chunk.length; i++) {
+      const byte = chunk[i]!
+      if (inString) {
+        if (escaped) escaped = false
+        else if (byte === BACKSLASH) escaped = true
+        else if (byte === QUOTE) {
+          inString = false
+          if (depth === 0) break
+        }
+      } else if (byte === QUOTE) inString = true
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+      else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) break
+    }
+    this.depth = depth
+    this.inString = inString
+    this.escaped = escaped
+    if (i === chunk.length) return i
+    this.endElement(offset + i + 1)
+    return i + 1
+  }
+
+  private unexpected(byte: number, at: number, due: string): MillraceError {
+    const shown = byte > 0x20 && byte < 0x7f ? JSON.stringify(String.fromCharCode(byte)) : `the byte 0x${byte.toString(16).padStart(2, '0')}`
+    return this.corrupt(`${shown} stands where ${due}`, at)
+  }
+}
+
+/** The format by the first byte that is not white space; `undefined` when there is none in these bytes. @throws `Corrupt` for a byte that begins neither */
+export const guessFormat = (chunk: Uint8Array, offset: number, source: string): JsonFormat | undefined => {
+  const index = chunk.findIndex((byte) => !isSpace(byte))
+  if (index < 0) return undefined
+  if (chunk[index] === OPEN_BRACKET) return 'array'
+  if (chunk[index] === OPEN_BRACE) return 'lines'
+  throw failure({
+    tag: 'Corrupt', code: 'JSON_NOT_JSON', problem: `the file begins with ${JSON.stringify(String.fromCharCode(chunk[index]!))}, as neither a JSON array nor JSON Lines do`,
+    remedy: 'Check what the file is; with format: \'lines\' each line is a record of its own.', position: { source, byte: offset + index },
+  })
+}

@@ -1,0 +1,159 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { field, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
+import type { RejectedRecord } from '../records/index.js'
+import { readJson } from './index.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-json-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+let files = 0
+const file = async (content: string | Uint8Array, name = `${files++}.json`): Promise<string> => {
+  const path = join(folder, name)
+  await writeFile(path, content)
+  return path
+}
+
+const rowsOf = async <S extends Schema>(stream: Stream<S>, options: Parameters<Stream<S>['open']>[0] = {}): Promise<Row<S>[]> => {
+  const rows: Row<S>[] = []
+  for await (const batch of stream.open(options)) for (let i = 0; i < batch.numRows; i++) rows.push(batch.row(i))
+  return rows
+}
+
+const ab = { a: field.int32(), b: field.utf8() }
+
+describe('readJson', () => {
+  it('reads arrays and lines, whichever the first byte says', async () => {
+    const expected = [{ a: 1, b: 'x' }, { a: 2, b: 'ü€😀\n"' }]
+    const objects = expected.map((row) => JSON.stringify({ more: [{}], ...row }))
+    expect(await rowsOf(readJson(await file(` \n[${objects.join(' , ')}]\n`), { schema: ab }))).toEqual(expected)
+    expect(await rowsOf(readJson(await file(`${objects.join('\r\n')}`), { schema: ab }))).toEqual(expected)
+    expect(await rowsOf(readJson(await file(`\n${objects.join('\n \n')}\n\n`), { schema: ab }))).toEqual(expected)
+    expect(await rowsOf(readJson(await file(gzipSync(`\ufeff[${objects.join(',')}]`)), { schema: ab }))).toEqual(expected)
+    expect(await rowsOf(readJson(await file('[]'), { schema: ab }))).toEqual([])
+    await expect(rowsOf(readJson(await file('PAR1'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'JSON_NOT_JSON', position: { byte: 0 } })
+  })
+
+  it('reads every kind, and 64-bit integers and decimals to the last digit', async () => {
+    const schema = {
+      int: field.int64(), uint: field.uint64(), decimal: field.decimal(30, 5), float: field.float32(), bool: field.bool(), date: field.date(),
+      time: field.timestamp({ format: 'yyyy/MM/dd HH:mm' }), instant: field.timestamp({ unit: 's' }), word: field.dictionary(), small: field.int8(),
+      list: field.list(field.float64()), nested: field.list(field.list(field.utf8())), pair: field.list(field.int32(), { size: 2 }),
+    }
+    const text = `[{"int":-9223372036854775808,"uint":18446744073709551615,"decimal":1234567890123456789012345.12345,"float":0.1,"bool":true,"date":"2001-02-03",
+      "time":"2001/01/01 00:47","instant":978309000,"word":"DTW","small":3.0e0,"list":[1,2.5,-3e-2],"nested":[[],["a","b"]],"pair":[1,2]}]`
+    expect(await rowsOf(readJson(await file(text), { schema }))).toEqual([
+      {
+        int: -9223372036854775808n, uint: 18446744073709551615n, decimal: '1234567890123456789012345.12345', float: Math.fround(0.1), bool: true,
+        date: new Date('2001-02-03'), time: new Date('2001-01-01T00:47Z'), instant: new Date(978309000_000), word: 'DTW', small: 3, list: [1, 2.5, -0.03],
+        nested: [[], ['a', 'b']], pair: [1, 2],
+      },
+    ])
+  })
+
+  it('takes missing keys as null, the last of equal keys, and keys below others by their path', async () => {
+    const schema = { a: field.nullable(field.int32()), city: field.nullable(field.utf8()), dotted: field.nullable(field.utf8()), tags: field.nullable(field.list(field.utf8())) }
+    const path = await file(
+      [
+        '{"a":1,"a":2,"address":{"city":"Bern","zip":[1,{"city":"no"}]},"x.y":"z","tags":["p"],"tags":["q","r"]}',
+        '{"a":null,"address":null}',
+        '{"city":"not this one"}',
+      ].join('\n'),
+    )
+    expect(await rowsOf(readJson(path, { schema, paths: { city: 'address.city', dotted: ['x.y'] } }))).toEqual([
+      { a: 2, city: 'Bern', dotted: 'z', tags: ['q', 'r'] },
+      { a: null, city: null, dotted: null, tags: null },
+      { a: null, city: null, dotted: null, tags: null },
+    ])
+    expect(() => readJson(path, { schema, paths: { nope: 'x' } as object })).toThrow(/path for column "nope"/)
+  })
+
+  it('names record, line, column and value of what does not fit, and counts and quarantines it', async () => {
+    const bad = [
+      ['{"a":"1","b":"x"}', 'WRONG_TYPE', 'a', /"1" \(string\) is not a int32/],
+      ['{"a":1.5,"b":"x"}', 'WRONG_TYPE', 'a', /1\.5/],
+      ['{"a":3000000000,"b":"x"}', 'OUT_OF_RANGE', 'a', /3000000000/],
+      ['{"a":1,"b":7}', 'WRONG_TYPE', 'b', /7 \(number\)/],
+      ['{"a":1,"b":{}}', 'WRONG_TYPE', 'b', /an object is not a utf8/],
+      ['{"a":[1],"b":"x"}', 'WRONG_TYPE', 'a', /an array is not a int32/],
+      ['{"a":1}', 'NULL', 'b', /null or missing/],
+      ['[1,"x"]', 'WRONG_TYPE', undefined, /the record is an array/],
+      ['17', 'WRONG_TYPE', undefined, /the record is a number/],
+      ['null', 'WRONG_TYPE', undefined, /the record is null/],
+      [`{"a":1,"b":"x","deep":${'['.repeat(70)}${']'.repeat(70)}}`, 'JSON_TOO_DEEP', undefined, /64 levels/],
+    ] as const
+    const good = '{"a":1,"b":"x"}'
+    const lines = [good, ...bad.map(([line]) => line), good]
+    for (const content of [lines.join('\n'), `[${lines.join(',\n')}]`]) {
+      const rejected: RejectedRecord[] = []
+      const tally = new Tally()
+      const path = await file(content)
+      const stream = readJson(path, { schema: ab, onBadRecord: { quarantine: (record) => void rejected.push(record) } })
+      expect(await rowsOf(stream, { tally })).toEqual([{ a: 1, b: 'x' }, { a: 1, b: 'x' }])
+      expect(rejected.map(({ code, column, record, raw }) => [Buffer.from(raw!).toString(), code, column, record])).toEqual(bad.map(([line, code, column], i) => [line, code, column, i + 1]))
+      for (const [i, [, , , reason]] of bad.entries()) expect(rejected[i]!.reason).toMatch(reason)
+      expect(rejected.map(({ reason }) => /line (\d+)/.exec(reason)?.[1])).toEqual(bad.map((_, i) => `${i + 2}`))
+      expect(tally.summary()).toMatchObject({ read: lines.length, delivered: 2, rejected: bad.length })
+      await expect(rowsOf(readJson(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'BadRecord', position: { source: path, record: 1, line: 2, column: 'a' } })
+    }
+  })
+
+  it('rejects lines that are not JSON one by one', async () => {
+    const path = await file('{"a":1,"b":"x"}\n{"a":\n2,"b":"y"} {"a":3,"b":"z"}\n{"a":4,"b":"w"}{"a":5,"b":"v"}\n{"a":6,"b":"u"}\n{"a":7,')
+    const tally = new Tally()
+    expect(await rowsOf(readJson(path, { schema: ab, onBadRecord: 'skip' }), { tally })).toEqual([{ a: 1, b: 'x' }, { a: 6, b: 'u' }])
+    expect(tally.summary()).toMatchObject({ read: 6, rejectedByCode: { JSON_MALFORMED: 4 } })
+    await expect(rowsOf(readJson(path, { schema: ab }))).rejects.toMatchObject({ code: 'JSON_MALFORMED', message: /cut short.*line 2, record 1, byte 21/, position: { line: 2, record: 1 } })
+  })
+
+  it('ends an array at bad syntax, at its byte', async () => {
+    const corrupt = async (text: string): Promise<unknown> => rowsOf(readJson(await file(text), { schema: ab, onBadRecord: 'skip' })).catch((error: unknown) => error)
+    expect(await corrupt('[{"a":1,"b":"x"},\n{"a":2 "b":"y"}]')).toMatchObject({ _tag: 'Corrupt', code: 'JSON_MALFORMED', position: { byte: 25, line: 2, record: 1 } })
+    expect(await corrupt('[{"a":1,"b":"x"} {"a":1,"b":"x"}]')).toMatchObject({ _tag: 'Corrupt', message: /"{" stands where "," or "]" is due/, position: { byte: 17 } })
+    expect(await corrupt('[{"a":1,"b":"x"},]')).toMatchObject({ _tag: 'Corrupt', position: { byte: 17 } })
+    expect(await corrupt('[{"a":1,"b":"x"}],')).toMatchObject({ _tag: 'Corrupt', message: /the array has ended/ })
+    expect(await corrupt('[{"a":1,"b":"x"}')).toMatchObject({ _tag: 'Corrupt', message: /ends within its JSON array/ })
+    expect(await corrupt('[{"a":1,"b":"x"},{"a":1,"b":"x')).toMatchObject({ _tag: 'Corrupt', message: /ends within its JSON array/ })
+    expect(await corrupt('[tru]')).toMatchObject({ _tag: 'Corrupt' })
+    expect(await corrupt('[{]}]')).toMatchObject({ _tag: 'Corrupt' })
+  })
+
+  it('refuses bytes that are not UTF-8', async () => {
+    const path = await file(Buffer.from('{"a":1,"b":"ok"}\n{"a":2,"b":"Zürich"}\n', 'latin1'))
+    await expect(rowsOf(readJson(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'BadRecord', message: /not UTF-8/, position: { line: 2 } })
+    expect(await rowsOf(readJson(path, { schema: ab, encoding: 'latin1' }))).toEqual([{ a: 1, b: 'ok' }, { a: 2, b: 'Zürich' }])
+  })
+
+  it('refuses records and strings beyond the limits', async () => {
+    const path = await file(`[{"a":1,"b":"${'x'.repeat(5000)}"}]`)
+    await expect(rowsOf(readJson(path, { schema: ab, maxRecordBytes: 1000 }))).rejects.toMatchObject({ _tag: 'Limit', code: 'JSON_RECORD_TOO_LONG', position: { byte: 1 } })
+    await expect(rowsOf(readJson(path, { schema: ab, maxStringLength: 1000 }))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'JSON_STRING_TOO_LONG', position: { column: 'b' } })
+    const deep = await file('['.repeat(1_000_000))
+    await expect(rowsOf(readJson(deep, { schema: ab, maxRecordBytes: 100_000 }))).rejects.toMatchObject({ _tag: 'Limit' })
+    await expect(rowsOf(readJson(deep, { schema: ab, format: 'lines' }))).rejects.toMatchObject({ _tag: 'BadRecord' })
+  })
+
+  it('resumes at a byte offset, in arrays and in lines', async () => {
+    const rows = Array.from({ length: 10 }, (_, i) => ({ a: i, b: `row ${i}` }))
+    const texts = rows.map((row) => JSON.stringify(row))
+    for (const content of [texts.join('\n'), `[${texts.join(',\n')}]`]) {
+      const stream = readJson(await file(content), { schema: ab, batchRows: 3 })
+      const batches: Batch[] = []
+      for await (const batch of stream) batches.push(batch)
+      for (const [i, batch] of batches.entries()) expect(await rowsOf(stream, { from: batch.position })).toEqual(rows.slice(3 * (i + 1)))
+      expect(batches[0]!.position).toMatchObject({ file: 0, at: { record: 3 } })
+    }
+  })
+
+  it('leaves out columns that nobody looks at, and checks them only where rows may be left out', async () => {
+    const path = await file('{"a":"one","b":"x"}\n{"a":2,"b":"y"}\n')
+    expect(await rowsOf(readJson(path, { schema: ab }), { columns: ['b'] })).toEqual([{ b: 'x' }, { b: 'y' }])
+    expect(await rowsOf(readJson(path, { schema: ab, onBadRecord: 'skip' }), { columns: ['b'] })).toEqual([{ b: 'y' }])
+  })
+})
