@@ -73,6 +73,8 @@ export default defineConfig(
       '@typescript-eslint/prefer-for-of': 'off',
       // A constructor that only calls the protected one above it makes it public.
       '@typescript-eslint/no-useless-constructor': 'off',
+      // `this: void` says that a method may be passed on its own, as in `pipe(rows, inputs.apply)`.
+      '@typescript-eslint/no-invalid-void-type': ['error', { allowAsThisParameter: true }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
       ...restrict(everywhere),
     },
@@ -92,5 +94,7 @@ export default defineConfig(
     },
   },
   ...layers,
+  // Type tests declare values for their types alone.
+  { files: ['test/types/**'], rules: { '@typescript-eslint/no-unused-vars': 'off' } },
   { files: ['scripts/**', 'examples/**', 'bench/**', 'test/**'], rules: { 'no-console': 'off' } },
 )

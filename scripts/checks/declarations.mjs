@@ -32,7 +32,8 @@ const findAny = (program, file) => {
   const checker = program.getTypeChecker()
   const found = []
   const visit = (node) => {
-    if (ts.isTypeNode(node) && checker.getTypeFromTypeNode(node).flags & ts.TypeFlags.Any) {
+    // The spans of a template literal type count as type nodes, and have no type of their own.
+    if (ts.isTypeNode(node) && !ts.isTemplateLiteralTypeSpan(node) && checker.getTypeFromTypeNode(node).flags & ts.TypeFlags.Any) {
       found.push(`${place(file, node.getStart(file))} \`${node.getText(file)}\` is any`)
       return
     }
