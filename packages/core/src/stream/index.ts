@@ -10,4 +10,7 @@ export type { Mode, OpenContext, OpenOptions, Stream, StreamDefinition } from '.
 export { transformBatches } from './transform.js'
 export type { BatchTransform } from './transform.js'
 export { fromBatches, fromRows } from './from-batches.js'
+export { fromIterable } from './from-iterable.js'
+export type { FromIterableOptions, RowSource } from './from-iterable.js'
 export * from './operators/index.js'
+export * from './sinks/index.js'

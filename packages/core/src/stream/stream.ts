@@ -3,7 +3,7 @@ import type { RunContext } from '../job/index.js'
 import type { Schema } from '../schema/index.js'
 import { atPosition, type Batch } from './batch.js'
 import { explainPlan, type PlanNode } from './plan.js'
-import type { Json, Position } from './position.js'
+import { countIn, type Position } from './position.js'
 import { Tally } from './tally.js'
 
 /** Whether iterating a stream again gives its rows again: `cold` opens the source anew, `once` cannot. */
@@ -107,7 +107,7 @@ class DefinedStream<S extends Schema, M extends Mode> {
 
   private async *replay(context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
     const { from, ...rest } = context
-    let skip = from === undefined ? 0 : replayedRows(from)
+    let skip = from === undefined ? 0 : countIn(from, 'rows')
     if (skip > 0 && !this.stableOrder) {
       throw failure({
         tag: 'Usage',
@@ -140,12 +140,6 @@ class DefinedStream<S extends Schema, M extends Mode> {
   pipe(...steps: readonly ((value: unknown) => unknown)[]): unknown {
     return steps.reduce((value: unknown, step) => step(value), this)
   }
-}
-
-const replayedRows = (position: Position): number => {
-  const rows = position !== null && typeof position === 'object' && 'rows' in position ? (position as { rows: Json }).rows : undefined
-  if (typeof rows === 'number' && Number.isSafeInteger(rows) && rows >= 0) return rows
-  throw failure({ tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position)} is not a position of this stream` })
 }
 
 /** Ends a generator with `Aborted` as soon as the signal fires between batches. */

@@ -29,6 +29,13 @@ export class Tally {
     this.byCode.set(error.code, (this.byCode.get(error.code) ?? 0) + 1)
   }
 
+  /** Adds what another tally counted. */
+  add(counts: TallySummary): void {
+    this.readCount += counts.read
+    this.rejectedCount += counts.rejected
+    for (const [code, count] of Object.entries(counts.rejectedByCode)) this.byCode.set(code, (this.byCode.get(code) ?? 0) + count)
+  }
+
   summary(): TallySummary {
     return {
       read: this.readCount,

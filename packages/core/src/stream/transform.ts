@@ -10,8 +10,11 @@ export interface BatchTransform<S extends Schema, T extends Schema> {
   /** Options in the plan. */
   readonly options: Json
   readonly schema: T
-  /** Makes one batch of one batch; an empty result is dropped. */
-  readonly transform: (batch: Batch<S>, context: OpenContext) => Batch<T> | Promise<Batch<T>>
+  /**
+   * Makes one batch of one batch; an empty result is dropped. `firstRow` is the ordinal of the batch's first row in this
+   * reading of the input, for error messages.
+   */
+  readonly transform: (batch: Batch<S>, context: OpenContext, firstRow: number) => Batch<T> | Promise<Batch<T>>
   /** Columns it needs of its input, given those that are wanted of its output. Default: all. */
   readonly needs?: ((wanted: readonly string[] | undefined) => readonly string[] | undefined) | undefined
 }
@@ -25,8 +28,10 @@ export const transformBatches = <S extends Schema, T extends Schema, M extends M
     stableOrder: input.stableOrder,
     positions: 'native',
     open: async function* (context) {
+      let firstRow = 0
       for await (const batch of input.open({ ...context, columns: definition.needs?.(context.columns) })) {
-        const result = await definition.transform(batch, context)
+        const result = await definition.transform(batch, context, firstRow)
+        firstRow += batch.numRows
         if (result.numRows > 0) yield atPosition(result, batch.position)
       }
     },

@@ -1,0 +1,32 @@
+import { failure, fromUnknown, isMillraceError, type MillraceError } from '../errors/index.js'
+import { ConversionError } from '../schema/index.js'
+
+/**
+ * The error for what a caller's function threw inside an operator.
+ *
+ * @param record - ordinal of the row in this reading of the operator's input, from 0
+ * @param column - column that the function's result was for
+ */
+export const callbackError = (operator: string, record: number | undefined, thrown: unknown, column?: string): MillraceError => {
+  const position = { record, column }
+  if (isMillraceError(thrown)) return thrown.at(position)
+  if (thrown instanceof ConversionError) {
+    return failure({
+      tag: 'BadRecord',
+      code: thrown.code,
+      problem: `${operator}: ${thrown.message}`,
+      remedy: "Return what the column's field takes, or change the field.",
+      position,
+      cause: thrown,
+    })
+  }
+  if (thrown instanceof Error && thrown.name === 'AbortError') return fromUnknown(thrown, position)
+  return failure({
+    tag: 'Usage',
+    code: 'CALLBACK_THREW',
+    problem: `the function given to ${operator} threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    remedy: 'Mend the function, or filter such rows out before.',
+    position,
+    cause: thrown,
+  })
+}

@@ -1,0 +1,99 @@
+import { failure } from '../../errors/index.js'
+import type { Schema } from '../../schema/index.js'
+import { atPosition, type Batch } from '../batch.js'
+import { badPosition, fieldIn, type Json, type Position } from '../position.js'
+import { makeStream, type Mode, type OpenContext, type Stream } from '../stream.js'
+import { asPart, requireSameColumns } from './same-columns.js'
+
+/** Options of {@link interleave}. */
+export interface InterleaveOptions {
+  /** Share of each stream, the piped one first: `[2, 1]` takes two rows of it for each of the other. Default: equal. */
+  readonly weights?: readonly number[] | undefined
+  /** `all` (default) goes on until every stream has ended; `first` ends with the first that does, so the shares hold to the end. */
+  readonly until?: 'all' | 'first' | undefined
+}
+
+/** How far one of the streams is. */
+interface Turn {
+  readonly rows: number
+  readonly at: Position | undefined
+  readonly ended: boolean
+}
+
+const turnFrom = (json: Json): Turn => {
+  const rows = fieldIn(json, 'rows')
+  if (typeof rows !== 'number') throw badPosition(json)
+  return { rows, at: fieldIn(json, 'at'), ended: fieldIn(json, 'ended') === true }
+}
+
+/**
+ * Mixes streams, batch by batch: the next batch is always of the stream that is furthest behind its share of the rows (of
+ * the earlier one when two are equal). So the order depends on the streams and their batches only, never on timing.
+ *
+ * Mixing by rows takes a {@link rebatch} of the streams before, or a {@link shuffle} after.
+ *
+ * @example
+ * pipe(spam, interleave([ham], { weights: [1, 4] }), shuffle({ seed: 7 }))
+ */
+export const interleave = <S extends Schema, M2 extends Mode = never>(
+  others: readonly Stream<S, M2>[],
+  options: InterleaveOptions = {},
+): (<M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>) => <M extends Mode>(stream: Stream<S, M>): Stream<S, M | M2> => {
+  requireSameColumns(stream.schema, others, 'interleave')
+  const parts: readonly Stream<S, M | M2>[] = [stream, ...others]
+  const weights = options.weights ?? parts.map(() => 1)
+  const until = options.until ?? 'all'
+  if (weights.length !== parts.length || !weights.every((weight) => Number.isFinite(weight) && weight > 0)) {
+    throw failure({
+      tag: 'Usage',
+      code: 'BAD_WEIGHTS',
+      problem: `interleave of ${parts.length} streams was given the weights ${JSON.stringify(weights)}`,
+      remedy: 'Give one positive number for each stream, the piped one first.',
+    })
+  }
+  return makeStream<S, M | M2>({
+    schema: stream.schema,
+    mode: parts.find(({ mode }) => mode === 'once')?.mode ?? stream.mode,
+    plan: { operator: 'interleave', options: { weights: [...weights], until }, inputs: parts.map(({ plan }) => plan) },
+    stableOrder: parts.every(({ stableOrder }) => stableOrder),
+    positions: 'native',
+    open: (context) => mix(stream.schema, parts, weights, until, context),
+  })
+}
+
+async function* mix<S extends Schema>(
+  schema: S,
+  parts: readonly Stream<S>[],
+  weights: readonly number[],
+  until: 'all' | 'first',
+  context: OpenContext,
+): AsyncGenerator<Batch<S>, void, undefined> {
+  const { from } = context
+  if (from !== undefined && (!Array.isArray(from) || from.length !== parts.length)) throw badPosition(from)
+  const turns: Turn[] = parts.map((_, i) => (from === undefined ? { rows: 0, at: undefined, ended: false } : turnFrom((from as readonly Json[])[i]!)))
+  const open = turns.map((turn, i) => (turn.ended ? undefined : parts[i]!.open({ ...context, from: turn.at })))
+  try {
+    for (;;) {
+      let next = -1
+      for (let i = 0; i < open.length; i++) {
+        if (turns[i]!.ended) continue
+        if (next < 0 || turns[i]!.rows / weights[i]! < turns[next]!.rows / weights[next]!) next = i
+      }
+      if (next < 0) return
+      const result = await open[next]!.next()
+      if (result.done === true) {
+        turns[next] = { ...turns[next]!, ended: true }
+        if (until === 'first') return
+        continue
+      }
+      const { position, numRows } = result.value
+      turns[next] = { rows: turns[next]!.rows + numRows, at: position, ended: false }
+      const known = turns.every(({ rows, at }) => rows === 0 || at !== undefined)
+      yield atPosition(asPart(schema, result.value, context.columns), known ? turns.map(turnJson) : undefined)
+    }
+  } finally {
+    await Promise.all(open.map((batches) => batches?.return()))
+  }
+}
+
+const turnJson = ({ rows, at, ended }: Turn): Json => (at === undefined ? { rows, ended } : { rows, at, ended })

@@ -1,0 +1,38 @@
+import { failure } from '../../errors/index.js'
+import { describeField, requireColumn, type Schema } from '../../schema/index.js'
+import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
+import { wantedSchema } from '../columns-of.js'
+import type { Stream } from '../stream.js'
+
+/** Checks that streams have the columns of a schema, so that their batches can stand in one stream. @throws `Schema` */
+export const requireSameColumns = (schema: Schema, others: readonly Stream[], use: string): void => {
+  for (const other of others) {
+    for (const [name, expected] of Object.entries(schema)) {
+      const found = requireColumn(other.schema, name, use)
+      if (found.kind !== expected.kind || (found.nullable && !expected.nullable)) {
+        throw failure({
+          tag: 'Schema',
+          code: 'KIND_MISMATCH',
+          problem: `${use} has a column of ${describeField(expected)} in one stream and of ${describeField(found)} in another`,
+          remedy: 'Bring both into one schema with withSchema first.',
+          position: { column: name },
+        })
+      }
+    }
+    // Types let a stream with more columns pass; leaving them out silently would lose data.
+    const extra = Object.keys(other.schema).find((name) => !(name in schema))
+    if (extra !== undefined) {
+      throw failure({
+        tag: 'Schema',
+        code: 'EXTRA_COLUMN',
+        problem: `${use} has a stream with the column "${extra}", which the first stream lacks`,
+        remedy: 'Select the same columns of each stream first.',
+        position: { column: extra },
+      })
+    }
+  }
+}
+
+/** A batch of one of several streams under the schema of them all, with the columns that are wanted only. */
+export const asPart = <S extends Schema>(schema: S, batch: Batch<S>, wanted: readonly string[] | undefined): Batch<S> =>
+  makeBatch(wantedSchema(schema, wanted), batch.columns as ColumnMap, batch.numRows)

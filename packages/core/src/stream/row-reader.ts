@@ -1,0 +1,40 @@
+import type { Row, Schema } from '../schema/index.js'
+import type { Batch, ColumnMap } from './batch.js'
+
+/** Kinds whose stored element is the row's value. */
+const plainKinds = new Set(['int8', 'int16', 'int32', 'uint8', 'uint16', 'uint32', 'float32', 'float64'])
+
+/** Gives the rows of a batch as plain objects. */
+export type RowReader<S extends Schema> = (batch: Batch<S>) => (row: number) => Row<S>
+
+/**
+ * The row reader of a schema. Make it once a stream: it is compiled to one object literal whose numbers are read straight
+ * from the typed arrays, several times faster than a loop over column names.
+ */
+export const rowReader = <S extends Schema>(schema: S): RowReader<S> => {
+  const compiled = compile(schema)
+  if (compiled === undefined) return (batch) => (row) => batch.row(row)
+  return (batch) => compiled(batch.columns as ColumnMap) as (row: number) => Row<S>
+}
+
+const compile = (schema: Schema): ((columns: ColumnMap) => (row: number) => unknown) | undefined => {
+  const setUp: string[] = []
+  const properties: string[] = []
+  Object.entries(schema).forEach(([name, field], i) => {
+    const text = JSON.stringify(name)
+    // A plain "__proto__": in an object literal would set the prototype.
+    const key = name === '__proto__' ? `[${text}]` : text
+    setUp.push(`const c${i} = columns[${text}]`)
+    if (plainKinds.has(field.kind)) {
+      setUp.push(`const v${i} = c${i}.values, b${i} = c${i}.validity`)
+      properties.push(`${key}: b${i} === undefined || (b${i}[r >> 3] >> (r & 7)) & 1 ? v${i}[r] : null`)
+    } else properties.push(`${key}: c${i}.get(r)`)
+  })
+  try {
+    // Names enter the source as JSON string literals only.
+    return new Function('columns', `${setUp.join('\n')}\nreturn (r) => ({ ${properties.join(', ')} })`) as never
+  } catch {
+    // Node can be started with --disallow-code-generation-from-strings.
+    return undefined
+  }
+}

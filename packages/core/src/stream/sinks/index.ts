@@ -1,0 +1,6 @@
+export { collect, collectBatches } from './collect.js'
+export { countRows } from './count-rows.js'
+export { forEach } from './for-each.js'
+export { rows } from './rows.js'
+export { head, preview } from './preview.js'
+export type { Preview } from './preview.js'
