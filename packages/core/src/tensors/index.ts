@@ -1,1 +1,9 @@
-export {}
+export { chooseBackend } from './backend.js'
+export type { BackendName, BackendReport } from './backend.js'
+export { tensorMaker, toTensors } from './to-tensors.js'
+export type { TensorOptions, Tensors } from './to-tensors.js'
+export { toDataset } from './to-dataset.js'
+export type { DatasetLike } from './to-dataset.js'
+export { minibatches } from './minibatches.js'
+export type { CountedMinibatch, Epochs, Minibatch, MinibatchOptions, ShuffleRows } from './minibatches.js'
+export type { TensorLike } from './tensorflow.js'

@@ -1,0 +1,99 @@
+import { createRequire } from 'node:module'
+import { dirname, sep } from 'node:path'
+import { failure, loadPeer } from '../errors/index.js'
+import { job, type Job } from '../job/index.js'
+import { loadTensorFlow, type TensorFlow } from './tensorflow.js'
+import { registerWasmKernels } from './wasm-kernels/index.js'
+
+/** What TensorFlow.js can compute on, fastest first. */
+export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu'
+
+/** Which backend was taken, and why. */
+export interface BackendReport {
+  readonly backend: BackendName
+  /** For people: `WebAssembly (@tensorflow/tfjs-backend-wasm 4.22.0, SIMD, 1 thread)`. */
+  readonly description: string
+  /** Version of the package that computes. */
+  readonly version: string
+  /** Backends that were tried before it, with what was wrong with each. */
+  readonly notTaken: readonly { readonly backend: BackendName; readonly reason: string }[]
+  /** Kernels that we added to the backend: gradients that it lacks, or is slow at. */
+  readonly addedKernels: readonly string[]
+}
+
+type Taken = Omit<BackendReport, 'backend' | 'notTaken'>
+
+const order: readonly BackendName[] = ['tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu']
+
+/**
+ * Chooses the best backend there is for TensorFlow.js in this process: libtensorflow by `@tensorflow/tfjs-node-gpu` or
+ * `@tensorflow/tfjs-node` where they are installed and load, else WebAssembly (with the gradient kernels that it lacks), else
+ * plain JavaScript. Nothing is fetched. Running it again is cheap.
+ *
+ * @param options.prefer - tried first
+ * @throws `MissingPeer` when `@tensorflow/tfjs` is not installed
+ */
+export const chooseBackend = (options: { readonly prefer?: BackendName | undefined } = {}): Job<BackendReport> =>
+  job(async () => {
+    const tf = await loadTensorFlow('chooseBackend')
+    const { prefer } = options
+    const notTaken: { backend: BackendName; reason: string }[] = []
+    for (const backend of prefer === undefined ? order : [prefer, ...order.filter((name) => name !== prefer)]) {
+      try {
+        return { backend, notTaken, ...(await take[backend](tf)) }
+      } catch (thrown) {
+        notTaken.push({ backend, reason: reasonOf(thrown) })
+      }
+    }
+    throw failure({ tag: 'Engine', code: 'NO_BACKEND', problem: `no TensorFlow.js backend could be used: ${notTaken.map(({ backend, reason }) => `${backend}: ${reason}`).join('; ')}` })
+  })
+
+const reasonOf = (thrown: unknown): string => {
+  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
+  const code = (cause as { readonly code?: unknown }).code
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return 'not installed'
+  return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!
+}
+
+const use = async (tf: TensorFlow, backend: string): Promise<void> => {
+  if (!(await tf.setBackend(backend))) throw failure({ tag: 'Engine', code: 'BACKEND_FAILED', problem: `the backend "${backend}" did not start` })
+  await tf.ready()
+}
+
+const native = (name: '@tensorflow/tfjs-node' | '@tensorflow/tfjs-node-gpu') => async (tf: TensorFlow): Promise<Taken> => {
+  // By a variable, since the package need not be there when this file is compiled or bundled.
+  const specifier: string = name
+  const module = await loadPeer(name, 'chooseBackend', () => import(/* @vite-ignore */ specifier) as Promise<{ readonly version?: { readonly 'tfjs-node'?: string } }>)
+  await use(tf, 'tensorflow')
+  const version = module.version?.['tfjs-node'] ?? tf.version_core
+  return { version, description: `libtensorflow (${name} ${version})`, addedKernels: [] }
+}
+
+const wasm = async (tf: TensorFlow): Promise<Taken> => {
+  const module = await loadPeer('@tensorflow/tfjs-backend-wasm', 'chooseBackend', () => import('@tensorflow/tfjs-backend-wasm'))
+  if (tf.getBackend() !== 'wasm') {
+    // The .wasm files lie beside the package's main module; Node reads them from there.
+    module.setWasmPaths(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')) + sep)
+    await use(tf, 'wasm')
+  }
+  const simd = (await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')) === true
+  const threads = module.getThreadsCount()
+  const version = module.version_wasm
+  return {
+    version,
+    description: `WebAssembly (@tensorflow/tfjs-backend-wasm ${version}${simd ? ', SIMD' : ''}, ${threads} thread${threads === 1 ? '' : 's'})`,
+    addedKernels: registerWasmKernels(tf),
+  }
+}
+
+const cpu = async (tf: TensorFlow): Promise<Taken> => {
+  await use(tf, 'cpu')
+  return { version: tf.version_core, description: `plain JavaScript (@tensorflow/tfjs ${tf.version_core}): slow`, addedKernels: [] }
+}
+
+const take: Record<BackendName, (tf: TensorFlow) => Promise<Taken>> = {
+  'tfjs-node-gpu': native('@tensorflow/tfjs-node-gpu'),
+  'tfjs-node': native('@tensorflow/tfjs-node'),
+  wasm,
+  cpu,
+}
