@@ -37,7 +37,7 @@ export type BucketizeOptions<From extends string | undefined> = FromOption<From>
  * With `buckets`, the boundaries are quantiles of the fitted column (exact up to 524,288 values; see `QuantileSketch`); NaN
  * and infinities do not count.
  */
-export const bucketize = <From extends string | undefined = undefined>(options: BucketizeOptions<From>): Feature<NumberLike, Int32, From, 'input'> => {
+export const bucketize = <const From extends string | undefined = undefined>(options: BucketizeOptions<From>): Feature<NumberLike, Int32, From, 'input'> => {
   const { boundaries, buckets, fill } = options
   if ((boundaries === undefined) === (buckets === undefined)) refuseFeature('bucketize takes either boundaries or buckets')
   requireInteger('bucketize', 'buckets', buckets, 2)

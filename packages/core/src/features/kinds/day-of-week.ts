@@ -16,7 +16,7 @@ export interface DayOfWeekOptions<From extends string | undefined> extends FromO
 const FIRST_DAY = 4
 
 /** A timestamp or date to the int32 day of its week in UTC: 0 is Sunday, 6 Saturday. */
-export const dayOfWeek = <From extends string | undefined = undefined>(options: DayOfWeekOptions<From> = {}): Feature<DayLike, Int32, From, 'input'> => {
+export const dayOfWeek = <const From extends string | undefined = undefined>(options: DayOfWeekOptions<From> = {}): Feature<DayLike, Int32, From, 'input'> => {
   requireInteger('dayOfWeek', 'fill', options.fill, 0)
   if (options.fill !== undefined && options.fill > 6) refuseFeature('dayOfWeek: fill is a day, 0 to 6')
   return { kind: 'dayOfWeek', from: options.from as From, role: 'input', inner: undefined, params: definedParams({ fill: options.fill }) }

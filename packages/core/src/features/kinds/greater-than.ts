@@ -20,7 +20,7 @@ export interface GreaterThanOptions<From extends string | undefined> extends Fro
  * @example
  * features({ late: label(greaterThan(15, { from: 'delay' })) })
  */
-export const greaterThan = <From extends string | undefined = undefined>(threshold: number, options: GreaterThanOptions<From> = {}): Feature<NumberLike, Int32, From, 'input'> => {
+export const greaterThan = <const From extends string | undefined = undefined>(threshold: number, options: GreaterThanOptions<From> = {}): Feature<NumberLike, Int32, From, 'input'> => {
   requireFinite('greaterThan', 'threshold', threshold)
   requireFinite('greaterThan', 'fill', options.fill)
   return { kind: 'greaterThan', from: options.from as From, role: 'input', inner: undefined, params: definedParams({ threshold, fill: options.fill }) }

@@ -19,7 +19,7 @@ export interface HashBucketOptions<From extends string | undefined> extends From
  * Text (or integers, by their decimal text) to int32: Fingerprint64 mod `buckets`, as `tf.strings.to_hash_bucket_fast` and
  * Keras' `Hashing`. Needs no fitting. A null counts as the empty text.
  */
-export const hashBucket = <From extends string | undefined = undefined>(options: HashBucketOptions<From>): Feature<TextLike, Int32, From, 'input'> => {
+export const hashBucket = <const From extends string | undefined = undefined>(options: HashBucketOptions<From>): Feature<TextLike, Int32, From, 'input'> => {
   requireInteger('hashBucket', 'buckets', options.buckets, 1)
   return { kind: 'hashBucket', from: options.from as From, role: 'input', inner: undefined, params: { buckets: options.buckets } }
 }

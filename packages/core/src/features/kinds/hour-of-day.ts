@@ -15,7 +15,7 @@ export interface HourOfDayOptions<From extends string | undefined> extends FromO
 }
 
 /** A timestamp to the int32 hour of its day in UTC, 0 to 23. */
-export const hourOfDay = <From extends string | undefined = undefined>(options: HourOfDayOptions<From> = {}): Feature<TimestampLike, Int32, From, 'input'> => {
+export const hourOfDay = <const From extends string | undefined = undefined>(options: HourOfDayOptions<From> = {}): Feature<TimestampLike, Int32, From, 'input'> => {
   requireInteger('hourOfDay', 'fill', options.fill, 0)
   if (options.fill !== undefined && options.fill > 23) refuseFeature('hourOfDay: fill is an hour, 0 to 23')
   return { kind: 'hourOfDay', from: options.from as From, role: 'input', inner: undefined, params: definedParams({ fill: options.fill }) }

@@ -19,7 +19,7 @@ export interface IdentityOptions<From extends string | undefined> extends FromOp
  * The number as it is: float32 of floats, int32 of integers and bools (false 0, true 1). An integer outside int32 is an
  * error when it is met.
  */
-export const identity = <From extends string | undefined = undefined>(options: IdentityOptions<From> = {}): Feature<NumberOrBool, SameNumber, From, 'input'> => {
+export const identity = <const From extends string | undefined = undefined>(options: IdentityOptions<From> = {}): Feature<NumberOrBool, SameNumber, From, 'input'> => {
   requireFinite('identity', 'fill', options.fill)
   return { kind: 'identity', from: options.from as From, role: 'input', inner: undefined, params: definedParams({ fill: options.fill }) }
 }

@@ -20,7 +20,7 @@ export interface MinMaxOptions<From extends string | undefined> extends FromOpti
  * values of the fit are the same. Values outside the fitted range are not clipped. NaN and infinities do not count in the
  * fit.
  */
-export const minMax = <From extends string | undefined = undefined>(options: MinMaxOptions<From> = {}): Feature<NumberLike, Float32, From, 'input'> => {
+export const minMax = <const From extends string | undefined = undefined>(options: MinMaxOptions<From> = {}): Feature<NumberLike, Float32, From, 'input'> => {
   requireFinite('minMax', 'fill', options.fill)
   return { kind: 'minMax', from: options.from as From, role: 'input', inner: undefined, params: definedParams({ fill: options.fill }) }
 }

@@ -21,9 +21,9 @@ export interface OneHotOptions<From extends string | undefined> extends FromOpti
 /** The two ways to call {@link oneHot}. */
 export interface OneHot {
   /** Over the index that a categorical feature makes. */
-  <In extends Field, From extends string | undefined>(feature: Feature<In, Int32, From, FeatureRole>): Feature<In, List<Float32>, From, 'input'>
+  <In extends Field, const From extends string | undefined>(feature: Feature<In, Int32, From, FeatureRole>): Feature<In, List<Float32>, From, 'input'>
   /** Over a raw column of integers. */
-  <From extends string | undefined = undefined>(options: OneHotOptions<From>): Feature<IntegerLike, List<Float32>, From, 'input'>
+  <const From extends string | undefined = undefined>(options: OneHotOptions<From>): Feature<IntegerLike, List<Float32>, From, 'input'>
 }
 
 /**

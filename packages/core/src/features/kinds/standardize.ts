@@ -23,7 +23,7 @@ const LEAST_DEVIATION = 1e-7
  * A number to float32 `(x - mean) / max(√variance, 1e-7)`, as Keras' `Normalization`; the variance is that of the
  * population. NaN and infinities do not count in the fit, as in TensorFlow Transform, and pass through the transform.
  */
-export const standardize = <From extends string | undefined = undefined>(options: StandardizeOptions<From> = {}): Feature<NumberLike, Float32, From, 'input'> => {
+export const standardize = <const From extends string | undefined = undefined>(options: StandardizeOptions<From> = {}): Feature<NumberLike, Float32, From, 'input'> => {
   requireFinite('standardize', 'fill', options.fill)
   return { kind: 'standardize', from: options.from as From, role: 'input', inner: undefined, params: definedParams({ fill: options.fill }) }
 }

@@ -42,7 +42,7 @@ export interface VocabularyOptions<From extends string | undefined> extends From
  * @example
  * features({ origin: vocabulary({ topK: 500 }) })
  */
-export const vocabulary = <From extends string | undefined = undefined>(options: VocabularyOptions<From> = {}): Feature<TextLike, Int32, From, 'input'> => {
+export const vocabulary = <const From extends string | undefined = undefined>(options: VocabularyOptions<From> = {}): Feature<TextLike, Int32, From, 'input'> => {
   const { topK, minFrequency, oovBuckets = 1, maskToken = null } = options
   requireInteger('vocabulary', 'topK', topK, 1)
   requireInteger('vocabulary', 'minFrequency', minFrequency, 1)
