@@ -15,6 +15,10 @@ export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
+    // One worker for each core: vitest leaves one core to itself, which on two cores is half of them.
+    maxWorkers: '100%',
+    // What a passing test prints is noise; a failing one's is evidence.
+    silent: 'passed-only',
     testTimeout: 30_000,
     hookTimeout: 120_000,
   },

@@ -13,6 +13,7 @@ import { checkDeclarations } from './checks/declarations.mjs'
 import { checkInstallation } from './checks/installation.mjs'
 import { packAll } from './checks/pack.mjs'
 import { checkSizes } from './checks/sizes.mjs'
+import { checkTypes } from './checks/types.mjs'
 
 const folder = join(root, '.bootstrap', `check-${process.pid}`)
 
@@ -29,7 +30,7 @@ const packed = () => (packing ??= packAll(folder))
 
 /** Each check gives undefined, or what it found. */
 const checks = {
-  types: () => capture(process.execPath, [tool('typescript', 'bin/tsc'), '-p', 'tsconfig.json', '--noEmit']),
+  types: () => checkTypes(join(folder, 'snippets')),
   lint: () => capture(process.execPath, [tool('eslint', 'bin/eslint.js'), '.', '--max-warnings=0']),
   'dead code': () => capture(process.execPath, [tool('knip', 'bin/knip.js'), '--no-progress', '--treat-config-hints-as-errors']),
   publint: () => onEachTarball((tarball) => [tool('publint', 'src/cli.js'), tarball, '--strict']),

@@ -1,0 +1,28 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { root } from '../support/console.mjs'
+import { snippets } from '../support/markdown.mjs'
+import { capture, tool } from './capture.mjs'
+
+/**
+ * Type-checks the whole repository, and with it the programs in the documents, which are written to `folder` for that. Each
+ * keeps its line numbers, so that an error names the line of the document.
+ */
+export const checkTypes = (folder) => {
+  mkdirSync(folder, { recursive: true })
+  for (const { document, line, code } of snippets()) {
+    const file = `${document.replace(/[^\w-]+/g, '-')}-line-${line}.ts`
+    writeFileSync(join(folder, file), `${'\n'.repeat(line - 1)}${code}\nexport {}\n`)
+  }
+  const fromFolder = (path) => relative(folder, join(root, path)).replaceAll('\\', '/')
+  const project = join(folder, 'tsconfig.json')
+  writeFileSync(
+    project,
+    JSON.stringify({
+      extends: fromFolder('tsconfig.base.json'),
+      compilerOptions: { typeRoots: [fromFolder('node_modules/@types')] },
+      include: ['*.ts', ...['packages/*/src', 'test', 'bench', 'examples', 'scripts/**/*.ts', '*.ts'].map(fromFolder)],
+    }),
+  )
+  return capture(process.execPath, [tool('typescript', 'bin/tsc'), '-p', project, '--noEmit'])
+}

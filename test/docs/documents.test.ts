@@ -1,0 +1,43 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { brokenLinks, documents, snippets } from '../../scripts/support/markdown.mjs'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+/** In the repository, so that the snippets' imports resolve; they run in a temporary folder, where they may leave what they write. */
+const programs = join(root, '.bootstrap', `snippets-${process.pid}`)
+const startedIn = process.cwd()
+let folder = ''
+
+/** Files that a snippet finds where it runs: those of the quickstart. */
+const data = ['flights-20k.json', 'airports.csv']
+
+describe('snippets', () => {
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-snippets-'))
+    mkdirSync(programs, { recursive: true })
+    for (const name of data) copyFileSync(join(root, 'node_modules', 'vega-datasets', 'data', name), join(folder, name))
+  })
+
+  afterAll(() => {
+    process.chdir(startedIn)
+    rmSync(programs, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test.each(snippets().map((snippet) => [`${snippet.document}:${snippet.line}`, snippet] as const))('%s runs', async (name, { code }) => {
+    for (const left of readdirSync(folder)) if (!data.includes(left)) rmSync(join(folder, left), { recursive: true })
+    const program = join(programs, `${name.replace(/[^\w-]+/g, '-')}.ts`)
+    writeFileSync(program, `${code}\nexport {}\n`)
+    process.chdir(folder)
+    await import(/* @vite-ignore */ pathToFileURL(program).href)
+  })
+})
+
+describe('links', () => {
+  test.each(documents())('of %s lead somewhere', (document) => {
+    expect(brokenLinks(document)).toEqual([])
+  })
+})
