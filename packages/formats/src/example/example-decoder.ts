@@ -1,9 +1,9 @@
-import { columnFrom, fromUnknown, makeBatch, type Batch, type Column, type Row, type Schema } from '@millrace/core'
+import { columnFrom, fromUnknown, makeBatch, type Batch, type Column, type MillraceError, type Row, type Schema } from '@millrace/core'
 import { BYTES, FLOAT, INT64 } from './feature-kinds.js'
 import { FeatureSlot } from './feature-slot.js'
 import { FeatureTable, isKey } from './feature-table.js'
 import { encodeFeature } from './feature-writer.js'
-import { WireReader } from './wire.js'
+import { MALFORMED, WireReader } from './wire.js'
 
 /** Options of {@link ExampleDecoder}. */
 export interface ExampleDecoderOptions<S extends Schema> {
@@ -34,6 +34,8 @@ export class ExampleDecoder<S extends Schema = Schema> {
   private stamp = 0
   /** Features of the schema that the current record holds. */
   private found = 0
+  /** What is wrong with features of the current record, unless they come again: the last of several with one key counts. */
+  private readonly faults = new Map<FeatureSlot, MillraceError>()
 
   /** @throws `Schema` for a field that a tf.train.Example cannot hold */
   constructor(
@@ -64,6 +66,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
     if (this.rows === this.room) this.reserve()
     this.stamp++
     this.found = 0
+    if (this.faults.size > 0) this.faults.clear()
     const { wire } = this
     wire.bytes = bytes
     wire.at = start
@@ -79,6 +82,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
       wire.at = wire.limit
       wire.limit = end
     }
+    for (const fault of this.faults.values()) throw fault
     if (this.found !== this.slots.length) this.fillAbsent()
     this.rows++
   }
@@ -136,6 +140,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
         slot.stamp = stamp
         this.found++
       }
+      if (this.faults.size > 0) this.faults.delete(slot)
       at = entryEnd
     }
   }
@@ -177,10 +182,13 @@ export class ExampleDecoder<S extends Schema = Schema> {
     }
     const slot = this.table.lookUp(wire.bytes, keyStart, keyEnd - keyStart)?.slot
     if (slot === undefined) return
+    this.faults.delete(slot)
     try {
       this.decodeValues(slot, wire, start)
     } catch (error) {
-      throw fromUnknown(error, { column: slot.name })
+      const fault = fromUnknown(error, { column: slot.name })
+      if (fault._tag !== 'BadRecord' || fault.code === MALFORMED) throw fault
+      this.faults.set(slot, fault)
     }
   }
 
@@ -285,8 +293,7 @@ const readScalar = (slot: FeatureSlot, row: number, bytes: Uint8Array, start: nu
     }
     if (p + size !== end) return false
   }
-  slot.putBytes(row, bytes, p, end)
-  return true
+  return slot.putBytes(row, bytes, p, end)
 }
 
 /** Reads the one varint between `start` and `end`. */

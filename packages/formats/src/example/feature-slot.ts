@@ -116,8 +116,8 @@ export class FeatureSlot {
     this.bytes = bytes
   }
 
-  /** Stores one byte string as value `index`. */
-  putBytes(index: number, source: Uint8Array, start: number, end: number): void {
+  /** Stores one byte string as value `index`. Returns false when it is no text, or no decimal, where one is due. */
+  putBytes(index: number, source: Uint8Array, start: number, end: number): boolean {
     const size = end - start
     const at = this.offsets[index]!
     if (at + size > this.bytes.length) this.reserveBytes(at + size)
@@ -128,8 +128,8 @@ export class FeatureSlot {
       seen = 128
     } else for (let i = 0; i < size; i++) seen |= bytes[at + i] = source[start + i]!
     this.offsets[index + 1] = at + size
-    if (seen > 127 && this.isText && !isUtf8(bytes.subarray(at, at + size))) throw this.badText()
-    if (this.decimal !== undefined) this.checkDecimal(bytes.subarray(at, at + size))
+    if (seen > 127 && this.isText) return isUtf8(bytes.subarray(at, at + size))
+    return this.decimal === undefined || this.isDecimal(bytes.subarray(at, at + size))
   }
 
   /** True when the field takes the integer with these halves. */
@@ -238,7 +238,7 @@ export class FeatureSlot {
       if (tag >>> 3 !== 1) wire.skip(tag)
       else if (this.wire === BYTES && type === WIRE_BYTES) {
         const size = wire.size()
-        if (this.roomFor(first, 1)) this.putBytes(first + this.count, wire.bytes, wire.at, wire.at + size)
+        if (this.roomFor(first, 1) && !this.putBytes(first + this.count, wire.bytes, wire.at, wire.at + size)) throw this.badText()
         this.count++
         wire.at += size
       } else if (this.wire === FLOAT && type === WIRE_FIXED32) {
@@ -310,17 +310,22 @@ export class FeatureSlot {
   }
 
   private badText(): MillraceError {
-    return this.bad('EXAMPLE_BAD_TEXT', 'the bytes of the feature are not UTF-8; declare it field.binary() to read them as they are')
+    const { kind, params } = this.value
+    return this.isText
+      ? this.bad('EXAMPLE_BAD_TEXT', 'the bytes of the feature are not UTF-8; declare it field.binary() to read them as they are')
+      : this.bad('EXAMPLE_BAD_TEXT', `a text of the feature is not a ${kind} of ${params.precision} digits, ${params.scale} of them after the point`)
   }
 
-  private checkDecimal(bytes: Uint8Array): void {
+  private isDecimal(bytes: Uint8Array): boolean {
+    const builder = this.decimal!
     try {
-      this.decimal!.appendText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'))
+      builder.appendText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'))
+      return true
     } catch (error) {
-      if (error instanceof ConversionError) throw this.bad('EXAMPLE_BAD_TEXT', error.message)
+      if (error instanceof ConversionError) return false
       throw error
     } finally {
-      this.decimal!.truncate(0)
+      builder.truncate(0)
     }
   }
 

@@ -11,11 +11,14 @@ export const WIRE_FIXED32 = 5
 /** Deepest nesting of groups, the limit of Google's own parsers. Groups are obsolete, and here always unknown fields. */
 const MAX_GROUPS = 100
 
+/** Code of {@link malformed}. */
+export const MALFORMED = 'EXAMPLE_MALFORMED'
+
 /** An error for bytes that are no Protocol Buffers message. */
 export const malformed = (problem: string): MillraceError =>
   failure({
     tag: 'BadRecord',
-    code: 'EXAMPLE_MALFORMED',
+    code: MALFORMED,
     problem: `the record is not a tf.train.Example: ${problem}`,
     remedy: 'Check that the file holds serialized tf.train.Example messages.',
   })
