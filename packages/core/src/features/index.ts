@@ -34,3 +34,9 @@ export { label } from './kinds/label.js'
 export type { FromOption } from './kinds/define-kind.js'
 export { fingerprint64, hashBucketOf } from './text/fingerprint64.js'
 export { ByteTable } from './text/byte-table.js'
+export { embedding, embeddingWeights } from './embedding/embedding.js'
+export type {
+  Embedding, EmbeddingBackend, EmbeddingCoverage, EmbeddingOptions, EmbeddingWeights, EmbeddingWeightsOptions,
+} from './embedding/embedding.js'
+export { readWordVectors } from './embedding/word-vectors.js'
+export type { VectorSource, WordVectors, WordVectorsOptions } from './embedding/word-vectors.js'
