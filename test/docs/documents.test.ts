@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -39,5 +39,17 @@ describe('snippets', () => {
 describe('links', () => {
   test.each(documents())('of %s lead somewhere', (document) => {
     expect(brokenLinks(document)).toEqual([])
+  })
+})
+
+describe('design notes', () => {
+  const notes = join(root, 'docs', 'design')
+  const index = readFileSync(join(notes, 'README.md'), 'utf8')
+
+  test.each(readdirSync(notes).filter((name) => /^\d{4}-.*\.md$/.test(name)))('%s has a title and a status, and the index has both', (name) => {
+    const text = readFileSync(join(notes, name), 'utf8')
+    const title = /^# (.+)$/m.exec(text)?.[1]
+    const status = /^Status: (.+?)\.?$/m.exec(text)?.[1]
+    expect(index).toContain(`| [${title}](${name}) | ${status} |`)
   })
 })
