@@ -1,1 +1,2 @@
-export {}
+export { parquetSchema, readParquet } from './read-parquet.js'
+export type { ParquetOptions } from './read-parquet.js'

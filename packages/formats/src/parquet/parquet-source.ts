@@ -1,0 +1,163 @@
+import { failure, fromUnknown, isMillraceError, loadPeer, readBytes, type FileInfo, type MillraceError } from '@millrace/core'
+import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
+
+/** `PAR1` at either end, and the four bytes of the footer's length. */
+const LEAST_FILE_BYTES = 12
+const MAGIC = 'PAR1'
+/** A footer describes each column of each row group in some hundred bytes; one beyond this is damage, not description. */
+const MAX_FOOTER_BYTES = 256 * 1024 * 1024
+/** Writers keep pages near 1 MiB; a size field beyond this is damage, and would be allocated before it is known to be. */
+const MAX_PAGE_BYTES = 512 * 1024 * 1024
+
+/** An open Parquet file: its description, and a way to its bytes. */
+export interface ParquetSource {
+  readonly url: string
+  readonly metadata: FileMetaData
+  readonly file: AsyncBuffer
+  readonly compressors: Compressors
+}
+
+/** Options of {@link openParquet}. */
+export interface OpenParquetOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onRead?: ((bytes: number) => void) | undefined
+}
+
+/** hyparquet, where it is installed. */
+export const loadHyparquet = async (): Promise<typeof import('hyparquet')> => loadPeer('hyparquet', 'reading Parquet', () => import('hyparquet'))
+
+const corrupt = (url: string, problem: string, byte?: number, cause?: unknown): MillraceError =>
+  failure({ tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem, remedy: 'Fetch or write the file again.', position: { source: url, byte }, cause })
+
+/** What hyparquet throws, as an error with a position: it knows of damage only by what does not add up. */
+export const parquetError = (error: unknown, url: string, where: string, column?: string): MillraceError =>
+  isMillraceError(error)
+    ? error
+    : error instanceof Error && 'code' in error && typeof error.code === 'string' && !error.code.startsWith('ERR_')
+      ? fromUnknown(error, { source: url })
+      : failure({
+          tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem: `${where} cannot be decoded: ${(error as Error).message ?? String(error)}`,
+          remedy: 'Fetch or write the file again.', position: { source: url, column }, cause: error,
+        })
+
+/**
+ * Opens a Parquet file: checks both ends, reads the footer, loads the decompressors that it needs.
+ *
+ * @throws `Corrupt` for a file that is no Parquet file, saying what was found in it
+ */
+export const openParquet = async (info: FileInfo, options: OpenParquetOptions = {}): Promise<ParquetSource> => {
+  const { parquetMetadataAsync } = await loadHyparquet()
+  const { url } = info
+  const { size } = info
+  if (size === undefined) {
+    throw failure({ tag: 'Storage', code: 'UNKNOWN_SIZE', problem: 'the storage does not say how large the file is, and Parquet is read from its end', position: { source: url } })
+  }
+  const file = bufferOf(url, size, options)
+  await checkEnds(url, size, file)
+  let metadata: FileMetaData
+  try {
+    metadata = await parquetMetadataAsync(file, { geoparquet: false, parsers: rawParsers })
+  } catch (error) {
+    throw parquetError(error, url, 'the footer')
+  }
+  checkFooter(url, size, metadata)
+  return { url, metadata, file, compressors: await compressorsFor(metadata) }
+}
+
+const bufferOf = (url: string, size: number, { signal, onRead }: OpenParquetOptions): AsyncBuffer => ({
+  byteLength: size,
+  slice: async (start, end = size) => {
+    if (!(start >= 0 && end >= start && end <= size)) throw corrupt(url, `the footer points to bytes ${start} to ${end} of a file of ${size}`)
+    const out = new Uint8Array(end - start)
+    let at = 0
+    if (end > start) {
+      for await (const chunk of readBytes(url, { start, end, signal })) {
+        if (at + chunk.length > out.length) break
+        out.set(chunk, at)
+        at += chunk.length
+      }
+    }
+    if (at < out.length) throw corrupt(url, `the file ended while bytes ${start} to ${end} were read`, start + at)
+    onRead?.(out.length)
+    return out.buffer
+  },
+})
+
+const shown = (bytes: Uint8Array): string => {
+  const text = Buffer.from(bytes).toString('latin1')
+  return /^[\x20-\x7e]*$/.test(text) ? JSON.stringify(text) : `bytes ${Buffer.from(bytes).toString('hex')}`
+}
+
+const checkEnds = async (url: string, size: number, file: AsyncBuffer): Promise<void> => {
+  const notParquet = (found: string, byte?: number): MillraceError =>
+    failure({ tag: 'Corrupt', code: 'NOT_PARQUET', problem: `this is not a Parquet file: ${found}`, remedy: 'Check the path; if it is one, it was cut short: fetch or write it again.', position: { source: url, byte } })
+  if (size < LEAST_FILE_BYTES) throw notParquet(`it has ${size} bytes, and the smallest has ${LEAST_FILE_BYTES}`)
+  const head = new Uint8Array(await file.slice(0, 4))
+  if (Buffer.from(head).toString('latin1') !== MAGIC) throw notParquet(`it begins with ${shown(head)}, not "${MAGIC}"`, 0)
+  const tail = new Uint8Array(await file.slice(size - 8, size))
+  const end = tail.subarray(4)
+  if (Buffer.from(end).toString('latin1') === 'PARE') {
+    throw failure({ tag: 'Corrupt', code: 'PARQUET_ENCRYPTED', problem: 'the file is encrypted, which is not supported', position: { source: url } })
+  }
+  if (Buffer.from(end).toString('latin1') !== MAGIC) throw notParquet(`it ends with ${shown(end)}, not "${MAGIC}"`, size - 4)
+  const footer = new DataView(tail.buffer, tail.byteOffset).getUint32(0, true)
+  if (footer > size - LEAST_FILE_BYTES || footer > MAX_FOOTER_BYTES) throw corrupt(url, `the footer says that it has ${footer} bytes, in a file of ${size}`, size - 8)
+}
+
+const checkFooter = (url: string, size: number, metadata: FileMetaData): void => {
+  let rows = 0
+  for (const [index, group] of metadata.row_groups.entries()) {
+    rows += Number(group.num_rows)
+    for (const { meta_data: column, file_path: elsewhere } of group.columns) {
+      if (column === undefined || elsewhere !== undefined) throw corrupt(url, `row group ${index} keeps a column outside the file`)
+      const start = Number(column.dictionary_page_offset ?? column.data_page_offset)
+      if (!(Number(column.total_compressed_size) >= 0 && start >= 4 && start + Number(column.total_compressed_size) <= size)) {
+        throw corrupt(url, `column ${column.path_in_schema.join('.')} of row group ${index} would reach beyond the file`, start)
+      }
+    }
+  }
+  if (rows !== Number(metadata.num_rows)) throw corrupt(url, `the row groups have ${rows} rows, and the file says ${metadata.num_rows}`)
+}
+
+/** Values as they are stored: units, bytes and days are ours to turn into columns. */
+export const rawParsers = {
+  timestampFromMilliseconds: (value: bigint): unknown => value,
+  timestampFromMicroseconds: (value: bigint): unknown => value,
+  timestampFromNanoseconds: (value: bigint): unknown => value,
+  dateFromDays: (value: number): unknown => value,
+  stringFromBytes: (value: Uint8Array): unknown => value,
+  jsonFromBytes: (value: Uint8Array): unknown => value,
+  uuidFromBytes: (value: Uint8Array): unknown => value,
+}
+
+const compressorsFor = async (metadata: FileMetaData): Promise<Compressors> => {
+  const codecs = new Set(metadata.row_groups.flatMap((group) => group.columns.map((column) => column.meta_data!.codec)))
+  codecs.delete('UNCOMPRESSED')
+  if (codecs.size === 0) return {}
+  const [{ compressors }, zlib] = await Promise.all([
+    loadPeer('hyparquet-compressors', `reading Parquet compressed with ${[...codecs].join(', ')}`, () => import('hyparquet-compressors')),
+    import('node:zlib'),
+  ])
+  // Node's own zlib is several times faster than JavaScript. Its zstd came with Node 22.15.
+  const native: Compressors = {
+    GZIP: (input, length) => zlib.gunzipSync(input, { maxOutputLength: Math.max(1, length) }),
+    BROTLI: (input, length) => zlib.brotliDecompressSync(input, { maxOutputLength: Math.max(1, length) }),
+  }
+  const zstd = (zlib as { readonly zstdDecompressSync?: (input: Uint8Array, options: object) => Uint8Array }).zstdDecompressSync
+  if (zstd !== undefined) native.ZSTD = (input, length) => zstd(input, { maxOutputLength: Math.max(1, length) })
+  return Object.fromEntries(
+    [...codecs].map((codec) => {
+      const inflate = native[codec] ?? compressors[codec]
+      return [codec, inflate === undefined ? undefined : checkedSize(inflate)]
+    }),
+  ) as Compressors
+}
+
+const checkedSize =
+  (inflate: (input: Uint8Array, length: number) => Uint8Array) =>
+  (input: Uint8Array, length: number): Uint8Array => {
+    if (!(length >= 0 && length <= MAX_PAGE_BYTES)) throw new Error(`a page says that it inflates to ${length} bytes, and at most ${MAX_PAGE_BYTES} are read`)
+    const bytes = inflate(input, length)
+    if (bytes.length !== length) throw new Error(`a page inflates to ${bytes.length} bytes where ${length} are due`)
+    return bytes
+  }

@@ -1,0 +1,201 @@
+import {
+  expandInputs, failure, job, makeBatch, requireColumn, throwIfAborted,
+  type Batch, type Column, type Field, type Job, type Schema, type Stream,
+} from '@millrace/core'
+import type { DecodedArray, FileMetaData, SchemaElement, SchemaTree } from 'hyparquet'
+import { mustValidateAll } from '../reading/batch-assembler.js'
+import { readFiles, type FileTask } from '../reading/read-files.js'
+import { rejectRecord, type OnBadRecord } from '../records/index.js'
+import { convertColumn, type ConvertedColumn } from './parquet-column.js'
+import { loadHyparquet, openParquet, parquetError, rawParsers, type ParquetSource } from './parquet-source.js'
+import { canHold, fieldOf, parquetType, wrongKind, type ParquetType } from './parquet-type.js'
+
+/** Options of `readParquet`. */
+export interface ParquetOptions {
+  /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
+  readonly columns?: readonly string[] | undefined
+  /** Row groups to read in each file, by index. Default: all. */
+  readonly rowGroups?: readonly number[] | undefined
+  /** What happens to a row with a value that its column cannot hold. Default `fail`. */
+  readonly onBadRecord?: OnBadRecord | undefined
+  /** Most rows in a batch. Default 4,096. */
+  readonly batchRows?: number | undefined
+}
+
+/** Place in one file: the row of the row group at which to go on. */
+interface ParquetPlace {
+  readonly rowGroup: number
+  readonly row: number
+}
+
+/**
+ * Reads Parquet: a path, a URL, a glob, or several, by hyparquet (which must be installed).
+ *
+ * Row group after row group, column after column into Arrow's layout; only the byte ranges of the columns that are wanted are
+ * read. Memory holds one row group's columns. Columns are found by name; their types are checked against the schema before
+ * anything is read, and each value when it is taken: integers of other widths are range-checked, `float32` and `float64` take
+ * integers and decimals too (rounded to the nearest), instants are brought to the column's unit (what is finer is cut), nulls need
+ * a nullable field. A value that does not fit makes its row bad (see `onBadRecord`); its raw bytes are not known.
+ *
+ * Without a schema, the columns are those of each file, and the schema is that of each batch (the stream's own is empty, since no
+ * file has been looked at yet); `parquetSchema` gives it beforehand.
+ *
+ * @throws (while reading) `MissingPeer`, `NotFound`, `Schema`, `BadRecord`, `Corrupt` for a file that is none or is damaged
+ * @see https://parquet.apache.org/docs/file-format/
+ */
+export function readParquet<S extends Schema>(source: string | readonly string[], options: ParquetOptions & { readonly schema: S }): Stream<S, 'cold'>
+export function readParquet(source: string | readonly string[], options?: ParquetOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
+export function readParquet(source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
+  const { schema, columns, rowGroups, onBadRecord, batchRows = 4096 } = options
+  if (!Number.isSafeInteger(batchRows) || batchRows < 1) {
+    throw failure({ tag: 'Usage', code: 'PARQUET_OPTIONS', problem: `batchRows is ${batchRows}, which is no count of rows` })
+  }
+  return readFiles<Schema>({
+    format: 'parquet',
+    source,
+    schema: schema ?? {},
+    options: {
+      ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), batchRows,
+      onBadRecord: typeof onBadRecord === 'object' ? 'quarantine' : (onBadRecord ?? 'fail'),
+    },
+    readFile: (task) => readFile(task, options, batchRows),
+  })
+}
+
+/** The schema of a Parquet file, of the first one where there are several: the columns that some kind of column can hold. */
+export const parquetSchema = (source: string | readonly string[]): Job<Schema> =>
+  job(async ({ signal }) => {
+    const [first] = await expandInputs(source, signal)
+    return schemaOf(await columnsOf(await openParquet(first!, { signal })))
+  })
+
+interface FileColumn {
+  readonly type: ParquetType
+  readonly nullable: boolean
+}
+
+const columnsOf = async ({ metadata }: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> => {
+  const { parquetSchema: schemaTree } = await loadHyparquet()
+  return new Map(
+    schemaTree(metadata).children.map((node: SchemaTree) => [node.element.name, { type: parquetType(node), nullable: node.element.repetition_type !== 'REQUIRED' }]),
+  )
+}
+
+const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
+  const fields = [...columns].map(([name, { type, nullable }]): [string, Field | undefined] => [name, fieldOf(type, nullable)])
+  return Object.fromEntries(fields.filter((entry): entry is [string, Field] => entry[1] !== undefined))
+}
+
+/** Whether hyparquet itself must make sense of a leaf; of all others it gives the values as they are stored. */
+const keepsMeaning = (element: SchemaElement): boolean =>
+  element.num_children !== undefined || element.logical_type?.type === 'FLOAT16' || element.logical_type?.type === 'INTEGER' || element.converted_type?.startsWith('UINT_') === true
+
+const withoutMeaning = (metadata: FileMetaData): FileMetaData => ({
+  ...metadata,
+  schema: metadata.schema.map((element) => {
+    if (keepsMeaning(element)) return element
+    const { converted_type: _converted, logical_type: _logical, ...physical } = element
+    return physical
+  }),
+})
+
+async function* readFile(task: FileTask, options: ParquetOptions & { readonly schema?: Schema | undefined }, batchRows: number): AsyncGenerator<Batch, void, undefined> {
+  const { context, file } = task
+  const source = await openParquet(file, { signal: context.signal, onRead: task.onRead })
+  const columns = await columnsOf(source)
+  const schema = checkedSchema(source.url, columns, options)
+  const wanted = Object.keys(schema).filter((name) => context.columns === undefined || context.columns.includes(name))
+  const read = mustValidateAll(options.onBadRecord) ? Object.keys(schema) : wanted
+  const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
+  const resume = (task.resume ?? undefined) as ParquetPlace | undefined
+  const raw = { ...source, metadata: withoutMeaning(source.metadata) }
+
+  let groupStart = 0
+  for (const [rowGroup, { num_rows: rowCount }] of source.metadata.row_groups.entries()) {
+    const rows = Number(rowCount)
+    const fileRow = groupStart
+    groupStart += rows
+    if (options.rowGroups?.includes(rowGroup) === false || (resume !== undefined && (rowGroup < resume.rowGroup || (rowGroup === resume.rowGroup && resume.row >= rows)))) continue
+    const converted: { [name: string]: ConvertedColumn } = {}
+    for (const name of read) {
+      throwIfAborted(context.signal)
+      const parts = await readColumn(raw, name, rowGroup, fileRow, rows)
+      converted[name] = convertColumn(schema[name]!, columns.get(name)!.type, parts, rows)
+    }
+    for (let row = resume?.rowGroup === rowGroup ? resume.row : 0; row < rows; ) {
+      throwIfAborted(context.signal)
+      const end = Math.min(rows, row + batchRows)
+      const good = await goodRows(converted, row, end, async (at, column, error) => {
+        const position = { source: source.url, record: fileRow + at, column }
+        await rejectRecord(options.onBadRecord, context, failure({ tag: 'BadRecord', code: error.code, problem: error.message, position }), undefined)
+      })
+      const place: ParquetPlace = { rowGroup, row: end }
+      const picked: { [name: string]: Column } = {}
+      for (const name of wanted) {
+        const slice = converted[name]!.column.slice(row, end)
+        picked[name] = good === undefined ? slice : slice.take(good)
+      }
+      const numRows = good?.length ?? end - row
+      row = end
+      if (numRows > 0) yield makeBatch(batchSchema, picked, numRows, { ...place })
+    }
+  }
+}
+
+const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, options: ParquetOptions & { readonly schema?: Schema | undefined }): Schema => {
+  const own = schemaOf(columns)
+  if (options.schema === undefined) {
+    if (options.columns === undefined) return own
+    return Object.fromEntries(options.columns.map((name) => [name, requireColumn(own, name, url)]))
+  }
+  for (const [name, target] of Object.entries(options.schema)) {
+    const found = columns.get(name)
+    if (found === undefined) requireColumn(Object.fromEntries([...columns.keys()].map((column) => [column, target])), name, url)
+    else if (!canHold(target, found.type)) throw wrongKind(url, name, target, found.type)
+  }
+  return options.schema
+}
+
+const readColumn = async (source: ParquetSource, name: string, rowGroup: number, start: number, rows: number): Promise<readonly DecodedArray[]> => {
+  const { parquetRead } = await loadHyparquet()
+  const where = `row group ${rowGroup}`
+  const parts: DecodedArray[] = []
+  let found = 0
+  try {
+    await parquetRead({
+      file: source.file, metadata: source.metadata, compressors: source.compressors, columns: [name], rowStart: start, rowEnd: start + rows,
+      utf8: false, geoparquet: false, parsers: rawParsers,
+      onChunk: ({ columnData }) => {
+        parts.push(columnData)
+        found += columnData.length
+      },
+    })
+  } catch (error) {
+    throw parquetError(error, source.url, where, name)
+  }
+  if (found !== rows) {
+    throw failure({
+      tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem: `the column has ${found} values in ${where}, which has ${rows} rows`, remedy: 'Fetch or write the file again.',
+      position: { source: source.url, column: name },
+    })
+  }
+  return parts
+}
+
+/** Rows of `start` to `end` in which every column fits, counted from `start`; `undefined` when all do. */
+const goodRows = async (
+  columns: { readonly [name: string]: ConvertedColumn },
+  start: number,
+  end: number,
+  reject: (row: number, column: string, error: { readonly code: string; readonly message: string }) => Promise<void>,
+): Promise<Int32Array | undefined> => {
+  const entries = Object.entries(columns).filter(([, { faults }]) => faults.size > 0)
+  if (entries.length === 0) return undefined
+  const good: number[] = []
+  for (let row = start; row < end; row++) {
+    const bad = entries.find(([, { faults }]) => faults.has(row))
+    if (bad === undefined) good.push(row - start)
+    else await reject(row, bad[0], bad[1].faults.get(row)!)
+  }
+  return good.length === end - start ? undefined : Int32Array.from(good)
+}
