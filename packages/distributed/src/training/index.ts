@@ -1,1 +1,5 @@
-export {}
+export { train } from './train.js'
+export type { EpochReport, TrainingOptions, TrainingReport } from './train.js'
+export type { EarlyStopping } from './early-stopping.js'
+export type { TrainableModel } from './model.js'
+export { auc, logLoss } from './metrics.js'

@@ -1,0 +1,216 @@
+import {
+  chooseBackend, failure, fromUnknown, job, minibatches, requireColumn, run, throwIfAborted,
+  type BackendName, type BackendReport, type CountedMinibatch, type Epochs, type Job, type RunContext, type ShuffleRows, type Stream,
+} from '@millrace/core'
+import type { LayersModel } from '@tensorflow/tfjs'
+import { Monitor, type EarlyStopping } from './early-stopping.js'
+import { compiled, loadTensorFlow, Snapshot, type TensorFlow, type TrainableModel } from './model.js'
+import { openTrainingLog, type TrainingLog } from './training-log.js'
+
+/** Options of {@link train}. */
+export interface TrainingOptions {
+  /** Rows with the model's inputs and the label as columns: a stream to which features were applied. Read once an epoch. */
+  readonly data: Stream<Stream['schema'], 'cold'>
+  /** Column to predict; for a model with several outputs, columns that have their names. */
+  readonly label: string | readonly string[]
+  /** Rows to measure after each epoch, never trained on. */
+  readonly validation?: Stream<Stream['schema'], 'cold'> | undefined
+  /** At most. Default 10. */
+  readonly epochs?: number | undefined
+  /** Rows of a step. Default 32, as Keras. */
+  readonly batchSize?: number | undefined
+  /** Default: train for all epochs. */
+  readonly earlyStopping?: EarlyStopping | undefined
+  /** Mixes the rows anew each epoch. Default: the stream's order. */
+  readonly shuffle?: ShuffleRows | undefined
+  /** Local folder for TensorBoard's event files, in `train/` and `validation/` as Keras has them. */
+  readonly tensorBoard?: string | undefined
+  /** Called after each epoch. */
+  readonly onEpoch?: ((epoch: EpochReport) => void) | undefined
+  /** Default: the backend that was chosen already, or the best one where none was. */
+  readonly backend?: BackendName | undefined
+}
+
+/** What one epoch came to. */
+export interface EpochReport {
+  /** From 1. */
+  readonly epoch: number
+  /** Mean over the epoch's steps, regularisation included. */
+  readonly loss: number
+  /** Loss of the validation rows under the weights at the end of the epoch, without regularisation. */
+  readonly valLoss: number | undefined
+  /** All that was measured, by Keras' names: `loss`, `val_loss`, `acc`, `val_acc`, … */
+  readonly metrics: Readonly<Record<string, number>>
+  readonly seconds: number
+}
+
+/** What a training came to. */
+export interface TrainingReport {
+  readonly backend: BackendReport
+  readonly epochs: readonly EpochReport[]
+  /** Epoch, from 1, whose weights the model has. */
+  readonly bestEpoch: number
+  /** Whether early stopping ended it. */
+  readonly stoppedEarly: boolean
+  readonly steps: number
+  /** Rows of one epoch. */
+  readonly rows: number
+  readonly validationRows: number
+  readonly seconds: number
+}
+
+/** Rows of a step of validation: larger than in training, since nothing is learnt between. */
+const VALIDATION_ROWS = 1024
+/** Training never gives the event loop a turn by itself; signals and timers get one this often. */
+const YIELD_MILLISECONDS = 50
+
+/**
+ * Trains a compiled TensorFlow.js layers model on this machine.
+ *
+ * The model's inputs are columns of `data` by name. Each epoch opens the stream again. With early stopping the model ends with
+ * the weights of its best epoch. When the signal fires, training stops at the next step, and the model keeps the weights it has
+ * then. The backend is chosen by {@link chooseBackend}.
+ *
+ * @throws `Schema` for columns that are missing, `Model` when the model is not compiled, does not fit the data, or diverges
+ * @example
+ * const report = await run(train(model, { data, validation, label: 'late', epochs: 20, batchSize: 128,
+ *   shuffle: { seed: 1 }, earlyStopping: { patience: 3 }, tensorBoard: 'out/tensorboard' }))
+ */
+export const train = (model: TrainableModel, options: TrainingOptions): Job<TrainingReport> =>
+  job(async (context) => {
+    const started = performance.now()
+    const tf = await loadTensorFlow('train')
+    const layers = compiled(model)
+    const backend = await run(chooseBackend({ prefer: options.backend ?? current(tf) }))
+    const { label, batchSize = 32, shuffle, validation } = options
+    for (const name of layers.inputNames) requireColumn(options.data.schema, name, `the model's input`)
+    const columns = { label, columns: layers.inputNames }
+    const training = await minibatches(options.data, { ...columns, batchSize, shuffle })
+    const validating = validation === undefined ? undefined : await minibatches(validation, { ...columns, batchSize: Math.max(batchSize, VALIDATION_ROWS) })
+    const log = options.tensorBoard === undefined ? undefined : await openTrainingLog(options.tensorBoard, validating !== undefined)
+    try {
+      const outcome = await fit({ tf, layers, training, validating, log, options }, context)
+      return { backend, ...outcome, seconds: (performance.now() - started) / 1000 }
+    } finally {
+      await log?.close()
+    }
+  })
+
+/** A backend that somebody chose: any but the plain one, which is there by itself. */
+const current = (tf: TensorFlow): BackendName | undefined => (tf.getBackend() === 'wasm' ? 'wasm' : undefined)
+
+interface Fit {
+  readonly tf: TensorFlow
+  readonly layers: LayersModel
+  readonly training: Epochs
+  readonly validating: Epochs | undefined
+  readonly log: TrainingLog | undefined
+  readonly options: TrainingOptions
+}
+
+const fit = async ({ tf, layers, training, validating, log, options }: Fit, context: RunContext): Promise<Omit<TrainingReport, 'backend' | 'seconds'>> => {
+  const { epochs: limit = 10, earlyStopping } = options
+  const monitor = earlyStopping === undefined ? undefined : new Monitor(earlyStopping, validating !== undefined)
+  const best = new Snapshot(layers)
+  const reports: EpochReport[] = []
+  let steps = 0
+  let rows = 0
+  let validationRows = 0
+  let stoppedEarly = false
+  const step = (batch: CountedMinibatch) => layers.trainOnBatch(batch.xs as never, batch.ys as never)
+  const measure = async (batch: CountedMinibatch) => readScalars(tf, layers.evaluate(batch.xs as never, batch.ys as never, { batchSize: batch.numRows, verbose: 0 }))
+  try {
+    for (let epoch = 1; epoch <= limit && !stoppedEarly; epoch++) {
+      const started = performance.now()
+      const stage = `epoch ${epoch} of ${limit}`
+      const total = rows === 0 ? undefined : rows
+      const trained = await pass(tf, layers, training(epoch - 1, { signal: context.signal }), step, context.signal, (done, values) =>
+        context.progress?.({ stage, done, total, unit: 'rows', note: `loss ${values[0]!.toFixed(4)}` }))
+      rows = trained.rows
+      steps += trained.steps
+      if (rows === 0) throw failure({ tag: 'Usage', code: 'NO_ROWS', problem: 'there is nothing to train on: the stream gave no rows' })
+      const validated = validating === undefined ? undefined : await pass(tf, layers, validating(0, { signal: context.signal }), measure, context.signal)
+      validationRows = validated?.rows ?? 0
+
+      const metrics = Object.fromEntries([
+        ...layers.metricsNames.map((name, i) => [name, trained.means[i]!] as const),
+        ...(validated === undefined || validated.rows === 0 ? [] : layers.metricsNames.map((name, i) => [`val_${name}`, validated.means[i]!] as const)),
+      ])
+      const report: EpochReport = { epoch, loss: metrics['loss']!, valLoss: metrics['val_loss'], metrics, seconds: (performance.now() - started) / 1000 }
+      reports.push(report)
+      await log?.epoch(epoch - 1, metrics, learningRate(layers))
+      context.progress?.({ stage, done: rows, total: rows, unit: 'rows', note: note(report), finished: true })
+      options.onEpoch?.(report)
+      if (monitor === undefined) continue
+      const { improved, stop } = monitor.note(epoch, metrics)
+      if (improved && earlyStopping?.restoreBest !== false) best.take()
+      stoppedEarly = stop
+    }
+    best.restore()
+    const last = reports.length
+    const bestEpoch = monitor === undefined || earlyStopping?.restoreBest === false ? last : monitor.bestEpoch
+    return { epochs: reports, bestEpoch, stoppedEarly, steps, rows, validationRows }
+  } finally {
+    best.dispose()
+  }
+}
+
+const note = ({ loss, valLoss }: EpochReport): string => `loss ${loss.toFixed(4)}${valLoss === undefined ? '' : `, validation ${valLoss.toFixed(4)}`}`
+
+const learningRate = (layers: LayersModel): number | undefined => {
+  const rate = (layers.optimizer as unknown as { readonly learningRate?: unknown }).learningRate
+  return typeof rate === 'number' ? rate : undefined
+}
+
+interface Pass {
+  readonly rows: number
+  readonly steps: number
+  /** Means over the rows, in the order of the model's `metricsNames`. */
+  readonly means: readonly number[]
+}
+
+/** Goes once through minibatches, and disposes of them. */
+const pass = async (
+  tf: TensorFlow,
+  layers: LayersModel,
+  batches: AsyncGenerator<CountedMinibatch, void, undefined>,
+  work: (batch: CountedMinibatch) => Promise<number | number[]>,
+  signal: AbortSignal | undefined,
+  onStep?: (rows: number, means: readonly number[]) => void,
+): Promise<Pass> => {
+  const sums = layers.metricsNames.map(() => 0)
+  let rows = 0
+  let steps = 0
+  let yielded = performance.now()
+  for await (const batch of batches) {
+    try {
+      throwIfAborted(signal)
+      const values = await work(batch).catch((thrown: unknown) => { throw modelError(thrown) })
+      for (const [i, value] of (typeof values === 'number' ? [values] : values).entries()) sums[i]! += value * batch.numRows
+    } finally {
+      tf.dispose([batch.xs, batch.ys] as never)
+    }
+    rows += batch.numRows
+    steps++
+    if (!Number.isFinite(sums[0]!)) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${sums[0]} after ${steps} steps`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
+    onStep?.(rows, sums.map((sum) => sum / rows))
+    if (performance.now() - yielded > YIELD_MILLISECONDS) {
+      await new Promise((resolve) => setImmediate(resolve))
+      yielded = performance.now()
+    }
+  }
+  return { rows, steps, means: sums.map((sum) => sum / rows) }
+}
+
+const readScalars = (tf: TensorFlow, scalars: ReturnType<LayersModel['evaluate']>): number[] => {
+  const list = Array.isArray(scalars) ? scalars : [scalars]
+  const values = list.map((scalar) => scalar.dataSync()[0]!)
+  tf.dispose(list)
+  return values
+}
+
+/** What TensorFlow.js says of shapes, names and kernels is about the model. */
+const modelError = (thrown: unknown): unknown => {
+  const error = fromUnknown(thrown)
+  return error._tag !== 'Internal' ? error : failure({ tag: 'Model', code: 'STEP_FAILED', problem: `TensorFlow.js could not run a step: ${error.problem.split('\n')[0]!.replace(/\.$/, '')}`, cause: thrown })
+}
