@@ -1,3 +1,5 @@
 export type { ProgressEvent, ProgressListener } from './progress.js'
 export { terminalProgress } from './terminal-progress.js'
 export type { ProgressOutput, TerminalProgressOptions } from './terminal-progress.js'
+export { timeline } from './timeline.js'
+export type { Timeline } from './timeline.js'
