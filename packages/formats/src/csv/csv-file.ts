@@ -72,8 +72,14 @@ export class CsvFile implements CsvHandler {
   /** Ends the text. */
   async finish(): Promise<void> {
     await this.guard(() => this.splitter.finish())
-    this.checkEnd()
-    if (this.fatal === undefined && this.assembler !== undefined && this.assembler.rows > 0) this.flush()
+    if (this.fatal === undefined) this.flush()
+    if (this.fatal !== undefined || this.row !== undefined || this.options.header !== true) return
+    this.fail(
+      failure({
+        tag: 'Corrupt', code: 'CSV_NO_HEADER', problem: 'the file is empty where a header is due',
+        remedy: 'If the file has no header, pass header: false, or the names as header: [...].', position: { source: this.source, byte: 0 },
+      }),
+    )
   }
 
   /** What became of the text since the last call, in order. @throws what ends the file, after what came before it */
@@ -92,14 +98,12 @@ export class CsvFile implements CsvHandler {
     try {
       await work()
     } catch (error) {
-      this.fatal ??= fromUnknown(error, { source: this.source })
+      if (this.fatal === undefined) this.fail(fromUnknown(error, { source: this.source }))
     }
   }
 
-
   record(fields: readonly string[], start: number, end: number): void {
     if (this.fatal !== undefined) return
-    this.end = end
     if (end - start > this.options.maxRecordBytes) return this.stop(start, `a record has ${end - start} bytes, and at most ${this.options.maxRecordBytes} are read`)
     if (isBlankLine(fields, start, end) && this.width !== 1) return
     if (this.row === undefined) {
@@ -107,26 +111,29 @@ export class CsvFile implements CsvHandler {
       try {
         this.begin(isHeader ? fields : undefined, fields.length)
       } catch (error) {
-        this.fatal = fromUnknown(error)
+        return this.fail(fromUnknown(error))
+      }
+      if (isHeader) {
+        this.end = end
         return
       }
-      if (isHeader) return
     }
     this.append(fields, start, end)
   }
 
   malformed(error: MillraceError, start: number, end: number): void {
     if (this.fatal !== undefined) return
-    this.end = end
-    if (this.row === undefined) this.fatal = error
+    if (this.row === undefined) this.fail(error)
     else this.reject(error, start, end)
   }
 
   private append(fields: readonly string[], start: number, end: number): void {
     const assembler = this.assembler!
+    if (this.options.finalNewline === 'required' && !this.splitter.isDelimited(start, end)) return this.cutShort(start)
     const fault = this.splitter.isValidText(start, end) ? this.row!.append(fields) : { code: 'CSV_BAD_ENCODING', problem: 'the record is not UTF-8' }
     if (fault === undefined) {
       this.records++
+      this.end = end
       if (++assembler.rows === this.options.batchRows) this.flush()
       return
     }
@@ -137,35 +144,44 @@ export class CsvFile implements CsvHandler {
   }
 
   private reject(error: MillraceError, start: number, end: number): void {
-    const position = { source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records++ }
-    this.outcomes.push({ error: error.at(position), raw: this.keepRaw ? this.splitter.raw(start, end) : undefined })
+    const fail = this.options.onBadRecord === 'fail'
+    if (fail) this.flush()
+    const fault = error.at({ source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records })
+    if (fail) return this.fail(fault)
+    this.records++
+    this.end = end
+    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.splitter.raw(start, end) : undefined })
   }
 
   private flush(): void {
+    if (this.assembler === undefined || this.assembler.rows === 0) return
     const place: CsvPlace = { byte: this.end, record: this.records, line: this.splitter.lineAt(this.end) }
-    this.outcomes.push({ batch: this.assembler!.finish({ ...place }) })
+    this.outcomes.push({ batch: this.assembler.finish({ ...place }) })
+  }
+
+  /** Ends the file; the rows before the fault are sound, and are handed over before it is told. */
+  private fail(error: MillraceError): void {
+    this.flush()
+    this.fatal = error
   }
 
   private stop(start: number, problem: string): void {
-    this.fatal = failure({
-      tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', problem, remedy: 'If the record is meant to be so long, raise maxRecordBytes.',
-      position: { source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records },
-    })
+    this.flush()
+    this.fail(
+      failure({
+        tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', problem, remedy: 'If the record is meant to be so long, raise maxRecordBytes.',
+        position: { source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records },
+      }),
+    )
   }
 
-  private checkEnd(): void {
-    if (this.fatal !== undefined) return
-    if (this.row === undefined && this.options.header === true) {
-      this.fatal = failure({
-        tag: 'Corrupt', code: 'CSV_NO_HEADER', problem: 'the file is empty where a header is due',
-        remedy: 'If the file has no header, pass header: false, or the names as header: [...].', position: { source: this.source, byte: 0 },
-      })
-    } else if (this.options.finalNewline === 'required' && !this.splitter.endsRecord()) {
-      this.fatal = failure({
+  private cutShort(start: number): void {
+    this.fail(
+      failure({
         tag: 'Corrupt', code: 'CSV_NO_FINAL_NEWLINE', problem: 'the last record has no line end, so the file may be cut short',
         remedy: "Fetch or write it again, or pass finalNewline: 'optional' if the file is whole.",
-        position: { source: this.source, byte: this.end, record: Math.max(0, this.records - 1) },
-      })
-    }
+        position: { source: this.source, byte: start, record: this.records },
+      }),
+    )
   }
 }

@@ -51,9 +51,7 @@ export class CsvSplitter {
   private done: number
   private bad: { readonly error: MillraceError; readonly seekFrom: number } | undefined
   private mayBeInvalid = false
-  /** The last bytes of the text. */
-  private tail = Buffer.alloc(0)
-  private readonly longestDelimiter: number
+  private readonly delimiters: readonly Buffer[]
 
   /**
    * @param start - offset of the first byte that will be pushed
@@ -69,7 +67,7 @@ export class CsvSplitter {
     this.window = new ByteWindow(start, line)
     this.base = start
     this.done = start
-    this.longestDelimiter = Math.max(...options.recordDelimiter.map((delimiter) => Buffer.byteLength(delimiter)))
+    this.delimiters = options.recordDelimiter.map((delimiter) => Buffer.from(delimiter))
     this.parser = this.newParser()
   }
 
@@ -92,7 +90,6 @@ export class CsvSplitter {
   async push(chunk: Uint8Array): Promise<void> {
     const wasAscii = !this.mayBeInvalid
     this.window.append(chunk)
-    this.tail = Buffer.concat([this.tail, chunk.subarray(Math.max(0, chunk.length - this.longestDelimiter))]).subarray(-this.longestDelimiter)
     const ascii = isAscii(chunk)
     this.mayBeInvalid = !ascii || (!wasAscii && this.window.size > chunk.length)
     if (this.bad === undefined) await this.parse(chunk)
@@ -118,9 +115,10 @@ export class CsvSplitter {
     }
   }
 
-  /** True when the text so far ends in a line end, or is empty. Only after `finish`. */
-  endsRecord(): boolean {
-    return this.tail.length === 0 || this.options.recordDelimiter.some((delimiter) => this.tail.toString('utf8').endsWith(delimiter))
+  /** True when a record that was just handed over ends in a line end, as all but the last of a file must. */
+  isDelimited(start: number, end: number): boolean {
+    const bytes = this.window.view(start, end)
+    return this.delimiters.some((delimiter) => delimiter.equals(bytes.subarray(Math.max(0, bytes.length - delimiter.length))))
   }
 
   /** Releases the parser. */

@@ -83,7 +83,7 @@ export class JsonFile<S extends Schema> {
       // Nothing but white space is an empty file of JSON Lines, unless an array was asked for.
       this.splitter?.finish()
     })
-    if (this.fatal === undefined && this.assembler.rows > 0) this.flush(this.end)
+    if (this.fatal === undefined) this.flush()
   }
 
   /** What became of the text since the last call, in order. @throws what ends the file, after what came before it */
@@ -99,6 +99,9 @@ export class JsonFile<S extends Schema> {
     try {
       work()
     } catch (error) {
+      // The rows before the fault are sound: they are handed over before it is told.
+      this.assembler.rollback()
+      this.flush()
       this.fatal = fromUnknown(error)
     }
   }
@@ -111,7 +114,6 @@ export class JsonFile<S extends Schema> {
 
   private record(start: number, end: number): void {
     if (end - start > this.options.maxRecordBytes) throw this.tooLong(start, end - start)
-    this.end = end
     const bytes = this.window.view(start, end)
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const { row, assembler } = this
@@ -128,7 +130,8 @@ export class JsonFile<S extends Schema> {
     const fault = row.end()
     if (fault === undefined) {
       this.records++
-      if (++assembler.rows === this.options.batchRows) this.flush(end)
+      this.end = end
+      if (++assembler.rows === this.options.batchRows) this.flush()
       return
     }
     assembler.rollback()
@@ -164,12 +167,18 @@ export class JsonFile<S extends Schema> {
   }
 
   private reject(error: MillraceError, start: number, end: number): void {
-    const position = { source: this.source, line: this.window.lineAt(start), record: this.records++, byte: start }
-    this.outcomes.push({ error: error.at(position), raw: this.keepRaw ? this.window.view(start, end).slice() : undefined })
+    const fail = this.options.onBadRecord === 'fail'
+    if (fail) this.flush()
+    const fault = error.at({ source: this.source, line: this.window.lineAt(start), record: this.records, byte: start })
+    if (fail) throw fault
+    this.records++
+    this.end = end
+    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.window.view(start, end).slice() : undefined })
   }
 
-  private flush(end: number): void {
-    const place: JsonPlace = { format: this.splitter!.format, byte: end, record: this.records, line: this.window.lineAt(end) }
+  private flush(): void {
+    if (this.assembler.rows === 0) return
+    const place: JsonPlace = { format: this.splitter!.format, byte: this.end, record: this.records, line: this.window.lineAt(this.end) }
     this.outcomes.push({ batch: this.assembler.finish({ ...place }) as unknown as Batch })
   }
 

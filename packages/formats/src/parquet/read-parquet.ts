@@ -124,7 +124,9 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
     }
     for (let row = resume?.rowGroup === rowGroup ? resume.row : 0; row < rows; ) {
       throwIfAborted(context.signal)
-      const end = Math.min(rows, row + batchRows)
+      const bad = firstFault(converted, row, Math.min(rows, row + batchRows))
+      // With `fail`, the rows before the fault are sound: they are handed over before it is told.
+      const end = bad !== undefined && bad > row && (options.onBadRecord ?? 'fail') === 'fail' ? bad : Math.min(rows, row + batchRows)
       const good = await goodRows(converted, row, end, async (at, column, error) => {
         const position = { source: source.url, record: fileRow + at, column }
         await rejectRecord(options.onBadRecord, context, failure({ tag: 'BadRecord', code: error.code, problem: error.message, position }), undefined)
@@ -180,6 +182,12 @@ const readColumn = async (source: ParquetSource, name: string, rowGroup: number,
     })
   }
   return parts
+}
+
+const firstFault = (columns: { readonly [name: string]: ConvertedColumn }, start: number, end: number): number | undefined => {
+  const lists = Object.values(columns).flatMap(({ faults }) => (faults.size > 0 ? [faults] : []))
+  for (let row = start; lists.length > 0 && row < end; row++) if (lists.some((faults) => faults.has(row))) return row
+  return undefined
 }
 
 /** Rows of `start` to `end` in which every column fits, counted from `start`; `undefined` when all do. */

@@ -1,5 +1,5 @@
 import { failure, readBytes, type FileInfo } from '@millrace/core'
-import { compressionOfName, decompress, looksLikeGzip } from '../compression/index.js'
+import { guessCompression, inflated } from '../tfrecord/compression.js'
 
 /** Text as UTF-8 bytes from some offset on. */
 export interface Utf8Text {
@@ -44,26 +44,29 @@ export const encodingName = (label: string): string => {
 export const openText = async (file: FileInfo, options: OpenTextOptions = {}): Promise<Utf8Text> => {
   const { start = 0, signal, onRead } = options
   const source = file.url
-  const named = compressionOfName(source)
+  const named = /\.gz(ip)?$/i.test(source.replace(/[?#].*$/, '')) ? 'gzip' : undefined
   const raw = (from: number, end?: number): AsyncGenerator<Uint8Array, void, undefined> =>
     counted(readBytes(source, { start: from, end, signal }), from === 0 && end === undefined ? onRead : undefined)
 
   if (start > 0 && named === undefined) {
     const head = await peek(raw(0, HEAD_BYTES))
     await head.chunks.return()
-    if (!looksLikeGzip(head.bytes) && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
+    if (!isGzip(head.bytes) && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
       onRead?.(start)
       return { start, chunks: counted(readBytes(source, { start, signal }), onRead) }
     }
   }
 
   const packed = await peek(raw(0))
-  const compression = named ?? (looksLikeGzip(packed.bytes) ? 'gzip' : 'none')
-  const plain = await peek(compression === 'none' ? packed.chunks : decompress(packed.chunks, compression, source, signal))
+  // However far it inflates, no more than a record of it is held: there is no limit to set.
+  const plain = await peek(named === 'gzip' || isGzip(packed.bytes) ? inflated(packed.chunks, 'gzip', source, Infinity) : packed.chunks)
   const { name, mark } = encodingOf(plain.bytes, options.encoding)
   if (name === 'utf-8') return { start: Math.max(start, mark), chunks: skipBytes(plain.chunks, Math.max(start, mark)) }
   return { start, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start) }
 }
+
+/** Text never begins as gzip does; what begins as zlib does may be text. */
+const isGzip = (head: Uint8Array): boolean => guessCompression(head) === 'gzip'
 
 const encodingOf = (head: Uint8Array, label: string | undefined): { name: string; mark: number } => {
   if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf) return { name: 'utf-8', mark: 3 }

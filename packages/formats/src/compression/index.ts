@@ -1,2 +1,0 @@
-export { compressionOfName, decompress, looksLikeGzip } from './decompress.js'
-export type { Compression } from './decompress.js'
