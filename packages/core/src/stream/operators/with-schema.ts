@@ -13,17 +13,23 @@ const perSecond = { s: 1n, ms: 1_000n, us: 1_000_000n, ns: 1_000_000_000n } as c
  * are converted one by one, and must fit: texts are parsed as a CSV reader would, numbers go to any kind that holds them.
  * Columns that the schema does not name are left out.
  *
- * @throws `Schema` for a column that is not there; `BadRecord` with row and column for a value that does not fit
+ * @throws `Schema` for a column that is not there (at once, or with the first batch when the stream comes from a reader without a schema); `BadRecord` with row and column for a value that does not fit
  */
 export const withSchema = <T extends Schema>(schema: T) => <M extends Mode>(stream: Stream<Schema, M>): Stream<T, M> => {
   const names = Object.keys(schema)
-  for (const name of names) requireConvertible(requireColumn(stream.schema, name, 'withSchema'), schema[name]!, name)
+  const check = (given: Schema): void => {
+    for (const name of names) requireConvertible(requireColumn(given, name, 'withSchema'), schema[name]!, name)
+  }
+  // Readers without a schema know their columns only when they have opened a file: theirs is checked with each batch.
+  const isKnown = Object.keys(stream.schema).length > 0
+  if (isKnown) check(stream.schema)
   return transformBatches<Schema, T, M>(stream, {
     operator: 'withSchema',
     options: { columns: Object.fromEntries(names.map((name) => [name, describeField(schema[name]!)])) },
     schema,
     needs: () => names,
     transform: (batch, _context, firstRow) => {
+      if (!isKnown) check(batch.schema)
       const columns: { [name: string]: Column } = {}
       for (const name of names) columns[name] = convert((batch.columns as ColumnMap)[name]!, schema[name]!, name, firstRow)
       return makeBatch(schema, columns, batch.numRows)
