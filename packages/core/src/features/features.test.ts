@@ -179,6 +179,8 @@ describe('features, given what does not fit', () => {
     await fails(() => featuresFromJSON(json.replace('"version":1', '"version":2')), corrupt, 'version')
     await fails(() => featuresFromJSON(json.replace('"role":"label"', '"role":"other"')), corrupt)
     await fails(() => featuresFromJSON(json.replaceAll('"kind":"minMax"', '"kind":"maxMin"')), { _tag: 'Schema', code: 'UNKNOWN_FEATURE_KIND' }, 'minMax')
+    await fails(() => featuresFromJSON(json.replace('{"tokens":["SFO","ORD","JFK"]}', 'null')), corrupt, 'feature "origin"')
+    await fails(() => featuresFromJSON(json.replace('{"kind":"utf8"', '{"kind":"bool"')), { _tag: 'Schema', code: 'WRONG_KIND' }, 'feature "origin"')
     const repeated = featuresFromJSON(json.replace('"SFO","ORD"', '"SFO","SFO"'))
     await fails(collectRows(repeated.apply(flights)), { _tag: 'Corrupt', code: 'REPEATED_TOKEN' }, 'feature "origin"')
   })

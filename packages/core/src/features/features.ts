@@ -107,6 +107,21 @@ export const features = <D extends FeatureMap>(definitions: D): Features<D> => {
   }
 }
 
+/** The feature with what follows from its parameters and state worked out anew, which also finds those that are broken. */
+const describeAgain = (fitted: FittedFeature): FittedFeature => {
+  const kind = featureKind(fitted.kind)
+  const inner = fitted.inner === undefined ? undefined : describeAgain(fitted.inner)
+  requireFeatureColumn({ [fitted.from]: fitted.input }, fitted.name, fitted.kind, fitted.from, takenKinds(fitted))
+  try {
+    const { output, cardinality } = kind.describe({ ...fitted, inner })
+    return { ...fitted, output, cardinality, inner }
+  } catch (cause) {
+    throw failure({
+      tag: 'Corrupt', code: 'BAD_FEATURES_JSON', problem: `feature "${fitted.name}" (${fitted.kind}) lacks parameters or state`, remedy: 'Fit the features again.', cause,
+    })
+  }
+}
+
 /**
  * Fitted features of their JSON, as text or parsed: they apply, and export, exactly as those that gave it.
  *
@@ -114,6 +129,5 @@ export const features = <D extends FeatureMap>(definitions: D): Features<D> => {
  */
 export const featuresFromJSON = (json: unknown): FittedFeatures => {
   const { features: list, rows } = parseFeaturesJson(json)
-  for (const { kind } of list) featureKind(kind)
-  return makeFittedFeatures(list, rows)
+  return makeFittedFeatures(list.map(describeAgain), rows)
 }
