@@ -1,1 +1,2 @@
-export {}
+export { statistics } from './statistics.js'
+export type { ColumnStatistics, StatisticsOptions, StreamStatistics } from './statistics.js'

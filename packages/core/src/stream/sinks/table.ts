@@ -25,7 +25,8 @@ export const renderText = (heading: Heading, rows: readonly (readonly unknown[])
   const widths = heading.map(([name, kind], i) => Math.max(name.length, kind.length, ...cells.map((row) => row[i]!.length)))
   const right = heading.map((_, i) => rows.some((row) => isNumber(row[i])))
   const line = (texts: readonly string[]): string => texts.map((text, i) => (right[i] === true ? text.padStart(widths[i]!) : text.padEnd(widths[i]!))).join('  ').trimEnd()
-  return [line(heading.map(([name]) => name)), line(heading.map(([, kind]) => kind)), widths.map((width) => '─'.repeat(width)).join('  '), ...cells.map(line)].join('\n')
+  const kinds = heading.some(([, kind]) => kind !== '') ? [line(heading.map(([, kind]) => kind))] : []
+  return [line(heading.map(([name]) => name)), ...kinds, widths.map((width) => '─'.repeat(width)).join('  '), ...cells.map(line)].join('\n')
 }
 
 const escapes: { readonly [character: string]: string } = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
