@@ -4,7 +4,7 @@ import { bitmapBytes, setBit } from './bitmap.js'
 import { BoolColumn } from './bool-column.js'
 import type { Column } from './column.js'
 
-const texts: Record<string, boolean> = { true: true, false: false, '1': true, '0': false, t: true, f: false, yes: true, no: false }
+const texts = new Map([['true', true], ['false', false], ['1', true], ['0', false], ['t', true], ['f', false], ['yes', true], ['no', false]])
 
 /** Booleans; as texts `true/false`, `t/f`, `yes/no`, `1/0` in any case. */
 export class BoolBuilder extends BaseBuilder<unknown> {
@@ -29,7 +29,7 @@ export class BoolBuilder extends BaseBuilder<unknown> {
   }
 
   protected storeText(text: string): void {
-    const value = texts[text.toLowerCase()]
+    const value = texts.get(text.toLowerCase())
     if (value === undefined) throw this.badText(text)
     this.put(value)
   }

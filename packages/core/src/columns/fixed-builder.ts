@@ -8,9 +8,11 @@ import { fixedColumn } from './make-column.js'
 const FIRST_CAPACITY = 1024
 const integerText = /^[+-]?\d+$/
 const floatText = /^[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)$/
-const specialFloats: Record<string, number> = {
-  nan: NaN, inf: Infinity, '+inf': Infinity, '-inf': -Infinity, infinity: Infinity, '+infinity': Infinity, '-infinity': -Infinity,
-}
+const specialFloats = new Map([
+  ['nan', NaN], ['inf', Infinity], ['+inf', Infinity], ['-inf', -Infinity], ['infinity', Infinity], ['+infinity', Infinity], ['-infinity', -Infinity],
+])
+/** Digits of an ISO 8601 time's fraction after the third. */
+const beyondMilliseconds = /[.,]\d{3}(\d{1,6})/
 const DAY = 86_400_000
 
 /** Builds the columns of one typed array; subclasses say how a value is stored. */
@@ -94,17 +96,32 @@ export class Integer64Builder extends FixedBuilder<BigInt64Array> {
   }
 }
 
-/** float32 and float64. Integers given as `bigint` are taken when a float holds them. */
+/**
+ * float32 and float64. Numbers are rounded to the nearest float; a finite one that would become infinite is out of range.
+ * Integers given as `bigint` are taken when a float64 holds them exactly.
+ */
 export class FloatBuilder extends FixedBuilder<Float64Array> {
-  protected store(value: unknown): void {
-    if (typeof value === 'bigint') value = Number(value)
-    if (typeof value !== 'number') throw this.wrongType(value)
+  private readonly single = this.field.kind === 'float32'
+
+  private putFinite(value: number, shown: unknown): void {
+    if (!Number.isFinite(this.single ? Math.fround(value) : value)) throw this.outOfRange(shown)
     this.put(value)
   }
 
+  protected store(value: unknown): void {
+    if (typeof value === 'bigint') {
+      const number = Number(value)
+      if (!Number.isFinite(number) || BigInt(number) !== value) throw this.outOfRange(value)
+      value = number
+    }
+    if (typeof value !== 'number') throw this.wrongType(value)
+    if (Number.isFinite(value)) this.putFinite(value, value)
+    else this.put(value)
+  }
+
   protected storeText(text: string): void {
-    if (floatText.test(text)) return this.put(Number(text))
-    const special = specialFloats[text.toLowerCase()]
+    if (floatText.test(text)) return this.putFinite(Number(text), text)
+    const special = specialFloats.get(text.toLowerCase())
     if (special === undefined) throw this.badText(text)
     this.put(special)
   }
@@ -130,24 +147,30 @@ export class TimestampBuilder extends FixedBuilder<BigInt64Array> {
   private readonly format: TimeFormat = timeFormat(this.field.params)
   private readonly unit = this.field.params.unit ?? 'ms'
 
-  private putMilliseconds(milliseconds: number): void {
+  private putChecked(value: bigint, shown: unknown): void {
+    // A typed array would keep the low 64 bits only: another instant.
+    if (BigInt.asIntN(64, value) !== value) throw this.outOfRange(shown)
+    this.put(value)
+  }
+
+  private inUnits(milliseconds: number): bigint {
     const perUnit = unitMilliseconds[this.unit]
-    this.put(perUnit >= 1 ? BigInt(Math.floor(milliseconds / perUnit)) : BigInt(milliseconds) * BigInt(Math.round(1 / perUnit)))
+    return perUnit >= 1 ? BigInt(Math.floor(milliseconds / perUnit)) : BigInt(milliseconds) * BigInt(Math.round(1 / perUnit))
   }
 
   protected store(value: unknown): void {
-    if (typeof value === 'bigint') return this.put(value)
+    if (typeof value === 'bigint') return this.putChecked(value, value)
     if (typeof value === 'string') return this.storeText(value)
     if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw this.wrongType(value)
-    this.putMilliseconds(value.getTime())
+    this.putChecked(this.inUnits(value.getTime()), value)
   }
 
   protected storeText(text: string): void {
-    const fraction = this.unit === 'us' || this.unit === 'ns' ? /\.\d{3}(\d{1,6})/.exec(text) : null
-    this.putMilliseconds(this.format.parse(text))
-    if (fraction !== null && this.field.params.format === undefined) {
-      const nanoseconds = BigInt(fraction[1]!.padEnd(6, '0').slice(0, 6))
-      this.values[this.length]! += this.unit === 'ns' ? nanoseconds : nanoseconds / 1000n
+    let value = this.inUnits(this.format.parse(text))
+    if ((this.unit === 'us' || this.unit === 'ns') && this.field.params.format === undefined) {
+      const nanoseconds = BigInt(beyondMilliseconds.exec(text)?.[1]?.padEnd(6, '0') ?? 0)
+      value += this.unit === 'ns' ? nanoseconds : nanoseconds / 1000n
     }
+    this.putChecked(value, text)
   }
 }

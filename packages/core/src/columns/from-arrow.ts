@@ -8,7 +8,7 @@ import type { Column, Values } from './column.js'
 import { DecimalColumn } from './decimal-column.js'
 import { DictionaryColumn } from './dictionary-column.js'
 import { ListColumn } from './list-column.js'
-import { fixedColumn } from './make-column.js'
+import { fixedColumn, withField } from './make-column.js'
 
 const unitNames: readonly TimeUnit[] = ['s', 'ms', 'us', 'ns']
 
@@ -54,9 +54,17 @@ const validityOf = (data: arrow.Data): Uint8Array | undefined => {
   return data.offset % 8 === 0 ? data.nullBitmap.subarray(data.offset >> 3, (data.offset >> 3) + bitmapBytes(data.length)) : sliceBits(data.nullBitmap, data.offset, data.length)
 }
 
-/** The column over Arrow data, sharing its buffers where the layout allows. */
+/**
+ * The column over Arrow data, sharing its buffers where the layout allows.
+ *
+ * @throws `Schema` when the Arrow type has no kind, or `as` is a field whose stored values would mean something else
+ */
 export const columnFromArrow = (data: arrow.Data, as?: Field): Column => {
-  const target = as ?? fieldFromArrow(data.type as arrow.DataType, data.nullCount > 0)
+  const column = columnOf(data, fieldFromArrow(data.type as arrow.DataType, data.nullCount > 0))
+  return as === undefined ? column : withField(column, as)
+}
+
+const columnOf = (data: arrow.Data, target: Field): Column => {
   const validity = validityOf(data)
   switch (target.kind) {
     case 'bool':
@@ -75,7 +83,7 @@ export const columnFromArrow = (data: arrow.Data, as?: Field): Column => {
       return new DictionaryColumn(target, Int32Array.from((data.values as Int32Array).subarray(0, data.length)), columnFromArrow(joined), validity)
     }
     case 'list':
-      return new ListColumn(target, (data.valueOffsets as Int32Array).subarray(0, data.length + 1), columnFromArrow(data.children[0]!, target.params.item), validity)
+      return new ListColumn(target, (data.valueOffsets as Int32Array).subarray(0, data.length + 1), columnFromArrow(data.children[0]!), validity)
     default:
       return fixedColumn(target, (data.values as Values).subarray(0, data.length) as Values, validity)
   }

@@ -2,7 +2,6 @@ import { ConversionError } from '../schema/convert.js'
 import type { Field } from '../schema/index.js'
 import type { ReadValue } from './fixed-column.js'
 import type { Values } from './column.js'
-import { halves, readInt64 } from './int64.js'
 
 /** A kind that is stored as one element of a typed array. */
 export interface FixedKind {
@@ -32,7 +31,7 @@ const unitDivisor = { us: 1000n, ns: 1000000n } as const
 
 /** Milliseconds since 1970 of a stored timestamp; parts below a millisecond are cut towards the past. */
 export const timestampMilliseconds = (values: BigInt64Array, row: number, unit: 's' | 'ms' | 'us' | 'ns'): number => {
-  if (unit === 'ms') return readInt64(halves(values), row)
+  if (unit === 'ms') return Number(values[row]!)
   if (unit === 's') return Number(values[row]!) * 1000
   const value = values[row]!
   const divisor = unitDivisor[unit]

@@ -25,6 +25,10 @@ export const fromUnknown = (thrown: unknown, position: ErrorPosition = {}): Mill
       return failure({ tag: 'Aborted', code: 'ABORTED', problem: 'the work was aborted', position, cause: thrown })
     }
     const code = (thrown as NodeJS.ErrnoException).code
+    // A value that a column could not take or show; by name, since the schema stands on this folder.
+    if (thrown.name === 'ConversionError' && code !== undefined) {
+      return failure({ tag: 'BadRecord', code, problem: thrown.message, position, cause: thrown })
+    }
     const known = code === undefined ? undefined : systemErrors[code]
     if (code !== undefined && known !== undefined) {
       const source = position.source ?? (thrown as NodeJS.ErrnoException).path

@@ -8,7 +8,14 @@ export const describeField = (field: Field): string => {
 }
 
 /** True when two fields have the same kind, nullability and parameters. */
-export const sameField = (a: Field, b: Field): boolean => JSON.stringify([a.kind, a.nullable, a.params]) === JSON.stringify([b.kind, b.nullable, b.params])
+export const sameField = (a: Field, b: Field): boolean => {
+  if (a.kind !== b.kind || a.nullable !== b.nullable) return false
+  const { item: itemA, ...restA } = a.params
+  const { item: itemB, ...restB } = b.params
+  const names = new Set([...Object.keys(restA), ...Object.keys(restB)]) as Set<keyof typeof restA>
+  for (const name of names) if (restA[name] !== restB[name]) return false
+  return itemA === undefined || itemB === undefined ? itemA === itemB : sameField(itemA, itemB)
+}
 
 /** Number of single-character edits between two names. */
 const distance = (a: string, b: string): number => {

@@ -1,3 +1,4 @@
+import { failure } from '../errors/index.js'
 import { ConversionError, showValue } from './convert.js'
 
 /**
@@ -34,7 +35,12 @@ const parsePattern = (pattern: string): readonly Part[] => {
     }
     const character = pattern[at]!
     if (/[A-Za-z]/.test(character) && character !== 'T' && character !== 'Z') {
-      throw new ConversionError('BAD_TEXT', `the time format ${JSON.stringify(pattern)} has an unknown symbol "${character}" (known: ${Object.keys(symbols).join(' ')})`)
+      throw failure({
+        tag: 'Schema',
+        code: 'BAD_TIME_FORMAT',
+        problem: `the time format ${JSON.stringify(pattern)} has an unknown symbol "${character}"`,
+        remedy: `Known symbols are ${Object.keys(symbols).join(' ')}; T and Z stand for themselves.`,
+      })
     }
     parts.push({ literal: character })
     at++
@@ -50,11 +56,19 @@ const utc = (year: number, month: number, day: number, hour: number, minute: num
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? date.getTime() : undefined
 }
 
+const dateTimeFormat = (zone: string): Intl.DateTimeFormat => {
+  try {
+    return new Intl.DateTimeFormat('en-US', {
+      timeZone: zone, hourCycle: 'h23', era: 'short', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
+    })
+  } catch (cause) {
+    throw failure({ tag: 'Schema', code: 'UNKNOWN_ZONE', problem: `there is no time zone ${JSON.stringify(zone)}`, remedy: 'Use an IANA name such as Europe/Berlin, or UTC.', cause })
+  }
+}
+
 /** Offset of a zone from UTC at an instant, in milliseconds, by the Intl database. */
 const zoneOffset = (zone: string): ((instant: number) => number) => {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: zone, hourCycle: 'h23', era: 'short', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
-  })
+  const format = dateTimeFormat(zone)
   return (instant) => {
     const parts: Record<string, string> = {}
     for (const { type, value } of format.formatToParts(instant)) parts[type] = value

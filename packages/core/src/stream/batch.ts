@@ -8,10 +8,10 @@ import type { DictionaryColumn } from '../columns/dictionary-column.js'
 import type { FixedColumn } from '../columns/fixed-column.js'
 import { columnFromArrow } from '../columns/from-arrow.js'
 import type { ListColumn } from '../columns/list-column.js'
-import { columnFrom } from '../columns/make-builder.js'
+import { makeBuilder } from '../columns/make-builder.js'
 import { withField } from '../columns/make-column.js'
 import { arrowData, arrowSchema } from '../columns/to-arrow.js'
-import { failure } from '../errors/index.js'
+import { failure, fromUnknown } from '../errors/index.js'
 import { requireColumn, type Field, type Row, type Schema } from '../schema/index.js'
 import type { Position } from './position.js'
 
@@ -147,10 +147,23 @@ export const batchFromArrow = <S extends Schema>(schema: S, batch: arrow.RecordB
   return makeBatch(schema, columns, batch.numRows)
 }
 
-/** A batch of rows. @throws ConversionError for a value that does not fit its field */
-export const batchFromRows = <S extends Schema>(schema: S, rows: readonly Row<S>[]): Batch<S> => {
+/**
+ * A batch of rows.
+ *
+ * @param firstRow - ordinal of the first row, for error messages
+ * @throws `BadRecord` with row and column for a value that does not fit its field
+ */
+export const batchFromRows = <S extends Schema>(schema: S, rows: readonly Row<S>[], firstRow = 0): Batch<S> => {
   const columns: { [name: string]: Column } = {}
-  for (const name in schema) columns[name] = columnFrom(schema[name]!, rows.map((row) => (row as Record<string, unknown>)[name]))
+  for (const name in schema) {
+    const builder = makeBuilder(schema[name]!)
+    try {
+      for (const row of rows) builder.append((row as Record<string, unknown>)[name])
+    } catch (thrown) {
+      throw fromUnknown(thrown, { record: firstRow + builder.length, column: name })
+    }
+    columns[name] = builder.finish()
+  }
   return makeBatch(schema, columns, rows.length)
 }
 
