@@ -1,1 +1,7 @@
-export {}
+export type { HostTensor, StringData } from '../tensor/host-tensor.js'
+export { loadSavedModel } from './load-saved-model.js'
+export type { LoadSavedModelOptions } from './load-saved-model.js'
+export { loadFrozenGraph } from './load-frozen-graph.js'
+export type { LoadFrozenGraphOptions } from './load-frozen-graph.js'
+export type { ApplyOptions, PredictedTensor, Prediction, Predictor, PredictorInput, PredictorRuntime, PredictOptions } from './predictor.js'
+export type { InputArray, InputScalar, InputValues } from './input-values.js'

@@ -1,1 +1,5 @@
-export {}
+export { exportSavedModel } from './export-saved-model.js'
+export type { ExportReport, ExportSavedModelOptions } from './export-saved-model.js'
+export type { SignatureName, SignatureReport, SignatureTensor } from './signatures.js'
+export { readSavedModel } from './read-saved-model.js'
+export type { ModelAsset, ModelSignature, ModelTensor, ReadSavedModelOptions, SavedModelContents } from './read-saved-model.js'
