@@ -108,6 +108,8 @@ const checkFooter = (url: string, size: number, metadata: FileMetaData): void =>
   let rows = 0
   for (const [index, group] of metadata.row_groups.entries()) {
     rows += Number(group.num_rows)
+    // A file without rows has a group without rows, whose columns point nowhere.
+    if (Number(group.num_rows) === 0) continue
     for (const { meta_data: column, file_path: elsewhere } of group.columns) {
       if (column === undefined || elsewhere !== undefined) throw corrupt(url, `row group ${index} keeps a column outside the file`)
       const start = Number(column.dictionary_page_offset ?? column.data_page_offset)

@@ -115,7 +115,7 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
     const rows = Number(rowCount)
     const fileRow = groupStart
     groupStart += rows
-    if (options.rowGroups?.includes(rowGroup) === false || (resume !== undefined && (rowGroup < resume.rowGroup || (rowGroup === resume.rowGroup && resume.row >= rows)))) continue
+    if (rows === 0 || options.rowGroups?.includes(rowGroup) === false || (resume !== undefined && (rowGroup < resume.rowGroup || (rowGroup === resume.rowGroup && resume.row >= rows)))) continue
     const converted: { [name: string]: ConvertedColumn } = {}
     for (const name of read) {
       throwIfAborted(context.signal)
