@@ -29,6 +29,7 @@ export class QuantileSketch {
     return this.total
   }
 
+  /** Takes a value, which must be finite. */
   add(value: number): void {
     this.total++
     this.push(0, value)
@@ -65,19 +66,35 @@ export class QuantileSketch {
    * values into buckets `[boundary, next boundary)` of equal size. Ascending, repeats included.
    */
   boundaries(buckets: number): number[] {
-    const weighted: { value: number; weight: number }[] = []
-    this.levels.forEach((buffer, level) => {
-      for (let i = 0; i < this.used[level]!; i++) weighted.push({ value: buffer[i]!, weight: 2 ** level })
-    })
-    weighted.sort((a, b) => a.value - b.value)
+    const sorted = this.levels.map((buffer, level) => buffer.subarray(0, this.used[level]).sort())
+    const next = sorted.map(() => 0)
     const result: number[] = []
-    let at = 0
+    /** Values that stand before the heads of the levels, and the last of them. */
     let before = 0
-    for (let i = 1; i < buckets && weighted.length > 0; i++) {
+    let last = 0
+    for (let i = 1; i < buckets && this.total > 0; i++) {
       const rank = Math.floor((i * this.total) / buckets)
-      while (at < weighted.length - 1 && before + weighted[at]!.weight <= rank) before += weighted[at++]!.weight
-      result.push(weighted[at]!.value)
+      while (before <= rank) {
+        const level = lowestHead(sorted, next)
+        last = sorted[level]![next[level]!++]!
+        before += 2 ** level
+      }
+      result.push(last)
     }
     return result
   }
+}
+
+/** The level whose next value is the least. */
+const lowestHead = (sorted: readonly Float64Array[], next: readonly number[]): number => {
+  let lowest = 0
+  let least = Infinity
+  for (let level = 0; level < sorted.length; level++) {
+    const head = sorted[level]![next[level]!]
+    if (head !== undefined && head < least) {
+      least = head
+      lowest = level
+    }
+  }
+  return lowest
 }
