@@ -78,6 +78,34 @@ const zoneOffset = (zone: string): ((instant: number) => number) => {
   }
 }
 
+const DAY = 86_400_000
+/** Days whose offsets are remembered: asking the Intl database takes microseconds, and times of one file share few days. */
+const REMEMBERED_DAYS = 4096
+
+/**
+ * Instants of local times. A time that a change of clocks doubles is the earlier of the two; one that it skips is moved
+ * past the gap, as java.time and Python do.
+ */
+const localToUtc = (offset: (instant: number) => number): ((local: number) => number) => {
+  const remembered = new Map<number, number>()
+  const offsetAtDay = (day: number): number => {
+    let found = remembered.get(day)
+    if (found === undefined) {
+      if (remembered.size === REMEMBERED_DAYS) remembered.clear()
+      remembered.set(day, (found = offset(day * DAY)))
+    }
+    return found
+  }
+  return (local) => {
+    // No local time is more than a day from UTC, so a change of clocks near it lies between these two.
+    const day = Math.floor(local / DAY)
+    const before = offsetAtDay(day - 1)
+    const after = offsetAtDay(day + 2)
+    const early = local - before
+    return before === after || offset(early) === before || offset(local - after) !== after ? early : local - after
+  }
+}
+
 const isoPattern = /^([+-]\d{6}|\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$/
 
 const parseIso = (text: string, toUtc: (local: number) => number): number => {
@@ -89,14 +117,15 @@ const parseIso = (text: string, toUtc: (local: number) => number): number => {
   if (local === undefined) throw new ConversionError('BAD_TEXT', `${showValue(text)} is no day of the calendar or no time of the day`)
   if (zone === undefined) return toUtc(local)
   if (zone === 'Z') return local
-  const sign = zone.startsWith('-') ? 1 : -1
-  return local + sign * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2))) * 60_000
+  const hours = Number(zone.slice(1, 3))
+  const minutes = Number(zone.slice(-2))
+  if (hours > 23 || minutes > 59) throw new ConversionError('BAD_TEXT', `${showValue(text)} has no possible offset from UTC`)
+  return local + (zone.startsWith('-') ? 1 : -1) * (hours * 60 + minutes) * 60_000
 }
 
 const compile = (pattern: string | undefined, zone: string, dateOnly: boolean): TimeFormat => {
   const offset = zone === 'UTC' ? undefined : zoneOffset(zone)
-  // The offset at the local time read as UTC may be that of the other side of a clock change: ask once more.
-  const toUtc = (local: number): number => (offset === undefined ? local : local - offset(local - offset(local)))
+  const toUtc = offset === undefined ? (local: number): number => local : localToUtc(offset)
   const toLocal = (instant: number): number => (offset === undefined ? instant : instant + offset(instant))
   if (pattern === undefined) {
     return {

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest'
+import { hasTag } from '../errors/index.js'
+import { ConversionError, timeFormat } from './index.js'
+
+const iso = (format: string | undefined, text: string, zone?: string): string => new Date(timeFormat({ format, zone }).parse(text)).toISOString()
+const refuses = (format: string | undefined, text: string): void => {
+  expect(() => timeFormat({ format }).parse(text), `${format}: ${text}`).toThrow(ConversionError)
+}
+
+describe('ISO 8601', () => {
+  it('parses dates, times, fractions and zones', () => {
+    expect(iso(undefined, '2001-02-03')).toBe('2001-02-03T00:00:00.000Z')
+    expect(iso(undefined, '2001-02-03 04:05')).toBe('2001-02-03T04:05:00.000Z')
+    expect(iso(undefined, '2001-02-03T04:05:06.7')).toBe('2001-02-03T04:05:06.700Z')
+    expect(iso(undefined, '2001-02-03T04:05:06,789123456Z')).toBe('2001-02-03T04:05:06.789Z')
+    expect(iso(undefined, '2001-02-03T04:05:06+02:00')).toBe('2001-02-03T02:05:06.000Z')
+    expect(iso(undefined, '2001-02-03T04:05:06 -0330')).toBe('2001-02-03T07:35:06.000Z')
+    expect(iso(undefined, '-000001-12-31')).toBe('-000001-12-31T00:00:00.000Z')
+    expect(iso(undefined, '0050-06-07')).toBe('0050-06-07T00:00:00.000Z')
+    expect(iso(undefined, '2000-02-29')).toBe('2000-02-29T00:00:00.000Z')
+  })
+
+  it('refuses days and times that do not exist', () => {
+    for (const text of ['2001-02-29', '1900-02-29', '2001-04-31', '2001-00-10', '2001-13-01', '2001-01-00', '2001-01-01T24:00', '2001-01-01T00:60', '2001-01-01T00:00:60', '',
+      'yesterday', '2001-1-1', '2001/01/01', '2001-01-01T', ' 2001-01-01', '2001-01-01Z', '+999999-01-01', '2001-01-01T00:00+24:00', '2001-01-01T00:00+00:99']) refuses(undefined, text)
+  })
+})
+
+describe('patterns', () => {
+  it('parse and print by place', () => {
+    expect(iso('yyyy/MM/dd HH:mm', '2001/01/31 00:47')).toBe('2001-01-31T00:47:00.000Z')
+    expect(iso('dd.MM.yyyy', '29.02.2024')).toBe('2024-02-29T00:00:00.000Z')
+    expect(iso('yyyyMMddTHHmmssSSSZ', '20240229T235959999Z')).toBe('2024-02-29T23:59:59.999Z')
+    for (const pattern of ['yyyy/MM/dd HH:mm', 'dd-MM-yyyy', 'HH:mm:ss.SSS', 'yyyyMMdd']) {
+      const format = timeFormat({ format: pattern })
+      const text = format.print(Date.UTC(1970, 0, 1, 13, 14, 15, 167))
+      expect(format.print(format.parse(text))).toBe(text)
+    }
+  })
+
+  it('refuse texts of another form', () => {
+    for (const text of ['2001/02/29 00:00', '2001/1/1 00:00', '2001-01-01 00:00', '2001/01/01 24:00', '2001/01/01 00:0x', '2001/01/01 00:000', '', '2001/01/01 00:-1']) refuses('yyyy/MM/dd HH:mm', text)
+  })
+
+  it('are checked themselves', () => {
+    const tags = (params: Parameters<typeof timeFormat>[0]): boolean => {
+      try {
+        timeFormat(params)
+      } catch (thrown) {
+        return hasTag(thrown, 'Schema')
+      }
+      return false
+    }
+    expect(tags({ format: 'YYYY-MM-DD' })).toBe(true)
+    expect(tags({ format: 'yyyy-MM-dd hh:mm' })).toBe(true)
+    expect(tags({ zone: 'Mars/Olympus' })).toBe(true)
+  })
+})
+
+describe('zones', () => {
+  const berlin = 'Europe/Berlin'
+  const newYork = 'America/New_York'
+
+  it('read local times, summer and winter', () => {
+    expect(iso(undefined, '2024-01-15 12:00', berlin)).toBe('2024-01-15T11:00:00.000Z')
+    expect(iso(undefined, '2024-07-15 12:00', berlin)).toBe('2024-07-15T10:00:00.000Z')
+    expect(iso('yyyy/MM/dd HH:mm', '2024/07/15 12:00', 'Asia/Kolkata')).toBe('2024-07-15T06:30:00.000Z')
+    // A text that names its zone keeps it.
+    expect(iso(undefined, '2024-07-15T12:00Z', berlin)).toBe('2024-07-15T12:00:00.000Z')
+  })
+
+  it('are right on both sides of a change of clocks', () => {
+    for (const [zone, before, after, utcBefore, utcAfter] of [
+      [berlin, '2024-03-31 01:59:59', '2024-03-31 03:00:00', '2024-03-31T00:59:59.000Z', '2024-03-31T01:00:00.000Z'],
+      [berlin, '2024-10-27 01:59:59', '2024-10-27 03:00:00', '2024-10-26T23:59:59.000Z', '2024-10-27T02:00:00.000Z'],
+      [newYork, '2024-03-10 01:59:59', '2024-03-10 03:00:00', '2024-03-10T06:59:59.000Z', '2024-03-10T07:00:00.000Z'],
+      [newYork, '2024-11-03 00:59:59', '2024-11-03 02:00:00', '2024-11-03T04:59:59.000Z', '2024-11-03T07:00:00.000Z'],
+    ] as const) {
+      expect(iso(undefined, before, zone)).toBe(utcBefore)
+      expect(iso(undefined, after, zone)).toBe(utcAfter)
+    }
+  })
+
+  it('give times that a change of clocks skips or doubles one fixed instant', () => {
+    // As java.time and Python do by default: doubled times are the earlier instant, skipped ones are moved past the gap.
+    expect(iso(undefined, '2024-10-27 02:30', berlin)).toBe('2024-10-27T00:30:00.000Z')
+    expect(iso(undefined, '2024-11-03 01:30', newYork)).toBe('2024-11-03T05:30:00.000Z')
+    expect(iso(undefined, '2024-03-31 02:30', berlin)).toBe('2024-03-31T01:30:00.000Z')
+    expect(iso(undefined, '2024-03-10 02:30', newYork)).toBe('2024-03-10T07:30:00.000Z')
+  })
+
+  it('print what they parse', () => {
+    const format = timeFormat({ format: 'yyyy/MM/dd HH:mm', zone: newYork })
+    for (const text of ['2024/01/15 12:00', '2024/07/15 23:59', '2024/03/10 03:00', '1950/06/01 00:00']) expect(format.print(format.parse(text))).toBe(text)
+  })
+})
