@@ -1,1 +1,2 @@
-export {}
+export { exportFrozenGraph } from './export-frozen-graph.js'
+export type { ExportFrozenGraphOptions, FrozenReport } from './export-frozen-graph.js'

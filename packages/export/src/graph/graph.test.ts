@@ -71,7 +71,7 @@ describe('bytes', () => {
     const graph = new Graph()
     graph.one('OneHot', [graph.placeholder('i', 'int64', [null]), graph.scalar('int32', 3), graph.scalar('float32', 1), graph.scalar('float32', 0)], { axis: 0 })
     const oneHot = decode(graph).node.at(-1)
-    expect(fromInt64(oneHot?.attr['axis']?.i)).toBe(0n)
+    expect(fromInt64(oneHot?.attr?.['axis']?.i)).toBe(0n)
     expect(Object.keys(oneHot?.attr ?? {})).toEqual(['T', 'axis'])
   })
 
@@ -79,7 +79,7 @@ describe('bytes', () => {
     const graph = new Graph()
     graph.constant(tensorValue('int64', [2], [1n, -1n]))
     graph.constant(tensorValue('string', [2], ['é', new Uint8Array([255])]))
-    const [ints, strings] = decode(graph).node.map((node) => node.attr['value']?.tensor)
+    const [ints, strings] = decode(graph).node.map((node) => node.attr?.['value']?.tensor)
     expect([...(ints?.tensorContent ?? [])]).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255])
     expect(strings?.stringVal?.map((bytes) => [...bytes])).toEqual([[0xc3, 0xa9], [255]])
   })

@@ -1,1 +1,12 @@
-export {}
+export { describeModel, readModel } from './describe-model.js'
+export type { LayerCall, LayerDescription, ModelDescription, ModelPort, WeightDescription } from './describe-model.js'
+export type { LayerCallLike, LayerLike, ModelLike, SymbolicTensorLike, WeightLike } from './model-like.js'
+export { lower } from './lower.js'
+export type { Lowered, LoweredEntry, LowerOptions } from './lower.js'
+export { ModelLowering } from './lower-model.js'
+export type { ModelLoweringOptions } from './lower-model.js'
+export type { LowerMode } from './layers/layer-context.js'
+export { FeatureSetLowering } from './lower-features.js'
+export type { FeatureSet } from './lower-features.js'
+export type { LoweredTable, VocabularyMode } from './tables.js'
+export type { LoweredVariable, VariableMode, VariablePlacement } from './variables.js'

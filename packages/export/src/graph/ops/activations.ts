@@ -23,4 +23,5 @@ export const activationOps = {
   Sigmoid: op('x:T -> y:T', float, sameAsInput),
   Tanh: op('x:T -> y:T', float, sameAsInput),
   Softmax: op('logits:T -> softmax:T', float, sameAsInput),
+  LogSoftmax: op('logits:T -> logsoftmax:T', float, sameAsInput),
 } as const

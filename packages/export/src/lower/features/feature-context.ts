@@ -1,0 +1,51 @@
+import { failure, type FittedFeature } from '@millrace/core'
+import type { DType, Graph, Tensor } from '../../graph/index.js'
+import type { TableStore } from '../tables.js'
+
+/** What lowering a feature has to work with. */
+export interface FeatureContext {
+  readonly graph: Graph
+  readonly feature: FittedFeature
+  readonly tables: TableStore
+  /** Lowers the inner feature of one that composes. */
+  inner(raw: Tensor): Tensor
+}
+
+/** A raw value that stands for a null. */
+export type MissingValue = number | string | undefined
+
+/** How a kind of feature becomes part of a graph. */
+export interface FeatureLowering {
+  /**
+   * Adds the nodes that make the feature of a raw column.
+   *
+   * @param raw - `[batch]`: string, int64 or float32, as {@link rawColumn} says for the column's kind
+   * @returns `[batch]`, or `[batch, size]` for a list of fixed size
+   */
+  readonly lower: (context: FeatureContext, raw: Tensor) => Tensor
+  /**
+   * The raw value that gives what a null gives, for columns that may be null; `undefined` where there is none, so that a
+   * `tf.train.Example` has to have the value.
+   */
+  readonly missing: (feature: FittedFeature, inner?: () => MissingValue) => MissingValue
+}
+
+/** The error of a feature that cannot be lowered as it is. */
+export const refuseFeature = (feature: FittedFeature, problem: string, remedy?: string): never => {
+  throw failure({ tag: 'Model', code: 'LOWER_FEATURE', problem: `feature "${feature.name}" (${feature.kind}): ${problem}`, remedy })
+}
+
+/** A tensor as another dtype; itself where it is of that dtype already. */
+export const cast = (graph: Graph, x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : graph.one('Cast', [x], { DstT: dtype }))
+
+/** Texts of a raw column: integers by their decimal text. */
+export const asText = (graph: Graph, raw: Tensor): Tensor => (raw.dtype === 'string' ? raw : graph.one('AsString', [raw]))
+
+/** A text column's null is the empty text; an integer column has no value that stands for it. */
+export const missingText = (feature: FittedFeature): string | undefined => (isTextual(feature) ? '' : undefined)
+
+const isTextual = (feature: FittedFeature): boolean => ['utf8', 'dictionary', 'binary'].includes(feature.input.kind)
+
+/** A fill value, where the raw column can hold it. */
+export const missingNumber = (feature: FittedFeature, fill: number): number | undefined =>
+  feature.input.kind.startsWith('float') || Number.isInteger(fill) ? fill : undefined

@@ -1,0 +1,32 @@
+import type { OpName, Tensor } from '../../graph/index.js'
+import { refuseLayer, requireRank, type LayerContext, type LowerLayer } from './layer-context.js'
+
+/** Inputs side by side along an axis. */
+export const lowerConcatenate: LowerLayer = (context, inputs) => {
+  const { graph, layer } = context
+  if (inputs.length < 2) return refuseLayer(context, `takes at least two inputs, but has ${inputs.length}`)
+  return graph.one('ConcatV2', [inputs, graph.scalar('int32', Number(layer.config['axis'] ?? -1), 'axis')])
+}
+
+/** TensorFlow.js broadcasts inputs of different ranks by its own rule, which is not TensorFlow's; equal ranks agree. */
+const sameRanks = (context: LayerContext, inputs: readonly Tensor[]): readonly Tensor[] => {
+  const ranks = new Set(inputs.map((input) => requireRank(context, input).length))
+  return ranks.size === 1 ? inputs : refuseLayer(context, 'its inputs have different ranks')
+}
+
+type Binary = OpName & ('AddV2' | 'Mul' | 'Maximum' | 'Minimum')
+
+const fold = (op: Binary): LowerLayer => (context, inputs) =>
+  sameRanks(context, inputs).reduce((sum, input) => context.graph.one(op, [sum, input]))
+
+/** Sum of the inputs. */
+export const lowerAdd = fold('AddV2')
+/** Product of the inputs. */
+export const lowerMultiply = fold('Mul')
+/** Largest of the inputs. */
+export const lowerMaximum = fold('Maximum')
+/** Smallest of the inputs. */
+export const lowerMinimum = fold('Minimum')
+/** Mean of the inputs. */
+export const lowerAverage: LowerLayer = (context, inputs) =>
+  context.graph.one('Mul', [lowerAdd(context, inputs), context.graph.scalar('float32', 1 / inputs.length)])
