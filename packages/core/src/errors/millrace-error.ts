@@ -118,5 +118,5 @@ export const isMillraceError = (value: unknown): value is MillraceError =>
   value instanceof Error && value.name === 'MillraceError' && '_tag' in value && 'code' in value
 
 /** True for a {@link MillraceError} with one of the given tags. */
-export const hasTag = (value: unknown, ...tags: readonly ErrorTag[]): value is MillraceError =>
-  isMillraceError(value) && tags.includes(value._tag)
+export const hasTag = <const Tag extends ErrorTag>(value: unknown, ...tags: readonly Tag[]): value is MillraceError & { readonly _tag: Tag } =>
+  isMillraceError(value) && (tags as readonly ErrorTag[]).includes(value._tag)

@@ -1,0 +1,26 @@
+/** Dead code, dependencies that are not used, and those that are not declared. */
+export default {
+  workspaces: {
+    '.': {
+      entry: ['scripts/*.mjs', 'examples/quickstart/quickstart.ts', 'bench/run.ts', 'test/**/*.test.ts'],
+      project: ['scripts/**/*.mjs', 'examples/**/*.ts', 'bench/**/*.{ts,mjs}', 'test/**/*.ts'],
+      ignoreDependencies: [
+        // The packages' optional peers: here so that the tests have them.
+        '@duckdb/node-api',
+        '@node-rs/crc32',
+        '@tensorflow/tfjs-backend-wasm',
+        'hyparquet',
+        'hyparquet-compressors',
+        // Tools that scripts find by their path.
+        '@arethetypeswrong/cli',
+        'publint',
+        'protobufjs-cli',
+      ],
+    },
+    // What src/index.ts exports is public, and so is used.
+    'packages/*': { project: ['src/**/*.ts'] },
+  },
+  ignoreExportsUsedInFile: true,
+  // Optional peers are imported on purpose, where they are used and behind loadPeer.
+  exclude: ['optionalPeerDependencies'],
+}
