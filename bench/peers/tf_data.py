@@ -1,0 +1,75 @@
+"""TensorFlow's side of the tfrecord suite: reads JSON commands, one a line, and answers each with one line of JSON."""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+
+# One thread, as our reader has: what is compared is the work for a record, not the number of cores.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+DTYPES = {'float': tf.float32, 'int': tf.int64, 'bytes': tf.string}
+
+
+def dataset(command):
+    specs = {name: tf.io.FixedLenFeature([], DTYPES[kind]) for name, kind in command['features'].items()}
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 1
+    options.autotune.enabled = False
+    records = tf.data.TFRecordDataset(command['file'], buffer_size=1 << 20)
+    return records.batch(command['batch']).map(lambda batch: tf.io.parse_example(batch, specs), num_parallel_calls=1).with_options(options)
+
+
+def read(command):
+    start = time.perf_counter()
+    for _ in dataset(command):
+        pass
+    return {'seconds': time.perf_counter() - start}
+
+
+def check(command):
+    rows = 0
+    sums = {name: 0 for name in command['features']}
+    for batch in dataset(command):
+        for name, kind in command['features'].items():
+            values = batch[name].numpy()
+            if kind == 'bytes':
+                sums[name] += sum(map(len, values))
+            elif kind == 'int':
+                sums[name] += int(values.sum())
+            else:
+                sums[name] += float(values.astype(np.float64).sum())
+        rows += int(values.shape[0])
+    return {'rows': rows, 'sums': {name: str(value) if isinstance(value, int) else value for name, value in sums.items()}}
+
+
+def write(command):
+    """Reads a file into Python values, then times writing them as examples."""
+    kinds = command['features']
+    rows = []
+    for batch in dataset(command).take(command['batches']):
+        columns = {name: batch[name].numpy().tolist() for name in kinds}
+        rows += [{name: columns[name][i] for name in kinds} for i in range(len(columns[next(iter(kinds))]))]
+    start = time.perf_counter()
+    with tf.io.TFRecordWriter(command['out']) as writer:
+        for row in rows:
+            features = {}
+            for name, kind in kinds.items():
+                value = [row[name]]
+                if kind == 'float':
+                    features[name] = tf.train.Feature(float_list=tf.train.FloatList(value=value))
+                elif kind == 'int':
+                    features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+                else:
+                    features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    return {'seconds': time.perf_counter() - start, 'bytes': os.path.getsize(command['out']), 'rows': len(rows)}
+
+
+COMMANDS = {'read': read, 'check': check, 'write': write, 'version': lambda _: {'version': tf.__version__}}
+for line in sys.stdin:
+    request = json.loads(line)
+    print(json.dumps(COMMANDS[request['do']](request)), flush=True)

@@ -1,0 +1,33 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { describeMachine } from './harness/machine.js'
+import { renderTable, type BenchRow } from './harness/rows.js'
+import { tfrecordSuite } from './suites/tfrecord.js'
+
+/** What a suite is told. */
+export interface SuiteContext {
+  /** Share of the full data to use, for a quick look. Figures to quote take 1. */
+  readonly scale: number
+  /** Prints a line for people. */
+  readonly say: (line: string) => void
+}
+
+const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = { tfrecord: tfrecordSuite }
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' }, scale: { type: 'string', default: '1' } } })
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+const suite = suites[positionals[0] ?? '']
+const scale = Number(values.scale)
+if (positionals.length !== 1 || suite === undefined || !(scale > 0)) {
+  say(`npm run bench -- SUITE [--json FILE] [--scale SHARE]\nSuites: ${Object.keys(suites).join(', ')}`)
+  process.exitCode = 1
+} else {
+  say(describeMachine())
+  const rows = await suite({ scale, say })
+  say(`\n${renderTable(rows)}\n\nratio: how many times better than the peer, above 1 is better.`)
+  if (values.json !== undefined) {
+    await mkdir(dirname(values.json), { recursive: true })
+    await writeFile(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)
+  }
+}

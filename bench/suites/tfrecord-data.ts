@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { field, fixedColumn, bytesColumn, makeBatch, type Batch } from '@millrace/core'
+import { ByteBuffer, encodeFrame, ExampleEncoder } from '@millrace/formats'
+
+/** 13 features, as a table of users might have: 5 floats, 5 integers, 3 short texts. */
+export const tabular = {
+  age: field.float32(), income: field.float32(), score: field.float32(), height: field.float32(), weight: field.float32(),
+  user_id: field.int64(), clicks: field.int64(), visits: field.int64(), ts: field.int64(), label: field.int64(),
+  country: field.utf8(), device: field.utf8(), city: field.utf8(),
+}
+export type Tabular = typeof tabular
+
+export const images = { image: field.binary(), label: field.int64() }
+export type Images = typeof images
+
+const IMAGE_BYTES = 30_000
+const countries = ['US', 'GB', 'DE', 'FR', 'IN', 'BR', 'JP', 'CN']
+const devices = ['mobile', 'desktop', 'tablet', 'tv']
+const cities = ['San Francisco', 'London', 'Berlin', 'Paris', 'Mumbai', 'Sao Paulo', 'Tokyo', 'Shanghai']
+
+/** A generator of numbers from 0 to 1, the same on every machine. */
+const randomNumbers = (seed: number) => (): number => {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+  return seed / 4294967296
+}
+
+const texts = (rows: number, choices: readonly string[], random: () => number) => {
+  const offsets = new Int32Array(rows + 1)
+  const parts: Uint8Array[] = []
+  for (let i = 0; i < rows; i++) {
+    const text = Buffer.from(choices[Math.floor(random() * choices.length)]!)
+    parts.push(text)
+    offsets[i + 1] = offsets[i]! + text.length
+  }
+  return bytesColumn(field.utf8(), offsets, new Uint8Array(Buffer.concat(parts)))
+}
+
+/** The table in batches of 4,096 rows. */
+export const tabularBatches = (rows: number): Batch<Tabular>[] => {
+  const random = randomNumbers(12345)
+  const batches: Batch<Tabular>[] = []
+  for (let start = 0; start < rows; start += 4096) {
+    const size = Math.min(4096, rows - start)
+    const floats = (from: number, range: number) => fixedColumn(field.float32(), Float32Array.from({ length: size }, () => from + random() * range))
+    const integers = (from: number, range: number) => fixedColumn(field.int64(), BigInt64Array.from({ length: size }, () => BigInt(from + Math.floor(random() * range))))
+    batches.push(
+      makeBatch(tabular, {
+        age: floats(0, 80), income: floats(0, 1e5), score: floats(0, 1), height: floats(150, 50), weight: floats(50, 50),
+        user_id: integers(0, 1e9), clicks: integers(0, 100), visits: integers(0, 1000), ts: integers(1.7e12, 1e9), label: integers(0, 2),
+        country: texts(size, countries, random), device: texts(size, devices, random), city: texts(size, cities, random),
+      }),
+    )
+  }
+  return batches
+}
+
+const shuffled = (names: readonly string[], random: () => number): string[] => {
+  const out = [...names]
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1))
+    ;[out[i], out[j]] = [out[j]!, out[i]!]
+  }
+  return out
+}
+
+function* tabularFrames(batches: readonly Batch<Tabular>[], orders: readonly (readonly string[])[]): Generator<Uint8Array> {
+  const encoders = orders.map((order) => new ExampleEncoder(tabular, order))
+  const out = new ByteBuffer()
+  let record = 0
+  for (const batch of batches) {
+    for (const encoder of encoders) encoder.bind(batch)
+    for (let row = 0; row < batch.numRows; row++) {
+      out.clear()
+      encoders[record++ % encoders.length]!.encode(row, out)
+      yield encodeFrame(out.written())
+    }
+  }
+}
+
+function* imageFrames(count: number): Generator<Uint8Array> {
+  const random = randomNumbers(777)
+  const encoder = new ExampleEncoder(images)
+  const out = new ByteBuffer()
+  for (let i = 0; i < count; i++) {
+    const pixels = Uint8Array.from({ length: IMAGE_BYTES }, () => random() * 256)
+    encoder.bind(makeBatch(images, { image: bytesColumn(field.binary(), Int32Array.of(0, IMAGE_BYTES), pixels), label: fixedColumn(field.int64(), BigInt64Array.of(BigInt(i % 10))) }))
+    out.clear()
+    encoder.encode(0, out)
+    yield encodeFrame(out.written())
+  }
+}
+
+const writeOnce = async (file: string, frames: () => Iterable<Uint8Array>): Promise<number> => {
+  if (!existsSync(file)) {
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(`${file}.part`, Buffer.concat([...frames()]))
+    await rename(`${file}.part`, file)
+  }
+  return (await stat(file)).size
+}
+
+/** A data file and its size. */
+export interface DataFile {
+  readonly file: string
+  readonly bytes: number
+}
+
+/** Writes the suite's files where they are missing, the same bytes on every machine. */
+export const makeData = async (folder: string, scale: number): Promise<{ readonly batches: Batch<Tabular>[]; readonly tabular: DataFile; readonly shuffled: DataFile; readonly images: DataFile }> => {
+  const rows = Math.ceil(200_000 * scale)
+  const pictures = Math.ceil(3000 * scale)
+  const batches = tabularBatches(rows)
+  const random = randomNumbers(99)
+  // 997 orders: more than any guess about the next record's order could learn.
+  const orders = Array.from({ length: 997 }, () => shuffled(Object.keys(tabular), random))
+  const make = async (name: string, frames: () => Iterable<Uint8Array>): Promise<DataFile> => {
+    const file = `${folder}/${name}.tfrecord`
+    return { file, bytes: await writeOnce(file, frames) }
+  }
+  return {
+    batches,
+    tabular: await make(`tabular-${rows}`, () => tabularFrames(batches, [Object.keys(tabular)])),
+    shuffled: await make(`shuffled-${rows}`, () => tabularFrames(batches, orders)),
+    images: await make(`images-${pictures}`, () => imageFrames(pictures)),
+  }
+}
