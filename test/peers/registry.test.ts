@@ -149,7 +149,7 @@ describePeer('protos and op table against TensorFlow', 'tensorflow', () => {
     }
 
     test.each(Object.keys(ops))('%s', (op) => {
-      const def = (ops as Record<string, { inputs: ArgDef[]; outputs: ArgDef[]; attrs: Record<string, AttrDef>; stateful: boolean }>)[op]!
+      const def = (ops as Readonly<Record<string, { inputs: readonly ArgDef[]; outputs: readonly ArgDef[]; attrs: Readonly<Record<string, AttrDef>>; stateful: boolean }>>)[op]!
       const their = theirs.ops[op]!
       expect(def.inputs).toEqual((their.input_arg ?? []).map(arg))
       expect(def.outputs).toEqual((their.output_arg ?? []).map(arg))

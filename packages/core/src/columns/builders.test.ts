@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConversionError, field, type Field } from '../schema/index.js'
-import { bitmapBytes, clearBit, columnFrom, countBits, getBit, makeBuilder, setBit, sliceBits, BytesBuilder, type ColumnBuilder, type FixedColumn, ListBuilder } from './index.js'
+import type { BytesBuilder, ListBuilder } from './index.js';
+import { bitmapBytes, clearBit, columnFrom, countBits, getBit, makeBuilder, setBit, sliceBits, type ColumnBuilder, type FixedColumn } from './index.js'
 import { concatBits } from './bitmap.js'
 
 const codeOf = (work: () => unknown): string => {

@@ -38,6 +38,8 @@ export const job = <A>(work: (context: RunContext) => Promise<A>): Job<A> => asy
  */
 export const run = async <E1, A>(work: Job<A> | TaskEither<E1, A>, context: RunContext = {}): Promise<A> => {
   const result = await (work as (context: RunContext) => Promise<Either<E1, A>>)(context)
+  // A foreign TaskEither may hold an error of any kind.
+  // eslint-disable-next-line @typescript-eslint/only-throw-error
   if (E.isLeft(result)) throw result.left
   return result.right
 }

@@ -1,5 +1,6 @@
 import { failure } from '@millrace/core'
-import { tensorflow, toInt64 } from '../proto/index.js'
+import type { tensorflow} from '../proto/index.js';
+import { toInt64 } from '../proto/index.js'
 import { dtypeNumbers, type DType } from './dtype.js'
 import { encodeShape, type Shape } from './shape.js'
 import { encodeTensor, type TensorValue } from './tensor-value.js'

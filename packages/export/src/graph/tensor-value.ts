@@ -1,5 +1,5 @@
 import { failure } from '@millrace/core'
-import { tensorflow } from '../proto/index.js'
+import type { tensorflow } from '../proto/index.js'
 import { dtypeNumbers, type DType } from './dtype.js'
 import { encodeShape } from './shape.js'
 

@@ -1,5 +1,6 @@
+import type { BytesColumn, FixedColumn} from '@millrace/core';
 import {
-  BoolColumn, BytesColumn, columnFrom, DecimalColumn, DictionaryColumn, failure, field, FixedColumn, halves, ListColumn, type Column, type Values,
+  BoolColumn, columnFrom, DecimalColumn, DictionaryColumn, failure, field, halves, ListColumn, type Column, type Values,
 } from '@millrace/core'
 import { featureShape, FLOAT, INT64, type WireKind } from './feature-kinds.js'
 

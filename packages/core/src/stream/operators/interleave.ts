@@ -92,7 +92,7 @@ async function* mix<S extends Schema>(
       yield atPosition(asPart(schema, result.value, context.columns), known ? turns.map(turnJson) : undefined)
     }
   } finally {
-    await Promise.all(open.map((batches) => batches?.return()))
+    await Promise.all(open.map(async (batches) => batches?.return()))
   }
 }
 

@@ -1,4 +1,5 @@
-import { FixedColumn, type Column } from '../../columns/index.js'
+import type { FixedColumn} from '../../columns/index.js';
+import { type Column } from '../../columns/index.js'
 import { failure, hasTag } from '../../errors/index.js'
 import { describeField, requireColumn, type Field, type Schema } from '../../schema/index.js'
 import type { ColumnMap } from '../batch.js'

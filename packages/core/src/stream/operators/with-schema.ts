@@ -1,4 +1,5 @@
-import { DictionaryColumn, FixedColumn, makeBuilder, withField, type Column } from '../../columns/index.js'
+import type { FixedColumn} from '../../columns/index.js';
+import { DictionaryColumn, makeBuilder, withField, type Column } from '../../columns/index.js'
 import { ConversionError, describeField, requireColumn, showValue, type Field, type Schema } from '../../schema/index.js'
 import { makeBatch, type ColumnMap } from '../batch.js'
 import { callbackError } from '../callback.js'

@@ -1,4 +1,5 @@
-import { field, isMillraceError, ListColumn, type Column, type Field, type Schema } from '@millrace/core'
+import type { ListColumn} from '@millrace/core';
+import { field, isMillraceError, type Column, type Field, type Schema } from '@millrace/core'
 import { ExampleDecoder } from '@millrace/formats'
 import { int64ToNumber } from '../../proto/index.js'
 import { allocate, type DType } from '../../tensor/dtypes.js'
