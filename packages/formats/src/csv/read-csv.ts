@@ -51,7 +51,7 @@ export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, si
     return header
   } finally {
     splitter.destroy()
-    await text.chunks.return()
+    await text.close()
   }
 }
 
@@ -61,8 +61,9 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
   const header = Array.isArray(options.header) ? (options.header as readonly string[]) : undefined
   const named = header ?? (resume && options.header === true ? await readHeader(info, options, context.signal) : undefined)
   const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
-  const file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 })
+  let file: CsvFile | undefined
   try {
+    file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 })
     if (named !== undefined) file.begin(named, named.length)
     else if (options.header === false && schema !== undefined) file.begin(undefined, 0)
     for await (const chunk of text.chunks) {
@@ -73,8 +74,8 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
     await file.finish()
     yield* delivered(file, options, task)
   } finally {
-    file.destroy()
-    await text.chunks.return()
+    file?.destroy()
+    await text.close()
   }
 }
 

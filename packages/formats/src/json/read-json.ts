@@ -30,22 +30,23 @@ async function* readFile<S extends Schema>(task: FileTask, schema: S, options: R
   const { file: info, context, onRead } = task
   const resume = (task.resume ?? undefined) as JsonPlace | undefined
   const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
-  const file = new JsonFile(task, schema, options, text.start, resume)
-  async function* delivered(): AsyncGenerator<Batch<S>, void, undefined> {
-    for (const outcome of file.take()) {
-      if (outcome.error === undefined) yield outcome.batch as unknown as Batch<S>
-      else await rejectRecord(options.onBadRecord, context, outcome.error, outcome.raw)
-    }
-  }
   try {
+    const file = new JsonFile(task, schema, options, text.start, resume)
     for await (const chunk of text.chunks) {
       throwIfAborted(context.signal)
       file.push(chunk)
-      yield* delivered()
+      yield* delivered(file, options, task)
     }
     file.finish()
-    yield* delivered()
+    yield* delivered(file, options, task)
   } finally {
-    await text.chunks.return()
+    await text.close()
+  }
+}
+
+async function* delivered<S extends Schema>(file: JsonFile<S>, options: ResolvedJsonOptions, { context }: FileTask): AsyncGenerator<Batch<S>, void, undefined> {
+  for (const outcome of file.take()) {
+    if (outcome.error === undefined) yield outcome.batch as unknown as Batch<S>
+    else await rejectRecord(options.onBadRecord, context, outcome.error, outcome.raw)
   }
 }

@@ -9,7 +9,9 @@ export interface Utf8Text {
    * The bytes. Offsets are those of the decompressed file when it is UTF-8, which it nearly always is; those of its UTF-8
    * form otherwise.
    */
-  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Closes the file, also where nothing was read of `chunks` yet. */
+  readonly close: () => Promise<void>
 }
 
 /** Options of {@link openText}. */
@@ -50,19 +52,24 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
 
   if (start > 0 && named === undefined) {
     const head = await peek(raw(0, HEAD_BYTES))
-    await head.chunks.return()
+    await head.close()
     if (!isGzip(head.bytes) && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
       onRead?.(start)
-      return { start, chunks: counted(readBytes(source, { start, signal }), onRead) }
+      const chunks = counted(readBytes(source, { start, signal }), onRead)
+      return { start, chunks, close: async () => void (await chunks.return()) }
     }
   }
 
   const packed = await peek(raw(0))
   // However far it inflates, no more than a record of it is held: there is no limit to set.
-  const plain = await peek(named === 'gzip' || isGzip(packed.bytes) ? inflated(packed.chunks, 'gzip', source, Infinity) : packed.chunks)
+  const plain = await peekOrClose(packed.close, named === 'gzip' || isGzip(packed.bytes) ? inflated(packed.chunks, 'gzip', source, Infinity) : packed.chunks)
   const { name, mark } = encodingOf(plain.bytes, options.encoding)
-  if (name === 'utf-8') return { start: Math.max(start, mark), chunks: skipBytes(plain.chunks, Math.max(start, mark)) }
-  return { start, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start) }
+  const close = async (): Promise<void> => {
+    await plain.close()
+    await packed.close()
+  }
+  if (name === 'utf-8') return { start: Math.max(start, mark), chunks: skipBytes(plain.chunks, Math.max(start, mark)), close }
+  return { start, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start), close }
 }
 
 /** Text never begins as gzip does; what begins as zlib does may be text. */
@@ -82,15 +89,31 @@ async function* counted(chunks: AsyncIterable<Uint8Array>, onRead: ((bytes: numb
   }
 }
 
-/** The first bytes, and the same chunks from the beginning. */
-const peek = async (chunks: AsyncGenerator<Uint8Array, void, undefined>): Promise<{ bytes: Uint8Array; chunks: AsyncGenerator<Uint8Array, void, undefined> }> => {
+interface Peeked {
+  readonly bytes: Uint8Array
+  /** The same chunks from the beginning. */
+  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>
+  /** Closes what was peeked at. (To return `chunks` would do nothing while it has not begun.) */
+  readonly close: () => Promise<void>
+}
+
+const peek = async (chunks: AsyncGenerator<Uint8Array, void, undefined>): Promise<Peeked> => {
   let head = new Uint8Array(0)
   while (head.length < HEAD_BYTES) {
     const next = await chunks.next()
     if (next.done === true) break
     head = head.length === 0 ? (next.value as typeof head) : joined(head, next.value)
   }
-  return { bytes: head, chunks: headThen(head, chunks) }
+  return { bytes: head, chunks: headThen(head, chunks), close: async () => void (await chunks.return()) }
+}
+
+const peekOrClose = async (close: () => Promise<void>, chunks: AsyncGenerator<Uint8Array, void, undefined>): Promise<Peeked> => {
+  try {
+    return await peek(chunks)
+  } catch (error) {
+    await close()
+    throw error
+  }
 }
 
 const joined = (a: Uint8Array, b: Uint8Array): typeof a & Uint8Array<ArrayBuffer> => {

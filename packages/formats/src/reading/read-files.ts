@@ -89,13 +89,16 @@ const byteProgress = (
   const name = typeof reader.source === 'string' ? reader.source : `${files.length} files`
   let before = 0
   let inFile = 0
+  let size = Infinity
   return {
     begin: (index) => {
       before = files.slice(0, index).reduce((sum, { size }) => sum + (size ?? 0), 0)
       inFile = 0
+      size = files[index]!.size ?? Infinity
     },
     onRead: (bytes) => {
-      inFile += bytes
+      // What is read twice (headers, footers) counts once.
+      inFile = Math.min(size, inFile + bytes)
     },
     report: (finished) =>
       progress({ stage: `reading ${name}`, done: finished && total !== undefined ? total : before + inFile, total, unit: 'bytes', ...(finished ? { finished } : {}) }),

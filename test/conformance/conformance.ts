@@ -1,0 +1,278 @@
+import { gzipSync } from 'node:zlib'
+import { isMillraceError, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Stream } from '@millrace/core'
+import type { RejectedRecord } from '@millrace/formats'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { MemoryStorage } from './memory-storage.js'
+import { badRows, rows, schema, type ReaderUnderTest, type Record } from './records.js'
+
+type Rows = Stream<typeof schema, 'cold'>
+
+interface Outcome {
+  readonly rows: readonly Record[]
+  readonly positions: readonly Json[]
+  readonly sizes: readonly number[]
+  readonly error: unknown
+}
+
+/** Reads to the end, or to the error. */
+const readAll = async (stream: Rows, options: OpenOptions = {}): Promise<Outcome> => {
+  const out = { rows: [] as Record[], positions: [] as Json[], sizes: [] as number[], error: undefined as unknown }
+  try {
+    for await (const batch of stream.open(options)) {
+      out.sizes.push(batch.numRows)
+      out.positions.push(batch.position!)
+      for (let row = 0; row < batch.numRows; row++) out.rows.push(batch.row(row))
+    }
+  } catch (error) {
+    out.error = error
+  }
+  return out
+}
+
+const expectTyped = (error: unknown): void => {
+  expect(isMillraceError(error) ? undefined : error).toBeUndefined()
+  // A defect of ours, not of the file, would be Internal.
+  expect((error as { _tag: string })._tag).toMatch(/^(BadRecord|Corrupt|Schema|Limit)$/)
+}
+
+/** Small deterministic random numbers, printed with what fails. */
+const randoms = (seed: number): (() => number) => {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/**
+ * What every reader must do, whatever its format. A reader passes when it gives the same rows in whatever pieces the bytes
+ * come, says with a typed error what is wrong with a file, never gives a row that is not in the file, lets go of what it holds,
+ * and can go on from wherever it was.
+ */
+export const conformance = (reader: ReaderUnderTest): void => {
+  describe(`${reader.name} conforms`, () => {
+    let storage: MemoryStorage
+    const sound = reader.file([])
+    const flawed = reader.file(badRows)
+    let url: string
+    let flawedUrl: string
+
+    beforeAll(() => {
+      storage = new MemoryStorage()
+      url = storage.put(`sound.${reader.extension}`, sound)
+      flawedUrl = storage.put(`flawed.${reader.extension}`, flawed)
+    })
+    beforeEach(() => {
+      storage.chunkBytes = 1 << 20
+    })
+    afterAll(() => {
+      storage.close()
+    })
+
+    test('reads its rows, and again when it is read again', async () => {
+      const stream = reader.read(url)
+      expect(await readAll(stream)).toMatchObject({ rows, error: undefined })
+      expect(await readAll(stream)).toMatchObject({ rows, error: undefined })
+      expect(storage.open).toBe(0)
+    })
+
+    test.each([1, 2, 3, 7, 64])('gives the same rows in chunks of %i bytes', async (chunkBytes) => {
+      storage.chunkBytes = chunkBytes
+      expect(await readAll(reader.read(url))).toMatchObject({ rows, error: undefined })
+      const { rows: kept } = await readAll(reader.read(flawedUrl, { onBadRecord: 'skip' }))
+      expect(kept).toEqual(rows.filter(({ id }) => !badRows.includes(id)))
+    })
+
+    test.each([1, 2, 3, 4, 10, 1000])('gives the same rows in batches of %i', async (batchRows) => {
+      const { rows: read, sizes } = await readAll(reader.read(url, { batchRows }))
+      expect(read).toEqual(rows)
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(batchRows)
+      expect((await readAll(reader.read(flawedUrl, { batchRows, onBadRecord: 'skip' }))).rows).toEqual(rows.filter(({ id }) => !badRows.includes(id)))
+    })
+
+    test('cut short at any byte, gives an error or fewer rows, never others', async () => {
+      for (let length = 0; length < sound.length; length++) {
+        const cut = storage.put(`cut.${reader.extension}`, sound.subarray(0, length))
+        const { rows: read, error } = await readAll(reader.read(cut, { batchRows: 1 }))
+        expect(read, `cut to ${length} bytes`).toEqual(rows.slice(0, read.length))
+        if (error !== undefined) expectTyped(error)
+        expect(storage.open).toBe(0)
+      }
+    })
+
+    test.runIf(reader.gzip)('cut short at any byte of its gzip, gives an error', async () => {
+      const packed = gzipSync(sound)
+      const whole = storage.put(`packed.${reader.extension}.gz`, packed)
+      expect(await readAll(reader.read(whole))).toMatchObject({ rows, error: undefined })
+      for (let length = 1; length < packed.length; length++) {
+        const cut = storage.put(`cut.${reader.extension}.gz`, packed.subarray(0, length))
+        const { rows: read, error } = await readAll(reader.read(cut))
+        expect(read, `cut to ${length} bytes`).toEqual(rows.slice(0, read.length))
+        expectTyped(error)
+      }
+      expect(storage.open).toBe(0)
+    })
+
+    test('damaged anywhere, never crashes, and never gives more rows than there are', async () => {
+      for (let seed = 1; seed <= 300; seed++) {
+        const random = randoms(seed)
+        const damaged = Uint8Array.from(sound)
+        for (let flips = 1 + Math.floor(random() * 3); flips > 0; flips--) damaged[Math.floor(random() * damaged.length)]! ^= 1 << Math.floor(random() * 8)
+        const { rows: read, error } = await readAll(reader.read(storage.put(`damaged.${reader.extension}`, damaged)))
+        if (error !== undefined) expectTyped(error)
+        expect(read.length, `seed ${seed}`).toBeLessThanOrEqual(3 * rows.length)
+        expect(storage.open, `seed ${seed}`).toBe(0)
+      }
+    })
+
+    test('left early, closes its file', async () => {
+      storage.chunkBytes = 16
+      for await (const batch of reader.read(url, { batchRows: 1 })) {
+        expect(batch.numRows).toBe(1)
+        break
+      }
+      expect(storage.open).toBe(0)
+      const iterator = reader.read(url).open()
+      await iterator.return()
+      expect(storage.open).toBe(0)
+    })
+
+    test('aborted, before or within, says so and closes its file', async () => {
+      storage.chunkBytes = 16
+      const before = AbortSignal.abort()
+      expect(() => reader.read(url).open({ signal: before })).toThrow(/aborted/)
+      const controller = new AbortController()
+      const seen: Batch[] = []
+      const reading = (async () => {
+        for await (const batch of reader.read(url, { batchRows: 1 }).open({ signal: controller.signal })) {
+          seen.push(batch)
+          controller.abort()
+        }
+      })()
+      await expect(reading).rejects.toMatchObject({ _tag: 'Aborted' })
+      expect(seen).toHaveLength(1)
+      expect(storage.open).toBe(0)
+    })
+
+    test('resumes from every position, in every file', async () => {
+      const files = [url, storage.put(`more.${reader.extension}`, flawed), storage.put(`third.${reader.extension}`, sound)]
+      for (const batchRows of [1, 3, 1000]) {
+        const stream = reader.read(files, { batchRows, onBadRecord: 'skip' })
+        const whole = await readAll(stream)
+        expect(whole.error).toBeUndefined()
+        let read = 0
+        for (const [i, position] of whole.positions.entries()) {
+          read += whole.sizes[i]!
+          const tally = new Tally()
+          const rest = await readAll(stream, { from: JSON.parse(JSON.stringify(position)) as Json, tally })
+          expect(rest.error).toBeUndefined()
+          expect(rest.rows).toEqual(whole.rows.slice(read))
+          expect(tally.summary().delivered).toBe(rest.rows.length)
+        }
+      }
+      await expect(readAll(reader.read(url), { from: { no: 'position' } })).resolves.toMatchObject({ error: { _tag: 'Usage' } })
+    })
+
+    test.runIf(reader.gzip)('resumes within gzip', async () => {
+      const stream = reader.read(storage.put(`resumed.${reader.extension}.gz`, gzipSync(sound)), { batchRows: 4 })
+      const { positions } = await readAll(stream)
+      expect((await readAll(stream, { from: positions[0]! })).rows).toEqual(rows.slice(4))
+    })
+
+    test('says which file is missing, and which pattern matches nothing', async () => {
+      expect((await readAll(reader.read('mem:nowhere'))).error).toMatchObject({ _tag: 'NotFound', message: /mem:nowhere/ })
+      expect((await readAll(reader.read('mem:nothing-*'))).error).toMatchObject({ _tag: 'NotFound', message: /mem:nothing-\*/ })
+      expect((await readAll(reader.read([]))).error).toMatchObject({ _tag: 'Usage' })
+    })
+
+    test('takes an empty file for what it is', async () => {
+      const { rows: read, error } = await readAll(reader.read(storage.put(`empty.${reader.extension}`, '')))
+      expect(read).toEqual([])
+      if (reader.empty === 'no rows') expect(error).toBeUndefined()
+      else {
+        expectTyped(error)
+        expect((error as Error).message).toContain(`mem:empty.${reader.extension}`)
+      }
+    })
+
+    test('fails at a bad record, with its place, after the rows before it', async () => {
+      const { rows: read, error } = await readAll(reader.read(flawedUrl))
+      expect(read).toEqual(rows.slice(0, badRows[0]))
+      expect(error).toMatchObject({ _tag: 'BadRecord', position: { source: flawedUrl, record: badRows[0], column: 'id' } })
+    })
+
+    test('skips bad records, and counts them', async () => {
+      const tally = new Tally()
+      const { rows: read, error } = await readAll(reader.read(flawedUrl, { onBadRecord: 'skip' }), { tally })
+      expect(error).toBeUndefined()
+      expect(read).toEqual(rows.filter(({ id }) => !badRows.includes(id)))
+      expect(tally.summary()).toMatchObject({ read: rows.length, delivered: rows.length - badRows.length, rejected: badRows.length })
+    })
+
+    test('hands bad records to a quarantine, one by one', async () => {
+      const rejected: RejectedRecord[] = []
+      const tally = new Tally()
+      const quarantine = async (record: RejectedRecord): Promise<void> => {
+        await Promise.resolve()
+        rejected.push(record)
+      }
+      await readAll(reader.read(flawedUrl, { onBadRecord: { quarantine }, batchRows: 2 }), { tally })
+      expect(rejected.map(({ source, record, column }) => ({ source, record, column }))).toEqual(badRows.map((record) => ({ source: flawedUrl, record, column: 'id' })))
+      expect(tally.summary()).toMatchObject({ read: rows.length, delivered: rows.length - badRows.length, rejected: badRows.length })
+      const failing = reader.read(flawedUrl, { onBadRecord: { quarantine: () => Promise.reject(new Error('the quarantine is full')) } })
+      expect(String((await readAll(failing)).error)).toMatch(/the quarantine is full/)
+      expect(storage.open).toBe(0)
+    })
+
+    test('reads the same rows whichever columns are looked at', async () => {
+      for (const columns of [['name'], ['score', 'id'], []]) {
+        const seen: unknown[] = []
+        let count = 0
+        for await (const batch of reader.read(flawedUrl, { onBadRecord: 'skip', batchRows: 4 }).open({ columns })) {
+          count += batch.numRows
+          for (let row = 0; row < batch.numRows; row++) seen.push(Object.fromEntries(columns.map((name) => [name, (batch.row(row) as { [name: string]: unknown })[name]])))
+        }
+        const due = rows.filter(({ id }) => !badRows.includes(id))
+        expect(count).toBe(due.length)
+        expect(seen).toEqual(due.map((row) => Object.fromEntries(columns.map((name) => [name, (row as { [name: string]: unknown })[name]]))))
+      }
+    })
+
+    test('reads the files of a pattern one after another', async () => {
+      for (const name of ['b', 'c', 'a']) storage.put(`part-${name}.${reader.extension}`, sound)
+      const { rows: read, positions } = await readAll(reader.read(`mem:part-*.${reader.extension}`))
+      expect(read).toEqual([...rows, ...rows, ...rows])
+      expect(positions.length).toBeGreaterThan(0)
+    })
+
+    test('reports bytes as progress, never backwards, to the last', async () => {
+      const events: ProgressEvent[] = []
+      await readAll(reader.read([url, url], { batchRows: 2 }), { progress: (event) => events.push(event) })
+      expect(events.every(({ unit, stage }) => unit === 'bytes' && stage.includes('reading'))).toBe(true)
+      expect(events.map(({ done }) => done)).toEqual(events.map(({ done }) => done).sort((a, b) => a - b))
+      expect(events[events.length - 1]).toMatchObject({ finished: true })
+    })
+
+    test.runIf(reader.streams)('takes no more of a file than its rows need', async () => {
+      const many = storage.put(`many.${reader.extension}`, reader.extension === 'json' ? Buffer.from(`[${Array(20_000).fill(sound.toString().trim().slice(1, -1)).join(',')}]`) : repeated(reader, sound, 20_000))
+      storage.chunkBytes = 64 * 1024
+      storage.served = 0
+      for await (const batch of reader.read(many, { batchRows: 10 })) {
+        expect(batch.numRows).toBe(10)
+        break
+      }
+      expect(storage.served).toBeLessThanOrEqual(4 * storage.chunkBytes)
+    })
+  })
+}
+
+/** The file over and over: a CSV file's header only once. */
+const repeated = (reader: ReaderUnderTest, sound: Uint8Array, times: number): Uint8Array => {
+  const bytes = Buffer.from(sound)
+  if (reader.extension === 'csv') {
+    const header = bytes.indexOf('\n') + 1
+    return Buffer.concat([bytes.subarray(0, header), ...Array<Buffer>(times).fill(bytes.subarray(header))])
+  }
+  const end = reader.extension === 'jsonl' ? Buffer.from('\n') : Buffer.alloc(0)
+  return Buffer.concat(Array<Buffer>(times).fill(Buffer.concat([bytes, end])))
+}
