@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { features, featuresFromJSON, field, fromRows, hashBucket, run, standardize, type FittedFeature, type Json, type Stream } from '@millrace/core'
-import { describe, expect, it } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import {
+  features, featuresFromJSON, field, fromRows, hashBucket, minMax, pipe, rows, run, standardize, vocabulary,
+  type FittedFeature, type Json, type Stream,
+} from '@millrace/core'
+import { readCsv } from '@millrace/formats'
+import { beforeAll, describe, expect, it } from 'vitest'
 
 // Every value here was written by TensorFlow and Keras; make.py beside this file did it.
 
@@ -58,5 +63,81 @@ describe('goldens of TensorFlow', () => {
   it.each(golden<{ boundaries: number[]; values: (number | string)[]; expected: number[] }>('discretization'))('Discretization at $boundaries', async ({ boundaries, values, expected }) => {
     const inputs = fitted('bucketize', field.float32(), { boundaries }, { boundaries: boundaries.map(Math.fround) }, field.int32())
     expect(await applied(inputs, fromRows({ x: field.float32() }, numbers(values).map((x) => ({ x }))))).toEqual(expected)
+  })
+})
+
+describe('goldens of TensorFlow Transform on the airports', () => {
+  const { edges, every, vocabularies, columns } = JSON.parse(readFileSync(new URL('./tensorflow-transform.json', import.meta.url), 'utf8')) as {
+    readonly edges: readonly string[]
+    readonly every: number
+    readonly vocabularies: Readonly<Record<string, readonly string[]>>
+    readonly columns: Readonly<Record<string, readonly number[]>>
+  }
+  const airports = readCsv(fileURLToPath(new URL('../../../node_modules/vega-datasets/data/airports.csv', import.meta.url)), {
+    schema: { state: field.utf8(), city: field.utf8(), latitude: field.float32(), longitude: field.float32() },
+  })
+  let data: Stream<typeof schema, 'cold'>
+  const schema = { ...airports.schema, edges: field.utf8(), holes: field.float32(), same: field.float32() }
+
+  // As make_tft.py makes them.
+  beforeAll(async () => {
+    const made: object[] = []
+    let i = 0
+    for await (const row of rows(airports)) {
+      made.push({ ...row, edges: edges[i % edges.length], holes: [NaN, Infinity, 1, 2.5, -7][i % 5], same: 4 })
+      i++
+    }
+    data = fromRows(schema, made as never)
+  })
+
+  const sampled = async (stream: Stream): Promise<Readonly<Record<string, readonly unknown[]>>> => {
+    const out: Record<string, unknown[]> = {}
+    let i = 0
+    for await (const row of rows(stream)) {
+      if (i++ % every === 0) for (const [name, value] of Object.entries(row)) (out[name] ??= []).push(value)
+    }
+    return out
+  }
+
+  it.each(['state', 'city', 'edges'] as const)('vocabularies and hashes of %s', async (from) => {
+    const spec = features({
+      all: vocabulary({ from, oovBuckets: 5 }),
+      top: vocabulary({ from, oovBuckets: 5, topK: 20 }),
+      frequent: vocabulary({ from, minFrequency: 3 }),
+      hashed: hashBucket({ from, buckets: 1000 }),
+    })
+    const inputs = await run(spec.fit(data))
+    const found = await sampled(pipe(data, inputs.apply))
+    for (const [choice, buckets] of [['all', 5], ['top', 5], ['frequent', 1]] as const) {
+      const tokens = inputs.vocabulary(choice)
+      expect(tokens).toEqual(vocabularies[`${from}_${choice}`])
+      // TensorFlow Transform has its buckets after the tokens, Keras and we before.
+      expect((found[choice] as number[]).map((index) => (index < buckets ? tokens.length + index : index - buckets))).toEqual(columns[`${from}_${choice}`])
+    }
+    expect(found['hashed']).toEqual(columns[`${from}_hashed`])
+  })
+
+  it('moments and scales', async () => {
+    const spec = features({
+      latitude_standardized: standardize({ from: 'latitude' }),
+      longitude_standardized: standardize({ from: 'longitude' }),
+      same_standardized: standardize({ from: 'same' }),
+      holes_standardized: standardize({ from: 'holes' }),
+      latitude_scaled: minMax({ from: 'latitude' }),
+      longitude_scaled: minMax({ from: 'longitude' }),
+      same_scaled: minMax({ from: 'same' }),
+    })
+    const inputs = await run(spec.fit(data))
+    for (const name of ['latitude', 'longitude', 'holes', 'same'] as const) {
+      const { mean, variance } = inputs.features[`${name}_standardized`].state as { readonly mean: number; readonly variance: number }
+      // TensorFlow Transform computes in float32.
+      expect(Math.abs(mean - columns[`${name}_mean`]![0]!)).toBeLessThanOrEqual(2e-6 * Math.abs(mean))
+      expect(Math.abs(variance - columns[`${name}_variance`]![0]!)).toBeLessThanOrEqual(2e-5 * variance)
+    }
+    const found = await sampled(pipe(data, inputs.apply))
+    for (const name of Object.keys(inputs.features).filter((one) => one !== 'holes_standardized')) {
+      const theirs = columns[name]!
+      ;(found[name] as number[]).forEach((value, i) => expect(Math.abs(value - theirs[i]!)).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(value))))
+    }
   })
 })
