@@ -19,7 +19,8 @@ export default defineConfig({
     maxWorkers: '100%',
     // What a passing test prints is noise; a failing one's is evidence.
     silent: 'passed-only',
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
+    // Longer than a run of Python may take (test/support/python.ts), so that its error is the one that is told.
+    testTimeout: 150_000,
+    hookTimeout: 150_000,
   },
 })
