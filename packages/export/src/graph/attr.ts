@@ -8,7 +8,13 @@ import { encodeTensor, type TensorValue } from './tensor-value.js'
 /** A function attribute: the function's name and the attributes that it is instantiated with. */
 export interface FunctionAttr {
   readonly name: string
-  readonly attrs?: Readonly<Record<string, tensorflow.AttrValue.$Properties>> | undefined
+  readonly attrs?: Readonly<Record<string, TypedAttr>> | undefined
+}
+
+/** An attribute of a function, which has no table to look its type up in. */
+export interface TypedAttr {
+  readonly type: AttrType
+  readonly value: AttrInput
 }
 
 /** What each type of attribute takes in TypeScript. */
@@ -85,13 +91,16 @@ const encoders: Encoders = {
   string: (value) => ({ s: bytes(value) }),
   shape: (value) => ({ shape: encodeShape(value) }),
   tensor: (value) => ({ tensor: encodeTensor(value) }),
-  func: (value) => ({ func: { name: value.name, attr: { ...value.attrs } } }),
+  func: (value) => ({ func: { name: value.name, attr: mapAttrs(value.attrs ?? {}) } }),
   'list(type)': (value) => ({ list: { type: value.map(dataType) } }),
   'list(int)': (value) => ({ list: { i: value.map(toInt64) } }),
   'list(float)': (value) => ({ list: { f: [...value] } }),
   'list(string)': (value) => ({ list: { s: value.map(bytes) } }),
   'list(shape)': (value) => ({ list: { shape: value.map(encodeShape) } }),
 }
+
+const mapAttrs = (attrs: Readonly<Record<string, TypedAttr>>): Record<string, tensorflow.AttrValue.$Properties> =>
+  Object.fromEntries(Object.entries(attrs).map(([name, { type, value }]) => [name, encodeAttr(type, value)]))
 
 /** An attribute as TensorFlow's message. */
 export const encodeAttr = (type: AttrType, value: AttrInput): tensorflow.AttrValue.$Properties => {

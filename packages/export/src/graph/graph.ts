@@ -1,19 +1,14 @@
 import { failure } from '@millrace/core'
 import { tensorflow } from '../proto/index.js'
-import { encodeAttr, sameAttr, type AttrDef, type AttrInput } from './attr.js'
+import type { AttrInput } from './attr.js'
 import type { DType } from './dtype.js'
 import type { GraphNode, Tensor } from './node.js'
 import type { AttrsOf, OpDef } from './op-def.js'
+import { graphToProto } from './graph-to-proto.js'
 import { ops, type OpName } from './ops/index.js'
 import { resolveOp, type OpInput } from './resolve-op.js'
 import type { Shape } from './shape.js'
 import { tensorValue, type TensorValue } from './tensor-value.js'
-
-/**
- * Version of TensorFlow's GraphDef that ours are written as. Any TensorFlow 2 reads it: what a loader checks is that
- * `min_consumer` (0 here) is not above its own version. 2308 was tried with TensorFlow 2.21.
- */
-const producerVersion = 2308
 
 /** How a node is named and placed. */
 export interface NodeOptions {
@@ -167,14 +162,9 @@ export class Graph {
     }
   }
 
-  /** The graph as TensorFlow's message. Attributes that have their default are left out, so that older TensorFlows load it. */
-  toProto(): tensorflow.GraphDef.$Properties {
-    return { node: this.#nodes.map(encodeNode), versions: { producer: producerVersion } }
-  }
-
   /** The graph as the bytes of a `GraphDef`. */
   encode(): Uint8Array {
-    return tensorflow.GraphDef.encode(this.toProto()).finish()
+    return tensorflow.GraphDef.encode(graphToProto(this.#nodes)).finish()
   }
 
   #uniqueName(name: string): string {
@@ -192,23 +182,5 @@ export class Graph {
     if (this.#byName.get(node.name) !== node) {
       throw failure({ tag: 'Model', code: 'GRAPH_FOREIGN', problem: `"${by}" takes "${node.name}", which is a node of another graph` })
     }
-  }
-}
-
-const encodeNode = (node: GraphNode): tensorflow.NodeDef.$Properties => {
-  const def: OpDef = ops[node.op]
-  const attr: Record<string, tensorflow.AttrValue.$Properties> = {}
-  for (const [name, value] of Object.entries(node.attrs)) {
-    const attrDef = def.attrs[name] as AttrDef
-    if (attrDef.hasDefault && sameAttr(value, attrDef.default as AttrInput)) continue
-    attr[name] = encodeAttr(attrDef.type, value)
-  }
-  const inputs = node.inputs.map((tensor) => (tensor.index === 0 ? tensor.node.name : tensor.name))
-  return {
-    name: node.name,
-    op: node.op,
-    input: [...inputs, ...node.control.map((before) => `^${before.name}`)],
-    ...(node.device === '' ? {} : { device: node.device }),
-    attr,
   }
 }

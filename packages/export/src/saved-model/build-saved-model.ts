@@ -1,10 +1,9 @@
+import { graphToProto } from '../graph/graph-to-proto.js'
 import type { Graph, GraphNode } from '../graph/index.js'
 import type { Lowered, LoweredEntry, LoweredTable, LoweredVariable } from '../lower/index.js'
 import { tensorflow, toInt64 } from '../proto/index.js'
 import { addSaver, type AddedSaver } from './add-saver.js'
 import { encodeSignature, tensorInfo, type SignatureName } from './signatures.js'
-
-const encoder = new TextEncoder()
 
 /** Adds the node that fills all lookup tables; `undefined` where there are none. */
 export const addInitializer = (graph: Graph, tables: readonly LoweredTable[]): GraphNode | undefined =>
@@ -67,7 +66,7 @@ export const buildSavedModel = (
     metaGraphs: [
       {
         metaInfoDef: { tags: ['serve'], strippedDefaultAttrs: true },
-        graphDef: graph.toProto(),
+        graphDef: graphToProto(graph.nodes),
         ...(saver === undefined ? {} : { saverDef: saver.saver }),
         collectionDef: collections,
         signatureDef: signatureDefs,

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { failure, job, run, throwIfAborted, writeBytes, writeFolder, writeText, type IfExists, type Job } from '@millrace/core'
 import { writeCheckpoint, type NamedTensor } from '../checkpoint/index.js'
@@ -68,7 +67,6 @@ export const exportSavedModel = (model: ModelLike, url: string, options: ExportS
       for (const { tokens, asset } of lowered.tables) {
         throwIfAborted(signal)
         if (asset === undefined) continue
-        await mkdir(join(folder, 'assets'), { recursive: true })
         const text = tokens.map((token) => `${token}\n`).join('')
         await writeText(join(folder, 'assets', asset.fileName), text)
         total += Buffer.byteLength(text)

@@ -1,4 +1,5 @@
-import { dtypeNumbers, encodeShape, type DType, type Shape, type Tensor } from '../graph/index.js'
+import { dtypeNumbers, type DType, type Shape, type Tensor } from '../graph/index.js'
+import { encodeShape } from '../graph/shape.js'
 import type { LoweredEntry } from '../lower/index.js'
 import type { tensorflow } from '../proto/index.js'
 
