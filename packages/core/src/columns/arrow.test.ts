@@ -66,6 +66,16 @@ describe('Arrow record batches', () => {
     expect(String(arrowType(field.list(field.int8())))).toBe('List<Int8>')
   })
 
+  it('of other writers: large strings, lists of a fixed size', () => {
+    const large = arrow.vectorFromArray(['a', null, 'ü', 'long '.repeat(20)], new arrow.LargeUtf8())
+    expect(columnFromArrow(large.data[0]!).toArray()).toEqual(['a', null, 'ü', 'long '.repeat(20)])
+    expect(columnFromArrow(large.slice(1, 3).data[0]!).toArray()).toEqual([null, 'ü'])
+    const fixed = arrow.vectorFromArray([[1, 2], null, [3, 4], [5, 6]], new arrow.FixedSizeList(2, new arrow.Field('item', new arrow.Int32(), true)))
+    expect(columnFromArrow(fixed.data[0]!).toArray()).toEqual([[1, 2], null, [3, 4], [5, 6]])
+    expect(columnFromArrow(fixed.slice(1, 4).data[0]!).toArray()).toEqual([null, [3, 4], [5, 6]])
+    expect(fieldFromArrow(fixed.type, false).params.size).toBe(2)
+  })
+
   it('are not taken under a field of another meaning', () => {
     const seconds = arrow.vectorFromArray([new Date(5000)], new arrow.Timestamp(arrow.TimeUnit.SECOND)).data[0]!
     expect(columnFromArrow(seconds, field.timestamp({ unit: 's' })).get(0)).toEqual(new Date(5000))

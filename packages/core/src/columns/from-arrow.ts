@@ -28,8 +28,8 @@ const notNullable = (type: arrow.DataType): Field | undefined => {
     return field[name]()
   }
   if (arrow.DataType.isFloat(type)) return type.precision === arrow.Precision.DOUBLE ? field.float64() : type.precision === arrow.Precision.SINGLE ? field.float32() : undefined
-  if (arrow.DataType.isUtf8(type)) return field.utf8()
-  if (arrow.DataType.isBinary(type)) return field.binary()
+  if (arrow.DataType.isUtf8(type) || arrow.DataType.isLargeUtf8(type)) return field.utf8()
+  if (arrow.DataType.isBinary(type) || arrow.DataType.isLargeBinary(type)) return field.binary()
   if (arrow.DataType.isDate(type) && type.unit === arrow.DateUnit.DAY) return field.date()
   if (arrow.DataType.isTimestamp(type)) return field.timestamp({ unit: unitNames[type.unit]! })
   if (arrow.DataType.isDecimal(type) && type.bitWidth === 128) return field.decimal(type.precision, type.scale)
@@ -42,6 +42,11 @@ const notNullable = (type: arrow.DataType): Field | undefined => {
     const of = notNullable(item.type as arrow.DataType)
     return of === undefined ? undefined : field.list(item.nullable ? field.nullable(of) : of)
   }
+  if (arrow.DataType.isFixedSizeList(type)) {
+    const item = type.children[0]!
+    const of = notNullable(item.type as arrow.DataType)
+    return of === undefined ? undefined : field.list(item.nullable ? field.nullable(of) : of, { size: type.listSize })
+  }
   return undefined
 }
 
@@ -49,9 +54,27 @@ const notNullable = (type: arrow.DataType): Field | undefined => {
 export const schemaFromArrow = (schema: arrow.Schema): Schema =>
   Object.fromEntries(schema.fields.map(({ name, type, nullable }) => [name, fieldFromArrow(type as arrow.DataType, nullable)]))
 
+/** Offsets of a string column; those of "large" Arrow types, which polars and pandas write, have 64 bits. */
+const offsets32 = (data: arrow.Data): Int32Array => {
+  const offsets = data.valueOffsets as unknown as Int32Array | BigInt64Array
+  if (offsets instanceof Int32Array) return offsets.subarray(0, data.length + 1)
+  const last = offsets[data.length] ?? 0n
+  if (last > 2147483647n) {
+    throw failure({ tag: 'Limit', code: 'COLUMN_TOO_LARGE', problem: `a string column of one Arrow batch holds ${last} bytes`, remedy: 'Write smaller record batches: one may hold 2 GiB of text a column.' })
+  }
+  return Int32Array.from(offsets.subarray(0, data.length + 1), Number)
+}
+
 const validityOf = (data: arrow.Data): Uint8Array | undefined => {
   if (data.nullCount === 0 || data.nullBitmap === undefined || data.nullBitmap.length === 0) return undefined
   return data.offset % 8 === 0 ? data.nullBitmap.subarray(data.offset >> 3, (data.offset >> 3) + bitmapBytes(data.length)) : sliceBits(data.nullBitmap, data.offset, data.length)
+}
+
+const listOffsets = (data: arrow.Data): Int32Array => {
+  const { type } = data
+  if (!arrow.DataType.isFixedSizeList(type)) return (data.valueOffsets as Int32Array).subarray(0, data.length + 1)
+  // Slices of fixed-size lists slice their items too.
+  return Int32Array.from({ length: data.length + 1 }, (_, row) => row * type.listSize)
 }
 
 /**
@@ -71,7 +94,7 @@ const columnOf = (data: arrow.Data, target: Field): Column => {
       return new BoolColumn(target, sliceBits(data.values as Uint8Array, data.offset, data.length), data.length, validity)
     case 'utf8':
     case 'binary':
-      return new BytesColumn(target, (data.valueOffsets as Int32Array).subarray(0, data.length + 1), data.values as Uint8Array, validity)
+      return new BytesColumn(target, offsets32(data), data.values as Uint8Array, validity)
     case 'decimal': {
       const words = data.values as Uint32Array
       const copy = words.byteOffset % 8 === 0 ? words : words.slice()
@@ -83,7 +106,7 @@ const columnOf = (data: arrow.Data, target: Field): Column => {
       return new DictionaryColumn(target, Int32Array.from((data.values as Int32Array).subarray(0, data.length)), columnFromArrow(joined), validity)
     }
     case 'list':
-      return new ListColumn(target, (data.valueOffsets as Int32Array).subarray(0, data.length + 1), columnFromArrow(data.children[0]!), validity)
+      return new ListColumn(target, listOffsets(data), columnFromArrow(data.children[0]!, target.params.item), validity)
     default:
       return fixedColumn(target, (data.values as Values).subarray(0, data.length) as Values, validity)
   }

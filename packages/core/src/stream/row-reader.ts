@@ -22,13 +22,11 @@ const compile = (schema: Schema): ((columns: ColumnMap) => (row: number) => unkn
   const properties: string[] = []
   Object.entries(schema).forEach(([name, field], i) => {
     const text = JSON.stringify(name)
-    // A plain "__proto__": in an object literal would set the prototype.
-    const key = name === '__proto__' ? `[${text}]` : text
     setUp.push(`const c${i} = columns[${text}]`)
     if (plainKinds.has(field.kind)) {
       setUp.push(`const v${i} = c${i}.values, b${i} = c${i}.validity`)
-      properties.push(`${key}: b${i} === undefined || (b${i}[r >> 3] >> (r & 7)) & 1 ? v${i}[r] : null`)
-    } else properties.push(`${key}: c${i}.get(r)`)
+      properties.push(`${text}: b${i} === undefined || (b${i}[r >> 3] >> (r & 7)) & 1 ? v${i}[r] : null`)
+    } else properties.push(`${text}: c${i}.get(r)`)
   })
   try {
     // Names enter the source as JSON string literals only.

@@ -98,6 +98,10 @@ describe('streams', () => {
     expect(await caught(() => replayed({ stableOrder: false }).open({ from: { rows: 3 } }).next())).toMatchObject({ code: 'UNSTABLE_ORDER' })
   })
 
+  it('have no column that a plain object cannot hold', async () => {
+    expect(await caught(() => fromBatches({ ['__proto__']: field.int8() }, []))).toMatchObject({ code: 'BAD_COLUMN_NAME' })
+  })
+
   it('abort before and between batches, and close their source', async () => {
     expect(await caught(() => replayed().open({ signal: AbortSignal.abort() }))).toMatchObject({ _tag: 'Aborted' })
     const controller = new AbortController()

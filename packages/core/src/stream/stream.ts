@@ -152,9 +152,17 @@ async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void
   throwIfAborted(signal)
 }
 
-/** Makes a stream of its definition. This is how sources and operators are written. */
-export const makeStream = <S extends Schema, M extends Mode>(definition: StreamDefinition<S, M>): Stream<S, M> =>
-  new DefinedStream(definition) as unknown as Stream<S, M>
+/**
+ * Makes a stream of its definition. This is how sources and operators are written.
+ *
+ * @throws `Schema` for a column named `__proto__`, which rows, being plain objects, cannot hold
+ */
+export const makeStream = <S extends Schema, M extends Mode>(definition: StreamDefinition<S, M>): Stream<S, M> => {
+  if (Object.prototype.hasOwnProperty.call(definition.schema, '__proto__')) {
+    throw failure({ tag: 'Schema', code: 'BAD_COLUMN_NAME', problem: 'no column can be named "__proto__"', remedy: 'Rename it in the source, or read it under another name.' })
+  }
+  return new DefinedStream(definition) as unknown as Stream<S, M>
+}
 
 /** Refuses a stream whose order is not stable. */
 export const requireStableOrder = (stream: Stream, use: string): void => {

@@ -406,6 +406,25 @@ describe('cache', () => {
     expect(await staying).toEqual(range(10))
   })
 
+  it('serves a reader who comes while the last one is leaving', async () => {
+    let release: () => void = () => undefined
+    const { stream } = watched(10)
+    let slow = true
+    const cached = pipe(stream, tapBatches(async () => {
+      if (slow) await new Promise<void>((resolve) => (release = resolve))
+    }), cache())
+    const controller = new AbortController()
+    const leaving = run(pipe(cached, collect()), { signal: controller.signal })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    controller.abort()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const coming = ns(cached)
+    slow = false
+    release()
+    expect(await error(leaving)).toMatchObject({ tag: 'Aborted' })
+    expect(await coming).toEqual(range(10))
+  })
+
   it('counts for each reader what its source counted', async () => {
     const cached = pipe(numbers(10), filter((row) => row.n > 4), cache())
     expect(await run(pipe(cached, forEach(() => undefined)))).toMatchObject({ read: 10, rejected: 0 })

@@ -55,7 +55,7 @@ export const fitCuts = async (stream: Stream, name: string, cumulative: readonly
   let values = new Times(FIRST_CAPACITY)
   let rows = 0
   // These rows are counted by nobody: the parts read them again.
-  for await (const batch of stream.open({ signal: context.signal, tally: new Tally(), columns: [name] })) {
+  for await (const batch of stream.open({ signal: context.signal, progress: context.progress, tally: new Tally(), columns: [name] })) {
     if (rows + batch.numRows > MAX_ROWS) {
       throw failure({ tag: 'Limit', code: 'TOO_MANY_ROWS', problem: `split by time was given more than ${MAX_ROWS} rows`, remedy: 'Split by key, or filter by a date that you know.' })
     }
