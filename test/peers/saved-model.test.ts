@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   bucketize, dayOfWeek, features, field, fromRows, greaterThan, hashBucket, hourOfDay, identity, label, minMax, oneHot, pipe, run, standardize, vocabulary,
 } from '@millrace/core'
-import { exportFrozenGraph, exportSavedModel, type ExportReport, type FrozenReport } from '@millrace/export'
+import { exportFrozenGraph, exportSavedModel, lower, readModel, type ExportReport, type FrozenReport } from '@millrace/export'
 import { describePeer, runPython } from '../support/peer.js'
 
 const script = `
@@ -41,7 +41,39 @@ def run_v1(session, signature, feeds):
     inputs = {info['tensor']: feeds[name] for name, info in signature['inputs'].items()}
     return plain(session.run({name: info['tensor'] for name, info in signature['outputs'].items()}, inputs))
 
-results = {}
+def c_loader():
+    # What TensorFlow Serving and libtensorflow load with; Python's own loaders are others.
+    import ctypes, glob, os
+    lib = ctypes.CDLL(glob.glob(os.path.join(os.path.dirname(tf.__file__), 'libtensorflow_cc.so*'))[0])
+    pointer, text = ctypes.c_void_p, ctypes.c_char_p
+    for name in ['TF_NewStatus', 'TF_NewGraph', 'TF_NewSessionOptions', 'TF_LoadSessionFromSavedModel']: getattr(lib, name).restype = pointer
+    lib.TF_Message.restype = text
+    lib.TF_GetCode.argtypes = lib.TF_Message.argtypes = [pointer]
+    lib.TF_LoadSessionFromSavedModel.argtypes = [pointer, pointer, text, ctypes.POINTER(text), ctypes.c_int, pointer, pointer, pointer]
+    def load(url):
+        status = lib.TF_NewStatus()
+        lib.TF_LoadSessionFromSavedModel(lib.TF_NewSessionOptions(), None, url.encode(), (text * 1)(b'serve'), 1, lib.TF_NewGraph(), None, status)
+        return [lib.TF_GetCode(status), lib.TF_Message(status).decode()]
+    return load
+
+def train(path):
+    graph_def = v1.GraphDef()
+    with open(path, 'rb') as file: graph_def.ParseFromString(file.read())
+    with v1.Session(graph=tf.Graph()) as session:
+        tf.import_graph_def(graph_def, name='')
+        session.run('initialize')
+        x = np.array([[1, 2], [3, -2], [5, 0.5], [0, 4]], np.float32)
+        normal = session.run('outputs/normal:0', {'x:0': x})
+        before = session.run(['normal/moving_mean/Read/ReadVariableOp:0', 'normal/moving_variance/Read/ReadVariableOp:0'])
+        session.run('update', {'x:0': x})
+        after = session.run(['normal/moving_mean/Read/ReadVariableOp:0', 'normal/moving_variance/Read/ReadVariableOp:0'])
+        ones = np.ones([10000, 2], np.float32)
+        dropped = [session.run('outputs/drop:0', {'x:0': ones}) for _ in range(2)]
+    return {'normal': normal.tolist(), 'before': np.array(before).tolist(), 'after': np.array(after).tolist(), 'kept': sorted(set(dropped[0].reshape(-1).tolist())),
+            'share': float((dropped[0] == 0).mean()), 'same': float((dropped[0] == dropped[1]).mean())}
+
+load_natively = c_loader()
+results = {'training': train(sys.argv[1])}
 cases = json.load(sys.stdin)
 keep = []
 for case in cases:
@@ -50,6 +82,7 @@ for case in cases:
     both = {'serving_default': feeds, 'serving_examples': {'examples': np.array([example(case['columns'], row) for row in range(rows)], dtype=object)}}
     result = results[case['name']] = {}
 
+    result['native'] = load_natively(case['url'])
     loaded = tf.saved_model.load(case['url'])
     keep.append((case, loaded, both))
     result['v2 signatures'] = sorted(loaded.signatures)
@@ -153,6 +186,23 @@ const everyShape = (): tf.LayersModel => {
   return tf.model({ inputs: [left, right, ids], outputs: [noBias, first, open, tf.layers.dense({ units: 1, activation: 'sigmoid', name: 'save' }).apply(all) as tf.SymbolicTensor] })
 }
 
+/** A model lowered for training, with the values of its variables beside it, and what TensorFlow.js makes of a step. */
+const trainingCase = async (path: string): Promise<{ normal: unknown; after: unknown }> => {
+  const input = tf.input({ shape: [2], name: 'x' })
+  const layer = tf.layers.batchNormalization({ name: 'normal', momentum: 0.9 })
+  const outputs = [layer.apply(input), tf.layers.dropout({ name: 'drop', rate: 0.25, seed: 3 }).apply(input)] as tf.SymbolicTensor[]
+  const model = tf.model({ inputs: input, outputs })
+  shakeWeights(model, 11)
+  const { graph, variables, updates } = lower(await readModel(model), { mode: 'training', variables: 'variables' })
+  const assigns = variables.map(({ weight, handle }) => graph.add('AssignVariableOp', [handle, graph.constant(weight.value!)]))
+  graph.add('NoOp', [], {}, { name: 'initialize', control: assigns })
+  graph.add('NoOp', [], {}, { name: 'update', control: updates })
+  await writeFile(path, graph.encode())
+  const x = tf.tensor2d([[1, 2], [3, -2], [5, 0.5], [0, 4]])
+  const normal = (layer.apply(x, { training: true }) as tf.Tensor).arraySync()
+  return { normal, after: layer.getWeights().slice(2).map((weight) => weight.arraySync()) }
+}
+
 const flight = {
   origin: field.utf8(),
   carrier: field.dictionary(),
@@ -225,6 +275,7 @@ describePeer('exported models in TensorFlow', 'tensorflow', () => {
   let folder = ''
   const cases: Case[] = []
   let results: Record<string, Record<string, unknown>>
+  let training: Awaited<ReturnType<typeof trainingCase>>
 
   const addCase = async (name: string, model: tf.LayersModel, columns: Record<string, Column>, expected: Record<string, Values>, inputs?: Parameters<typeof exportSavedModel>[2]): Promise<void> => {
     const url = join(folder, name, '1')
@@ -281,8 +332,8 @@ describePeer('exported models in TensorFlow', 'tensorflow', () => {
 
     // The same model with other weights, under the same names of variables, in the same Python process.
     await addPlain('sequential again', sequential(), [tf.tensor2d([[0, 1, 8], [2, 2, 2]])])
-    const input = JSON.stringify(cases)
-    results = JSON.parse(await runPython(script, { input })) as typeof results
+    training = await trainingCase(join(folder, 'training.pb'))
+    results = JSON.parse(await runPython(script, { input: JSON.stringify(cases), args: [join(folder, 'training.pb')] })) as typeof results
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -306,8 +357,22 @@ describePeer('exported models in TensorFlow', 'tensorflow', () => {
     for (const { name, report } of cases) {
       expect(results[name]!['v2 signatures']).toEqual(['serving_default', 'serving_examples'])
       expect(results[name]!['v2 variables']).toBe(report.variables)
+      expect(results[name]!['native']).toEqual([0, ''])
       if (report.variables > 0) expect((results[name]!['v1 saved again'] as string[]).length).toBe(report.variables)
     }
+  })
+
+  test('a graph lowered for training', () => {
+    const { normal, before, after, kept, share, same } = results['training'] as { normal: number[][]; before: number[][]; after: number[][]; kept: number[]; share: number; same: number }
+    const close = (actual: number[][], expected: number[][]): void =>
+      actual.forEach((row, i) => row.forEach((value, j) => expect(value).toBeCloseTo(expected[i]![j]!, 5)))
+    close(normal, training.normal as number[][])
+    close(after, training.after as number[][])
+    expect(after).not.toEqual(before)
+    expect(kept).toEqual([0, Math.fround(1 / 0.75)])
+    expect(share).toBeCloseTo(0.25, 1)
+    // Two independent masks agree on 0.75² + 0.25² of the elements.
+    expect(same).toBeCloseTo(0.625, 1)
   })
 
   test('the folder and the report', async () => {
