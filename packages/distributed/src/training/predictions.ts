@@ -1,0 +1,68 @@
+import {
+  failure, fixedColumn, field, makeBatch, requireColumn, toTensors, transformBatches,
+  type ColumnMap, type Field, type Float32, type Mode, type Schema, type Stream,
+} from '@millrace/core'
+import type { LayersModel, Tensor } from '@tensorflow/tfjs'
+
+/** What {@link predictions} needs to know of a `tf.LayersModel`. */
+export interface PredictingModel {
+  readonly inputNames: string[]
+  readonly outputNames: string[]
+  readonly outputs: { readonly shape: readonly (number | null)[] }[]
+  predictOnBatch(x: never): unknown
+}
+
+/** The columns that are added: one for each output, by its name. */
+export type Predicted<Names extends string> = { readonly [K in Names]: Float32 }
+
+/**
+ * Adds what a TensorFlow.js layers model, here in memory, predicts for each row: a float32 column for each output, named as in
+ * `outputs`, for models whose outputs are one number a row (`[batch, 1]`). For exported models see `loadSavedModel`.
+ *
+ * @param outputs - the names of the model's outputs, in order
+ * @throws `Schema` when an input of the model is no column of the stream; `Model` for outputs that are not one number a row
+ * @example
+ * pipe(test, inputs.apply, predictions(model, ['probability']))
+ */
+export const predictions =
+  <const Names extends string>(model: PredictingModel, outputs: readonly Names[]) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Stream<S & Predicted<Names>, M> => {
+    const layers = model as unknown as LayersModel
+    for (const name of model.inputNames) requireColumn(stream.schema, name, "the model's input")
+    checkOutputs(model, outputs, stream.schema)
+    const added = Object.fromEntries(outputs.map((name) => [name, field.float32() as Field]))
+    const schema = { ...stream.schema, ...added } as unknown as S & Predicted<Names>
+    return transformBatches<S, S & Predicted<Names>, M>(stream, {
+      operator: 'predictions',
+      options: { outputs },
+      schema,
+      needs: (wanted) => (wanted === undefined ? undefined : [...new Set([...wanted.filter((name) => !(name in added)), ...model.inputNames])]),
+      transform: async (batch) => {
+        const inputs = await toTensors(batch, { columns: model.inputNames })
+        const result = layers.predictOnBatch(model.inputNames.map((name) => inputs[name] as Tensor))
+        const tensors = Array.isArray(result) ? result : [result]
+        try {
+          const values = await Promise.all(tensors.map((tensor) => tensor.data()))
+          const columns = Object.fromEntries(outputs.map((name, i) => [name, fixedColumn(field.float32(), Float32Array.from(values[i]!))]))
+          return makeBatch(schema, { ...(batch.columns as ColumnMap), ...columns }, batch.numRows)
+        } finally {
+          for (const tensor of [...tensors, ...Object.values(inputs)]) tensor.dispose()
+        }
+      },
+    })
+  }
+
+const checkOutputs = (model: PredictingModel, outputs: readonly string[], schema: Schema): void => {
+  const taken = outputs.find((name) => Object.hasOwn(schema, name))
+  if (taken !== undefined) {
+    throw failure({ tag: 'Schema', code: 'COLUMN_EXISTS', problem: 'the stream has a column of this name already', remedy: 'Choose another name, or rename() the column.', position: { column: taken } })
+  }
+  const wide = model.outputs.find(({ shape }) => shape.length !== 2 || shape[1] !== 1)
+  if (model.outputs.length === outputs.length && wide === undefined) return
+  throw failure({
+    tag: 'Model',
+    code: 'NOT_SCALAR_OUTPUTS',
+    problem: `the model's outputs are ${model.outputs.map(({ shape }) => `[${shape.map((size) => size ?? 'batch').join(', ')}]`).join(' and ')}, and ${outputs.length} columns of one number a row are asked for`,
+    remedy: 'Name each output, and use a model that gives one number a row for each.',
+  })
+}
