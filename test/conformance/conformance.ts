@@ -3,7 +3,7 @@ import { isMillraceError, Tally, type Batch, type Json, type OpenOptions, type P
 import type { RejectedRecord } from '@millrace/formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MemoryStorage } from './memory-storage.js'
-import { badRows, rows, schema, type ReaderUnderTest, type Record } from './records.js'
+import { badRows, rows, type ReaderUnderTest, type Record, type schema } from './records.js'
 
 type Rows = Stream<typeof schema, 'cold'>
 

@@ -30,7 +30,8 @@ export const matchHeader = (schema: Schema, header: readonly string[] | undefine
   const index: { [column: string]: number } = {}
   let widest = names.length
   for (const [place, name] of names.entries()) {
-    const wanted = options.columns[name] ?? (header === undefined ? place : name)
+    const mapped = Object.hasOwn(options.columns, name) ? options.columns[name] : undefined
+    const wanted = mapped ?? (header === undefined ? place : name)
     const found = typeof wanted === 'number' ? wanted : places.get(wanted)
     if (found === undefined || !Number.isSafeInteger(found) || found < 0 || (header !== undefined && found >= header.length)) {
       throw failure({

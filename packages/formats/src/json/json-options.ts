@@ -51,12 +51,13 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
   if (!Number.isSafeInteger(batchRows) || batchRows < 1) throw usage(`batchRows is ${batchRows}, which is no count of rows`)
   const resolved: { [column: string]: readonly string[] } = {}
   for (const name of Object.keys(schema)) {
-    const path = (paths as { readonly [column: string]: string | readonly string[] | undefined })[name] ?? [name]
+    const given = Object.hasOwn(paths, name) ? (paths as { readonly [column: string]: string | readonly string[] | undefined })[name] : undefined
+    const path = given ?? [name]
     resolved[name] = typeof path === 'string' ? path.split('.') : path
     if (resolved[name].length === 0) throw usage(`the path of column ${JSON.stringify(name)} is empty`)
   }
   for (const name of Object.keys(paths)) {
-    if (resolved[name] === undefined) throw usage(`there is a path for column ${JSON.stringify(name)}, which the schema does not have`)
+    if (!Object.hasOwn(resolved, name)) throw usage(`there is a path for column ${JSON.stringify(name)}, which the schema does not have`)
   }
   return {
     format: options.format,

@@ -1,0 +1,118 @@
+import { field, isMillraceError, type Row } from '@millrace/core'
+import { readJson } from '@millrace/formats'
+import fc from 'fast-check'
+import { afterAll, describe, expect, test } from 'vitest'
+import { MemoryStorage } from './memory-storage.js'
+
+const storage = new MemoryStorage()
+afterAll(() => {
+  storage.close()
+})
+
+const schema = { n: field.nullable(field.float64()), s: field.nullable(field.utf8()), b: field.nullable(field.bool()), l: field.nullable(field.list(field.nullable(field.utf8()))) }
+type Record = Row<typeof schema>
+
+const read = async (text: string | Uint8Array, format: 'array' | 'lines', chunkBytes = 1 << 20): Promise<{ rows: Record[]; error: unknown }> => {
+  storage.chunkBytes = chunkBytes
+  const rows: Record[] = []
+  try {
+    for await (const batch of readJson(storage.put('corner.json', text), { schema, format, maxDepth: 600 })) for (let i = 0; i < batch.numRows; i++) rows.push(batch.row(i))
+    return { rows, error: undefined }
+  } catch (error) {
+    return { rows, error }
+  }
+}
+
+const parses = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Values right and wrong, after the cases of Nicolas Seriot's JSONTestSuite. */
+const values: readonly string[] = [
+  '0', '-0', '-1', '1.5', '1e5', '1E+5', '1e-5', '0.1e1', '123456789012345678901234567890', '1e400', '[]', '{}', '[ ]', '{ }', '[[],[[]]]', '{"a":{"b":[]}}', '{"a":1,"a":2}', '{"":0}',
+  '""', '"a"', '"\\u0041"', '"\\ud83d\\ude00"', '"\\ud800"', '"\\udc00\\ud800"', '"\\"\\\\\\/\\b\\f\\n\\r\\t"', '"\u007f"', '"\u2028\u2029"', '"😀"', '"\\u0000"', 'true', 'false', 'null',
+  `${'['.repeat(500)}${']'.repeat(500)}`, ' 1 ', '[1 ,2 ]', '"[{\\"]"', '"a\\\\"',
+  '', ' ', '01', '-', '-01', '+1', '.5', '1.', '1.e5', '1e', '1e+', '0x10', '1_000', 'Infinity', 'NaN', '-Infinity', '1 2', '--1', '1a', '"', '"a', "'a'", '"\\x41"', '"\\u12"', '"\\u12G4"', '"\\"', '"\t"', '"\u0000"',
+  'tru', 'truee', 'True', 'nul', 'nulll', 'undefined', '[', ']', '[1', '[1,]', '[,1]', '[1,,2]', '[1 2]', '[1}', '{', '}', '{"a"', '{"a":', '{"a":1', '{"a":1,}', '{a:1}', "{'a':1}", '{1:1}', '{"a" 1}', '{"a":1 "b":2}', '{"a":1]', '{,}', '{"a":,}', '{"a"::1}', '[1]]',
+  '// 1', '/* */ 1', '1 // x', '\ufeff1', '\u00a01', '[\u000b]', '"a" "b"', '[tru]', '[nulla]', '[1,2,3', '["a\u0000b"]', '[-]', '[1.2.3]', '[0e]', '[.1]', '[\\n]', '["\\"]', '["',
+]
+
+describe.each(['array', 'lines'] as const)('as %s', (format) => {
+  test.each(values)('a record with the value %j reads as JSON.parse has it', async (value) => {
+    const record = `{"further":${value},"n":7}`
+    const text = format === 'array' ? `[${record}]` : record
+    for (const chunkBytes of [1, 3, 1 << 20]) {
+      const { rows, error } = await read(text, format, chunkBytes)
+      if (parses(text)) {
+        expect(error).toBeUndefined()
+        expect(rows).toEqual([{ n: 7, s: null, b: null, l: null }])
+      } else {
+        expect(rows).toEqual([])
+        expect(isMillraceError(error) ? error._tag : error).toBe(format === 'array' ? 'Corrupt' : 'BadRecord')
+      }
+    }
+  })
+})
+
+test('bytes that are not UTF-8 are refused', async () => {
+  for (const bytes of [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xe2, 0x82], [0xf5, 0x80, 0x80, 0x80]]) {
+    const text = Buffer.concat([Buffer.from('[{"s":"'), Buffer.from(bytes), Buffer.from('"}]')])
+    expect((await read(text, 'array')).error).toMatchObject({ _tag: 'Corrupt' })
+    expect((await read(text.subarray(1, -1), 'lines')).error).toMatchObject({ _tag: 'BadRecord' })
+  }
+})
+
+const texts = fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', ',', ':', '[', ']', '{', '}', 'é', '😀', '\u0001'), maxLength: 8 })
+const records = fc.array(
+  fc.record(
+    {
+      n: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true })),
+      s: fc.option(texts),
+      b: fc.option(fc.boolean()),
+      l: fc.option(fc.array(fc.option(texts), { maxLength: 3 })),
+      further: fc.jsonValue(),
+    },
+    { requiredKeys: [] },
+  ),
+  { maxLength: 5 },
+)
+
+const whole = ({ n = null, s = null, b = null, l = null }: Partial<Record>): Record => ({ n: n === 0 ? 0 : n, s, b, l })
+
+test('any records come back from their text, in any chunks', async () => {
+  await fc.assert(
+    fc.asyncProperty(records, fc.integer({ min: 1, max: 9 }), fc.constantFrom(0, 1), async (given, chunkBytes, indent) => {
+      const due = given.map((record) => whole(JSON.parse(JSON.stringify(record)) as Partial<Record>))
+      expect(await read(JSON.stringify(given, undefined, indent), 'array', chunkBytes)).toEqual({ rows: due, error: undefined })
+      expect(await read(given.map((record) => JSON.stringify(record)).join('\n'), 'lines', chunkBytes)).toEqual({ rows: due, error: undefined })
+    }),
+    { seed: 20261124, numRuns: 300 },
+  )
+})
+
+test('text that was tampered with is refused where JSON.parse refuses it, and read as it reads it', async () => {
+  const edits = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), drop: fc.integer({ min: 0, max: 2 }), put: fc.constantFrom('', ',', '"', '[', ']', '{', '}', '1', ' ', '\\', 'null', ':') })
+  await fc.assert(
+    fc.asyncProperty(records, edits, fc.integer({ min: 1, max: 9 }), async (given, { at, drop, put }, chunkBytes) => {
+      const sound = JSON.stringify(given)
+      const place = Math.floor(at * sound.length)
+      const text = (sound.slice(0, place) + put + sound.slice(place + drop)).toWellFormed()
+      const { rows, error } = await read(text, 'array', chunkBytes)
+      if (!parses(text)) {
+        expect(error, text).toBeDefined()
+        expect((error as { _tag: string })._tag).toMatch(/^(Corrupt|BadRecord)$/)
+        return
+      }
+      const parsed = JSON.parse(text) as unknown
+      if (error === undefined) expect(rows).toEqual((parsed as Partial<Record>[]).map(whole))
+      // Sound JSON that is no array of records, or whose values are of other types.
+      else expect((error as { _tag: string })._tag).toMatch(Array.isArray(parsed) ? /^BadRecord$/ : /^Corrupt$/)
+    }),
+    { seed: 20261124, numRuns: 600 },
+  )
+})
