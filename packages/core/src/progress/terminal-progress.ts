@@ -70,7 +70,8 @@ export const terminalProgress = (options: TerminalProgressOptions = {}): Progres
     clearTimeout(pending)
     pending = undefined
     drawnAt = now()
-    const width = (output.columns ?? 80) < leastColumnsForBar ? 0 : barWidth
+    // A terminal that does not know its width says 0.
+    const width = (output.columns || 80) < leastColumnsForBar ? 0 : barWidth
     const running = [...stages.values()].slice(0, mostLines).map((stage) => describeRunning(stateOf(stage), { width, full, empty }))
     // Back over the lines drawn before, clear to the end of the screen; without auto-wrap, a long line stays one line.
     const back = drawnLines === 0 ? '' : `\u001b[${drawnLines}A\r\u001b[J`
