@@ -43,7 +43,7 @@ const corners: readonly (readonly [what: string, text: string, rows: readonly ob
   ['a header without a line end', 'a,b', []],
 ]
 
-test.each(corners)('%s', async (_what, text, rows, options) => {
+test.each(corners.map(([what, text, rows, options]) => ({ what, text, rows, options })))('$what', async ({ text, rows, options }) => {
   for (const chunkBytes of [1, 2, 5, 1 << 20]) expect(await read(text, options, chunkBytes)).toEqual({ rows, error: undefined })
 })
 

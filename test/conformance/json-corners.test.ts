@@ -101,7 +101,8 @@ test('text that was tampered with is refused where JSON.parse refuses it, and re
     fc.asyncProperty(records, edits, fc.integer({ min: 1, max: 9 }), async (given, { at, drop, put }, chunkBytes) => {
       const sound = JSON.stringify(given)
       const place = Math.floor(at * sound.length)
-      const text = (sound.slice(0, place) + put + sound.slice(place + drop)).toWellFormed()
+      // Half a surrogate pair does not survive UTF-8: the text is what its bytes say.
+      const text = Buffer.from(sound.slice(0, place) + put + sound.slice(place + drop)).toString()
       const { rows, error } = await read(text, 'array', chunkBytes)
       if (!parses(text)) {
         expect(error, text).toBeDefined()
