@@ -4,12 +4,12 @@ import type { tensorflow } from '../proto/index.js'
 import type { ModelSignature } from '../saved-model/read-saved-model.js'
 import { decodeTensorProto } from '../tensor/decode-tensor-proto.js'
 import { stringData, stringTensor, type HostTensor } from '../tensor/host-tensor.js'
-import { freezeVariables, isVariable, sourceOfVariable, variableSources, type Constants } from './graph/freeze-variables.js'
+import { assignedConstants, freezeVariables, isVariable, sourceOfVariable, variableSources, type Constants } from './graph/freeze-variables.js'
 import { forwardIdentities } from './graph/forward-identities.js'
 import { nodeFromDef, orderedNodes, parseRef, requireNode, type Graph, type Node } from './graph/graph.js'
 import { inlineFunctions } from './graph/inline-functions.js'
 import { tableInitializers, type RunKernel } from './kernels/index.js'
-import { fillTables, mergeSharedTables } from './plan/fill-tables.js'
+import { fillTables, mergeSharedTables, tableFillers } from './plan/fill-tables.js'
 import { isolateFeeds, type SignatureRefs } from './plan/isolate-feeds.js'
 import { compileProgram, type Program, type ProgramOptions } from './plan/program.js'
 
@@ -38,10 +38,9 @@ const nodesByName = (graph: tensorflow.IGraphDef): Map<string, Node> => {
   return nodes
 }
 
-/** Values of the variables that the signatures read. */
-const readVariables = async (graph: Graph, needed: readonly Node[], checkpoint: Checkpoint | undefined, signal: AbortSignal | undefined): Promise<Map<string, HostTensor>> => {
-  const values = new Map<string, HostTensor>()
-  const variables = needed.filter(isVariable)
+/** Adds the values of the variables that are read to those that are known. */
+const readVariables = async (graph: Graph, needed: readonly Node[], values: Map<string, HostTensor>, checkpoint: Checkpoint | undefined, signal: AbortSignal | undefined): Promise<Map<string, HostTensor>> => {
+  const variables = needed.filter((node) => isVariable(node) && !values.has(node.name))
   if (variables.length === 0) return values
   if (checkpoint === undefined) {
     throw failure({
@@ -88,8 +87,9 @@ export const loadGraph = async (source: GraphSource, signal: AbortSignal | undef
   const outputs = isolated.signatures.flatMap((signature) => [...signature.outputs.values()])
   const needed = orderedNodes(first.graph, outputs.map((ref) => first.forward(ref).node))
   const constants: Constants = new Map()
-  const variables = await readVariables(first.graph, needed, source.checkpoint, signal)
   const files = await readAssets(source.assets, constants, signal)
+  const read = [...needed, ...tableFillers(first.graph, needed)]
+  const variables = await readVariables(first.graph, read, assignedConstants(first.graph, constants), source.checkpoint, signal)
   // Variables that nothing needs keep no value: they are dropped with all that is not needed.
   const pruned = new Map([...first.graph].filter(([name, node]) => !isVariable(node) || variables.has(name)))
   const frozen = forwardIdentities(freezeVariables(pruned, variables, constants))
@@ -101,7 +101,8 @@ export const loadGraph = async (source: GraphSource, signal: AbortSignal | undef
   const options: ProgramOptions = { constant: constantReader(graph, constants), prepared: new Map<string, RunKernel>(), context: { files } }
   const program = await compileProgram(graph, signatures, options)
   try {
-    await fillTables(graph, orderedNodes(graph, signatures.flatMap((signature) => [...signature.outputs.values()].map((ref) => ref.node))), source.checkpoint, options, signal)
+    const final = orderedNodes(graph, signatures.flatMap((signature) => [...signature.outputs.values()].map((ref) => ref.node)))
+    await fillTables(graph, tableFillers(graph, final), source.checkpoint, options, signal)
     return program
   } catch (thrown) {
     program.dispose()

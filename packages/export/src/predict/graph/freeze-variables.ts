@@ -1,9 +1,8 @@
 import { failure } from '@millrace/core'
 import type { tensorflow } from '../../proto/index.js'
 import { dtypeNumber } from '../../tensor/dtypes.js'
-import type { HostTensor } from '../../tensor/host-tensor.js'
 import { decodeTensorProto } from '../../tensor/decode-tensor-proto.js'
-import { stringsOf } from '../../tensor/host-tensor.js'
+import { stringsOf, type HostTensor } from '../../tensor/host-tensor.js'
 import { stringAttr, type Graph, type Node, type Ref } from './graph.js'
 
 const handles = new Set(['VarHandleOp', 'VariableV2', 'Variable', 'AutoReloadVariable'])
@@ -45,6 +44,20 @@ export const variableSources = (graph: Graph): Map<string, string> => {
     if (name !== undefined) sources.set(sharedName(handle), name)
   }
   return sources
+}
+
+/**
+ * Variables that initialisation sets from a value that is known already: TensorFlow 2 keeps the paths of asset files so.
+ *
+ * @param constants - the paths, by the node that is fed with them
+ */
+export const assignedConstants = (graph: Graph, constants: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> => {
+  const assigned = new Map<string, HostTensor>()
+  for (const node of graph.values()) {
+    const value = assignments.has(node.op) ? constants.get(node.inputs[1]?.node ?? '') : undefined
+    if (value !== undefined) assigned.set(node.inputs[0]!.node, value)
+  }
+  return assigned
 }
 
 /** The tensor of the checkpoint that a variable holds. */

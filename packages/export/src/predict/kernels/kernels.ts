@@ -5,6 +5,7 @@ import { castKernels } from './cast.js'
 import { compareKernels } from './compare.js'
 import { inputOf, opError, type Kernel, type KernelTable } from './kernel.js'
 import { parseExampleKernels } from './parse-example.js'
+import { partitionKernels } from './partition.js'
 import { selectKernels } from './select.js'
 import { shapeKernels } from './shapes.js'
 import { slicingKernels } from './slicing.js'
@@ -31,6 +32,7 @@ export const kernels: KernelTable = {
   ...castKernels,
   ...compareKernels,
   ...parseExampleKernels,
+  ...partitionKernels,
   ...selectKernels,
   ...shapeKernels,
   ...slicingKernels,

@@ -2,6 +2,7 @@ import { int64ToNumber, type tensorflow } from '../../proto/index.js'
 import { dtypeNumber, type DType } from '../../tensor/dtypes.js'
 import type { HostTensor } from '../../tensor/host-tensor.js'
 import type { Node, Ref } from '../graph/graph.js'
+import { attrDefaults } from './numeric-ops.js'
 
 /** A graph in the JSON form that TensorFlow.js loads, with the names that nodes have in it. */
 export interface Topology {
@@ -84,7 +85,7 @@ export const numericTopology = (
     const input = node.inputs.map((ref) => inputName(node, ref))
     const name = safeName(count++, node.name)
     names.set(node.name, name)
-    out.push({ name, op: node.op, input, attr: Object.fromEntries(Object.entries(node.attrs).map(([key, attr]) => [key, attrJson(attr)])) })
+    out.push({ name, op: node.op, input, attr: Object.fromEntries(Object.entries({ ...attrDefaults[node.op], ...node.attrs }).map(([key, attr]) => [key, attrJson(attr)])) })
   }
   return { nodes: out, constants: [...constants.values()], placeholders, names }
 }

@@ -46,17 +46,19 @@ const evaluate = async (node: Node, graph: Graph, wanted: ReadonlySet<number>, v
 }
 
 /**
- * Runs the ops that fill the tables that the program looks things up in: those of the graph whose first input is the table.
- *
- * @param needed - nodes that the signatures need
+ * The ops that fill the tables which the given nodes look things up in: those of the graph whose first input is such a table; and
+ * all nodes that they need, in order.
  */
-export const fillTables = async (graph: Graph, needed: readonly Node[], checkpoint: Checkpoint | undefined, options: ProgramOptions, signal: AbortSignal | undefined): Promise<void> => {
+export const tableFillers = (graph: Graph, needed: readonly Node[]): Node[] => {
   const tables = new Set(needed.filter((node) => tableOps.has(node.op)).map((node) => node.name))
   const initializers = [...graph.values()].filter((node) => tableInitializers[node.op] !== undefined && tables.has(node.inputs[0]?.node ?? ''))
-  if (initializers.length === 0) return
-  // What a restore is to be given does not matter: it reads the model's own checkpoint.
+  // What a restore is given does not matter: it reads the model's own checkpoint.
   const stop = new Set([...graph.values()].filter((node) => node.op === 'RestoreV2').map((node) => node.name))
-  const nodes = orderedNodes(graph, initializers.map((node) => node.name), { stop })
+  return orderedNodes(graph, initializers.map((node) => node.name), { stop })
+}
+
+/** Runs the ops that fill the tables. @param nodes - from {@link tableFillers} */
+export const fillTables = async (graph: Graph, nodes: readonly Node[], checkpoint: Checkpoint | undefined, options: ProgramOptions, signal: AbortSignal | undefined): Promise<void> => {
   const outputs = new Map<string, Set<number>>()
   for (const node of nodes) for (const input of node.inputs) outputs.set(input.node, (outputs.get(input.node) ?? new Set<number>()).add(input.output))
   const values = new Map<string, HostTensor>()

@@ -21,6 +21,7 @@ const table: { readonly [op: string]: OutputDtypes } = {
   ...each(['Gather', 'GatherV2', 'GatherNd', 'ResourceGather'], attr('Tparams')),
   ...each(['ArgMax', 'ArgMin'], attr('output_type', 'int64')),
   ...each(['ResizeBilinear', 'CropAndResize'], always('float32')),
+  ...each(['MaxPool', 'LeakyRelu', 'LRN'], attr('T', 'float32')),
   Cast: attr('DstT'),
   Range: attr('Tidx', 'int32'),
   ShapeN: (node) => new Array<DType>(intAttr(node, 'N')).fill(dtypeAttr(node, 'out_type', 'int32')),

@@ -1,7 +1,7 @@
 import type { DType } from '../../tensor/dtypes.js'
 import type { Graph, Node, Ref } from '../graph/graph.js'
 import { kernels } from '../kernels/index.js'
-import { givesIndices, isIndexInput, numericOps } from '../numeric/numeric-ops.js'
+import { givesIndices, isIndexInput, numericOps, numericWhen } from '../numeric/numeric-ops.js'
 import { outputDtype } from './output-dtypes.js'
 
 /** Where a node runs: in kernels of ours, or in TensorFlow.js. */
@@ -13,7 +13,7 @@ const numericTypes = new Set<DType>(['float32', 'int32', 'bool'])
 export const isSource = (node: Node): boolean => node.op === 'Const' || node.op === 'Placeholder' || node.op === 'PlaceholderV2'
 
 const numericCapable = (graph: Graph, node: Node): boolean => {
-  if (!numericOps.has(node.op)) return false
+  if (!numericOps.has(node.op) || numericWhen[node.op]?.(node) === false) return false
   const output = outputDtype(node, 0)
   if (output === undefined || !(numericTypes.has(output) || (output === 'int64' && givesIndices.has(node.op)))) return false
   return node.inputs.every((input: Ref, i) => {
