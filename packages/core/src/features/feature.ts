@@ -86,6 +86,8 @@ export interface FeatureKind<Params extends Json = Json, State extends Json = Js
   readonly analyze?: ((params: Params, input: Field) => Analyzer<State> | undefined) | undefined
   /** State that follows from the description alone, where there is no analyzer. Default: `null`. */
   readonly derive?: ((feature: Omit<FeatureToDescribe<Params, State>, 'state'>) => State) | undefined
+  /** Whether parameters and state that come from JSON are what {@link compile} needs. Default: taken as they are. */
+  readonly check?: ((params: Params, state: State) => boolean) | undefined
   /**
    * Prepares the transform (tables, rounded constants); it is called once for each fitted feature, what it returns once for
    * each batch. Takes the column of any kind in `takes`, whatever kind the feature was fitted on.

@@ -181,6 +181,10 @@ describe('features, given what does not fit', () => {
     await fails(() => featuresFromJSON(json.replaceAll('"kind":"minMax"', '"kind":"maxMin"')), { _tag: 'Schema', code: 'UNKNOWN_FEATURE_KIND' }, 'minMax')
     await fails(() => featuresFromJSON(json.replace('{"tokens":["SFO","ORD","JFK"]}', 'null')), corrupt, 'feature "origin"')
     await fails(() => featuresFromJSON(json.replace('{"kind":"utf8"', '{"kind":"bool"')), { _tag: 'Schema', code: 'WRONG_KIND' }, 'feature "origin"')
+    for (const [from, to] of [['"tokens":["SFO"', '"tokens":[1'], ['"mean":200', '"mean":null'], ['"boundaries":[150,300]},', '"boundaries":[300,150]},'], ['"threshold":15', '"threshold":"x"'], ['"oovBuckets":1', '"oovBuckets":0'], ['{"depth":2}', '{}']] as const) {
+      expect(json).toContain(from)
+      await fails(() => featuresFromJSON(json.replaceAll(from, to)), { ...corrupt, code: 'BAD_FEATURES_JSON' })
+    }
     const repeated = featuresFromJSON(json.replace('"SFO","ORD"', '"SFO","SFO"'))
     await fails(collectRows(repeated.apply(flights)), { _tag: 'Corrupt', code: 'REPEATED_TOKEN' }, 'feature "origin"')
   })

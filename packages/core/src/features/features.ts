@@ -112,14 +112,19 @@ const describeAgain = (fitted: FittedFeature): FittedFeature => {
   const kind = featureKind(fitted.kind)
   const inner = fitted.inner === undefined ? undefined : describeAgain(fitted.inner)
   requireFeatureColumn({ [fitted.from]: fitted.input }, fitted.name, fitted.kind, fitted.from, takenKinds(fitted))
+  let cause: unknown
   try {
-    const { output, cardinality } = kind.describe({ ...fitted, inner })
-    return { ...fitted, output, cardinality, inner }
-  } catch (cause) {
-    throw failure({
-      tag: 'Corrupt', code: 'BAD_FEATURES_JSON', problem: `feature "${fitted.name}" (${fitted.kind}) lacks parameters or state`, remedy: 'Fit the features again.', cause,
-    })
+    if (kind.check?.(fitted.params, fitted.state) !== false) {
+      const { output, cardinality } = kind.describe({ ...fitted, inner })
+      return { ...fitted, output, cardinality, inner }
+    }
+  } catch (thrown) {
+    cause = thrown
   }
+  throw failure({
+    tag: 'Corrupt', code: 'BAD_FEATURES_JSON', problem: `feature "${fitted.name}" (${fitted.kind}) lacks parameters or state, or has wrong ones`,
+    remedy: 'Fit the features again.', cause,
+  })
 }
 
 /**

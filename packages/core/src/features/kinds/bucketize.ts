@@ -4,7 +4,7 @@ import type { NumberLike } from '../accepts.js'
 import type { Feature } from '../feature.js'
 import { asFloat32, asFloat64, numberKinds } from '../numeric/numbers.js'
 import { QuantileSketch } from '../numeric/quantile-sketch.js'
-import { defineKind, definedParams, refuseFeature, requireFinite, requireInteger, type FromOption } from './define-kind.js'
+import { areFinite, defineKind, definedParams, refuseFeature, requireFinite, requireInteger, type FromOption } from './define-kind.js'
 import { nothingToFit } from './standardize.js'
 
 /** Parameters of a `bucketize` feature. */
@@ -67,6 +67,8 @@ export const bucketizeKind = defineKind<BucketizeParams, BucketizeState>({
   kind: 'bucketize',
   takes: numberKinds,
   describe: ({ state }) => ({ output: field.int32(), cardinality: state.boundaries.length + 1 }),
+  check: ({ fill }, { boundaries }) =>
+    areFinite(fill ?? 0, ...boundaries) && boundaries.every((boundary, i) => i === 0 || boundaries[i - 1]! < boundary),
   derive: ({ params }) => ({ boundaries: (params.boundaries ?? []).map(Math.fround) }),
   analyze: ({ buckets }) => {
     if (buckets === undefined) return undefined

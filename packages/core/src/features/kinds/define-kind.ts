@@ -32,4 +32,10 @@ export const requireFinite = (kind: string, option: string, value: number | unde
   usage(`${kind}: ${option} must be a finite number within float32, not ${value}`)
 }
 
+/** Whether a value of JSON is an integer from 1 to 2³¹ - 1. */
+export const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 1 && (value as number) < 2 ** 31
+
+/** Whether values of JSON are finite numbers. */
+export const areFinite = (...values: readonly unknown[]): boolean => values.every((value) => typeof value === 'number' && Number.isFinite(value))
+
 export { usage as refuseFeature }

@@ -3,7 +3,7 @@ import { field, type Int32 } from '../../schema/index.js'
 import type { NumberLike } from '../accepts.js'
 import type { Feature } from '../feature.js'
 import { asFloat32, numberKinds } from '../numeric/numbers.js'
-import { defineKind, definedParams, requireFinite, type FromOption } from './define-kind.js'
+import { areFinite, defineKind, definedParams, requireFinite, type FromOption } from './define-kind.js'
 
 /** Parameters of a `greaterThan` feature. */
 export type GreaterThanParams = { readonly threshold: number; readonly fill?: number }
@@ -30,6 +30,7 @@ export const greaterThanKind = defineKind<GreaterThanParams, null>({
   kind: 'greaterThan',
   takes: numberKinds,
   describe: () => ({ output: field.int32(), cardinality: 2 }),
+  check: ({ threshold, fill }) => areFinite(threshold, fill ?? 0),
   compile: ({ params }) => {
     const threshold = Math.fround(params.threshold)
     return (column) => {

@@ -4,7 +4,7 @@ import type { TextLike } from '../accepts.js'
 import type { Feature } from '../feature.js'
 import { hashBucketOf } from '../text/fingerprint64.js'
 import { mapTexts, textKinds } from '../text/texts.js'
-import { defineKind, requireInteger, type FromOption } from './define-kind.js'
+import { defineKind, isCount, requireInteger, type FromOption } from './define-kind.js'
 
 /** Parameters of a `hashBucket` feature. */
 export type HashBucketParams = { readonly buckets: number }
@@ -28,6 +28,7 @@ export const hashBucketKind = defineKind<HashBucketParams, null>({
   kind: 'hashBucket',
   takes: textKinds,
   describe: ({ params }) => ({ output: field.int32(), cardinality: params.buckets }),
+  check: ({ buckets }) => isCount(buckets),
   compile: ({ params: { buckets } }) => {
     const bucketOf = (bytes: Uint8Array, start: number, end: number): number => hashBucketOf(bytes, start, end, buckets)
     return (column) => fixedColumn(field.int32(), mapTexts(column, bucketOf))

@@ -3,7 +3,7 @@ import { field, type Float32 } from '../../schema/index.js'
 import type { NumberLike } from '../accepts.js'
 import type { Feature } from '../feature.js'
 import { asFloat32, asFloat64, numberKinds } from '../numeric/numbers.js'
-import { defineKind, definedParams, requireFinite, type FromOption } from './define-kind.js'
+import { areFinite, defineKind, definedParams, requireFinite, type FromOption } from './define-kind.js'
 import { nothingToFit, type FillParams } from './standardize.js'
 
 /** What a `minMax` feature learns. */
@@ -29,6 +29,7 @@ export const minMaxKind = defineKind<FillParams, MinMaxState>({
   kind: 'minMax',
   takes: numberKinds,
   describe: () => ({ output: field.float32() }),
+  check: ({ fill }, { min, max }) => areFinite(min, max, fill ?? 0),
   analyze: () => {
     let min = Infinity
     let max = -Infinity

@@ -4,7 +4,7 @@ import { field, type Field, type Float32, type Int32, type List } from '../../sc
 import type { IntegerLike } from '../accepts.js'
 import type { Feature, FeatureRole, FittedFeature } from '../feature.js'
 import { asFloat64, integerKinds } from '../numeric/numbers.js'
-import { defineKind, refuseFeature, requireInteger, type FromOption } from './define-kind.js'
+import { defineKind, isCount, refuseFeature, requireInteger, type FromOption } from './define-kind.js'
 
 /** Parameters of a `oneHot` feature; without `depth` it is the inner feature's cardinality. */
 export type OneHotParams = { readonly depth?: number }
@@ -73,6 +73,7 @@ const oneHotColumn = (indices: Column, depth: number): ListColumn => {
 export const oneHotKind = defineKind<OneHotParams, OneHotState>({
   kind: 'oneHot',
   takes: integerKinds,
+  check: (_params, { depth }) => isCount(depth) && depth <= MAX_DEPTH,
   derive: ({ params, inner }) => ({ depth: depthOf(params, inner) }),
   describe: ({ state }) => ({ output: field.list(field.float32(), { size: state.depth }) }),
   compile: ({ state }, inner) => (column) => oneHotColumn(inner === undefined ? column : inner(column), state.depth),

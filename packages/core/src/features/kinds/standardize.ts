@@ -5,7 +5,7 @@ import type { NumberLike } from '../accepts.js'
 import type { Feature } from '../feature.js'
 import { Moments, type MeanVariance } from '../numeric/moments.js'
 import { asFloat32, asFloat64, numberKinds } from '../numeric/numbers.js'
-import { defineKind, definedParams, requireFinite, type FromOption } from './define-kind.js'
+import { areFinite, defineKind, definedParams, requireFinite, type FromOption } from './define-kind.js'
 
 /** Parameters of a feature that fills nulls of a numeric column. */
 export type FillParams = { readonly fill?: number }
@@ -47,6 +47,7 @@ export const standardizeKind = defineKind<FillParams, MeanVariance>({
   kind: 'standardize',
   takes: numberKinds,
   describe: () => ({ output: field.float32() }),
+  check: ({ fill }, { mean, variance }) => areFinite(mean, variance, fill ?? 0) && variance >= 0,
   analyze: () => {
     const moments = new Moments()
     return {

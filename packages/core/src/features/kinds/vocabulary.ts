@@ -6,7 +6,7 @@ import type { Analyzer, Feature } from '../feature.js'
 import { ByteTable } from '../text/byte-table.js'
 import { hashBucketOf } from '../text/fingerprint64.js'
 import { countTexts, mapTexts, textKinds } from '../text/texts.js'
-import { defineKind, definedParams, requireInteger, type FromOption } from './define-kind.js'
+import { defineKind, definedParams, isCount, requireInteger, type FromOption } from './define-kind.js'
 
 /** Parameters of a `vocabulary` feature. */
 export type VocabularyParams = {
@@ -110,6 +110,8 @@ export const vocabularyKind = defineKind<VocabularyParams, VocabularyState>({
   kind: 'vocabulary',
   takes: textKinds,
   describe: ({ params, state }) => ({ output: field.int32(), cardinality: firstToken(params) + state.tokens.length }),
+  check: ({ oovBuckets, maskToken }, { tokens }) =>
+    isCount(oovBuckets) && (maskToken === null || typeof maskToken === 'string') && Array.isArray(tokens) && tokens.every((token) => typeof token === 'string'),
   analyze: (params) => new VocabularyAnalyzer(params),
   compile: ({ params, state }) => {
     const table = new ByteTable()

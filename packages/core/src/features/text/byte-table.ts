@@ -5,8 +5,11 @@ const MAX_BYTES = 2 ** 31 - 1
 /** Most entries: the slots of twice as many fit in one typed array of 1 GiB. */
 const MAX_ENTRIES = 2 ** 27
 
+/** Other in each process, so that no file can be made whose texts all collide. Numbering does not depend on it. */
+const basis = Math.floor(Math.random() * 2 ** 32) | 0
+
 const hashBytes = (bytes: Uint8Array, start: number, end: number): number => {
-  let hash = 0x811c9dc5
+  let hash = basis
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
   // FNV-1a leaves its low bits weak, and they choose the slot.
   hash ^= hash >>> 15
