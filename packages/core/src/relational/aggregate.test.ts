@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { pipe } from '../job/index.js'
-import { field, type Row } from '../schema/index.js'
+import { field, type Decimal, type Float64, type Int32, type Int64, type Int64AsNumber, type Nullable, type Row, type Utf8 } from '../schema/index.js'
 import { fromRows, type Stream } from '../stream/index.js'
 import { aggregate } from './aggregate.js'
 import { count, countDistinct, max, mean, min, stddev, sum } from './aggregations.js'
@@ -79,6 +79,19 @@ describe('aggregate', () => {
     const stream = fromRows(schema, [{ group: 'a', n: 1, x: 1 }, { group: 'b', n: null, x: 3 }])
     expect(await rowsOf(pipe(stream, aggregate({ by: [], values: { n: count(), mean: mean('x') } })))).toEqual([{ n: 2, mean: 2 }])
     expect(await rowsOf(pipe(fromRows(schema, []), aggregate({ by: [], values: { n: count() } })))).toEqual([])
+  })
+
+  it('knows its schema', () => {
+    const stream = fromRows({ ...schema, big: field.int64(), price: field.decimal(9, 2) }, [])
+    const values = { n: count(), total: sum('n'), least: min('n'), mean: mean('x'), spread: stddev('x'), big: sum('big'), price: sum('price') }
+    const { schema: found } = pipe(stream, aggregate({ by: ['group'], values }))
+    expectTypeOf(found).toEqualTypeOf<{
+      readonly group: Nullable<Utf8>; readonly n: Int64AsNumber; readonly total: Nullable<Int64AsNumber>; readonly least: Nullable<Int32>
+      readonly mean: Float64; readonly spread: Nullable<Float64>; readonly big: Int64; readonly price: Decimal
+    }>()
+    expect(found).toMatchObject({ total: field.nullable(field.int64({ as: 'number' })), mean: field.float64(), big: field.int64(), price: field.decimal(38, 2) })
+    // @ts-expect-error -- there is no such column
+    expect(() => pipe(stream, aggregate({ by: ['group'], values: { m: mean('delay') } }))).toThrow(/needs the column "delay"/)
   })
 
   it('refuses columns that are missing or no numbers', () => {

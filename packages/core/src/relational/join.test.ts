@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { columnFrom, type Column } from '../columns/index.js'
 import { pipe } from '../job/index.js'
-import { field, type Field, type Schema } from '../schema/index.js'
+import { field, type Field, type Float32, type Int32, type Nullable, type Schema, type Utf8 } from '../schema/index.js'
 import { fromBatches, fromRows, makeBatch, type Stream } from '../stream/index.js'
 import { join } from './join.js'
 
@@ -136,6 +136,20 @@ describe('join', () => {
       expect(Object.keys(batch.columns)).toEqual(['x', 'b'])
       expect(batch.row(0)).toEqual({ x: 'x', b: 'b' })
     }
+  })
+
+  it('knows its schema', () => {
+    const left = fromRows({ code: field.utf8(), n: field.int32() }, [])
+    const right = fromRows({ iata: field.utf8(), n: field.float32(), state: field.utf8() }, [])
+    const inner = pipe(left, join(right, { left: 'code', right: 'iata', suffix: '_airport' }))
+    expectTypeOf(inner.schema).toEqualTypeOf<{ readonly code: Utf8; readonly n: Int32; readonly n_airport: Float32; readonly state: Utf8 }>()
+    const outer = pipe(left, join(right, { left: ['code'], right: ['iata'], suffix: '_airport', kind: 'left' }))
+    expectTypeOf(outer.schema).toEqualTypeOf<{ readonly code: Utf8; readonly n: Int32; readonly n_airport: Nullable<Float32>; readonly state: Nullable<Utf8> }>()
+    expect(outer.schema.state).toEqual(field.nullable(field.utf8()))
+    // @ts-expect-error -- the left side has no such column
+    expect(() => pipe(left, join(right, { left: 'origin', right: 'iata', suffix: '_airport' }))).toThrow(/needs the column "origin"/)
+    // @ts-expect-error -- nor has the right side
+    expect(() => pipe(left, join(right, { left: 'code', right: 'faa', suffix: '_airport' }))).toThrow(/needs the column "faa"/)
   })
 
   it('refuses keys that do not compare, and names that meet', () => {
