@@ -42,13 +42,6 @@ export const sliceBits = (bits: Uint8Array, start: number, length: number): Uint
   return out
 }
 
-/** The bits at `indices`, in their order. */
-export const takeBits = (bits: Uint8Array, indices: Int32Array): Uint8Array => {
-  const out = new Uint8Array(bitmapBytes(indices.length))
-  for (let i = 0; i < indices.length; i++) if (getBit(bits, indices[i]!)) setBit(out, i)
-  return out
-}
-
 /** Bitmaps of the given lengths one after another; `undefined` stands for all ones. */
 export const concatBits = (parts: readonly { readonly bits: Uint8Array | undefined; readonly length: number }[]): Uint8Array => {
   const out = new Uint8Array(bitmapBytes(parts.reduce((sum, part) => sum + part.length, 0)))

@@ -9,7 +9,8 @@ import { transformBatches } from '../transform.js'
 import { requireCount } from './counts.js'
 import { filterOrdinals } from './filter-ordinals.js'
 import { keyHashes, requireHashable } from './key-hash.js'
-import { fitCuts, once, requireTime, timesOf } from './time-cuts.js'
+import { sharedWork } from './shared-work.js'
+import { fitCuts, requireTime, timesOf } from './time-cuts.js'
 
 const TWO_32 = 4294967296
 /** How far from 1 the sum of the fractions may be: 0.7 + 0.2 + 0.1 is not 1 in floating point. */
@@ -115,7 +116,7 @@ const byKey = <S extends Schema>(stream: Stream<S, 'cold'>, cumulative: readonly
 
 const byTime = <S extends Schema>(stream: Stream<S, 'cold'>, cumulative: readonly number[], name: string): MakePart<S> => {
   requireTime(stream.schema, name)
-  const cuts = once((context: OpenContext) => fitCuts(stream, name, cumulative, context))
+  const cuts = sharedWork((context: OpenContext) => fitCuts(stream, name, cumulative, context))
   return (part, describe) =>
     transformBatches<S, S, 'cold'>(stream, {
       operator: 'split',

@@ -1,6 +1,6 @@
 import type { FixedColumn} from '../../columns/index.js';
 import { type Column } from '../../columns/index.js'
-import { failure, hasTag } from '../../errors/index.js'
+import { failure } from '../../errors/index.js'
 import { describeField, requireColumn, type Field, type Schema } from '../../schema/index.js'
 import type { ColumnMap } from '../batch.js'
 import type { OpenContext, Stream } from '../stream.js'
@@ -70,21 +70,4 @@ export const fitCuts = async (stream: Stream, name: string, cumulative: readonly
   const sorted = values.subarray(0, rows).sort()
   // 0.1 + 0.2 is a little more than 0.3: a count that is a whole number but for rounding is that number.
   return cumulative.slice(0, -1).map((fraction) => sorted[Math.min(rows - 1, Math.ceil(fraction * rows - 1e-6))] ?? 0)
-}
-
-/** Runs work once for all who ask. When it fails, or whoever started it aborts, the next one starts it again. */
-export const once = <A>(work: (context: OpenContext) => Promise<A>): ((context: OpenContext) => Promise<A>) => {
-  let running: Promise<A> | undefined
-  return async (context) => {
-    for (;;) {
-      const mine = running === undefined
-      const promise = (running ??= work(context))
-      try {
-        return await promise
-      } catch (error) {
-        if (running === promise) running = undefined
-        if (mine || !hasTag(error, 'Aborted') || context.signal?.aborted === true) throw error
-      }
-    }
-  }
 }

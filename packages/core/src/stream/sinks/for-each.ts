@@ -19,7 +19,8 @@ export const forEach = <S extends Schema>(work: (row: Row<S>) => unknown): ((str
       for (let row = 0; row < batch.numRows; row++, record++) {
         try {
           const working = work(rowAt(row))
-          if (working instanceof Promise) await working
+          // By shape: a notebook's promises are of another realm.
+          if (typeof (working as { readonly then?: unknown } | null | undefined)?.then === 'function') await working
         } catch (thrown) {
           throw callbackError('forEach', record, thrown)
         }
