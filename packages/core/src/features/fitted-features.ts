@@ -7,6 +7,7 @@ import { featureKind } from './feature-kinds.js'
 import { featuresToJSON, type FeaturesJson } from './features-json.js'
 import type { ColumnTransform, FittedFeature } from './feature.js'
 import type { CanApply, FeatureMap, InputNames } from './feature-types.js'
+import { vocabularyOf } from './vocabulary-of.js'
 import { writeVocabularyFiles, type VocabularyFilesOptions, type VocabularyFilesReport } from './vocabulary-files.js'
 
 /**
@@ -132,16 +133,14 @@ export const makeFittedFeatures = <D extends FeatureMap, Out extends Schema>(lis
       if (cardinality !== undefined) return cardinality
       throw failure({ tag: 'Usage', code: 'NOT_CATEGORICAL', problem: `feature "${name}" (${kind}) is not categorical, so it has no cardinality` })
     },
-    vocabulary: (name) => tokensOf(find(name)),
+    vocabulary: (name) => {
+      const fitted = find(name)
+      const tokens = vocabularyOf(fitted)
+      if (tokens !== undefined) return tokens
+      throw failure({ tag: 'Usage', code: 'NO_VOCABULARY', problem: `feature "${name}" (${fitted.kind}) has no vocabulary` })
+    },
     withoutLabels: () => makeFittedFeatures(list.filter(({ role }) => role === 'input'), rows),
     writeVocabularies: (folder, options) => writeVocabularyFiles(list, folder, options),
     toJSON: () => featuresToJSON(list, rows),
   }
-}
-
-/** Tokens of a fitted vocabulary, or of the one inside. */
-export const tokensOf = (fitted: FittedFeature): readonly string[] => {
-  if (fitted.kind === 'vocabulary') return (fitted.state as { readonly tokens: readonly string[] }).tokens
-  if (fitted.inner !== undefined) return tokensOf(fitted.inner)
-  throw failure({ tag: 'Usage', code: 'NO_VOCABULARY', problem: `feature "${fitted.name}" (${fitted.kind}) has no vocabulary` })
 }

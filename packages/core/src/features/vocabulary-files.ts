@@ -2,6 +2,7 @@ import { failure } from '../errors/index.js'
 import { job, type Job } from '../job/index.js'
 import { withOutputSet, type IfExists } from '../storage/index.js'
 import type { FittedFeature } from './feature.js'
+import { vocabularyOf } from './vocabulary-of.js'
 
 /** Options of `writeVocabularies`. */
 export interface VocabularyFilesOptions {
@@ -19,22 +20,16 @@ export interface VocabularyFilesReport {
   }[]
 }
 
-/** Vocabularies by feature: those of vocabulary features, and of vocabularies inside others. */
-const vocabulariesOf = (features: readonly FittedFeature[]): readonly { readonly feature: string; readonly tokens: readonly string[] }[] =>
-  features.flatMap(({ name, ...outer }) => {
-    for (let fitted: FittedFeature | undefined = { name, ...outer }; fitted !== undefined; fitted = fitted.inner) {
-      if (fitted.kind === 'vocabulary') return [{ feature: name, tokens: (fitted.state as { readonly tokens: readonly string[] }).tokens }]
-    }
-    return []
-  })
-
 /** Tokens encoded at once. */
 const CHUNK = 65_536
 
 /** Writes the vocabularies of features into a folder, all of them or none. */
 export const writeVocabularyFiles = (features: readonly FittedFeature[], folder: string, options: VocabularyFilesOptions = {}): Job<VocabularyFilesReport> =>
   job(async ({ signal }) => {
-    const vocabularies = vocabulariesOf(features)
+    const vocabularies = features.flatMap((fitted) => {
+      const tokens = vocabularyOf(fitted)
+      return tokens === undefined ? [] : [{ feature: fitted.name, tokens }]
+    })
     if (vocabularies.length === 0) throw failure({ tag: 'Usage', code: 'NO_VOCABULARY', problem: 'none of the features has a vocabulary to write' })
     // A feature's name may hold what a file's may not.
     const urls = vocabularies.map(({ feature }) => `${folder.replace(/\/+$/, '')}/${encodeURIComponent(feature)}.txt`)

@@ -27,7 +27,7 @@ export const identity = <const From extends string | undefined = undefined>(opti
 const isFloat = (kind: string): boolean => kind === 'float32' || kind === 'float64'
 
 /** The column's integers as int32, with `fill` where a row is null. @throws `BadRecord` for one outside int32 */
-export const asInt32 = (column: Column, fill: number): Int32Array => {
+const asInt32 = (column: Column, fill: number): Int32Array => {
   const values = asFloat64(column)
   const out = new Int32Array(values.length)
   for (let row = 0; row < out.length; row++) {

@@ -3,7 +3,7 @@ import { failure } from '../../errors/index.js'
 import type { TimeUnit } from '../../schema/index.js'
 
 /** Stored units of a timestamp in one second. */
-export const unitsPerSecond: { readonly [unit in TimeUnit]: number } = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 }
+const unitsPerSecond: { readonly [unit in TimeUnit]: number } = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 }
 
 /**
  * `floor(instant / seconds)` of each row, by the column's own unit; dates count as their midnight UTC. Null rows mean nothing.

@@ -2,7 +2,7 @@
  * Values that are kept as they are: up to this many, quantiles are exact. 4 MiB a level; each doubling of the rows beyond
  * adds a level.
  */
-export const EXACT_QUANTILE_VALUES = 524_288
+const EXACT_QUANTILE_VALUES = 524_288
 
 /**
  * Quantiles of any number of values in bounded memory, the same for the same values in the same order.
