@@ -1,3 +1,5 @@
 export { readCsv } from './read-csv.js'
 export { csvSchema } from './csv-schema.js'
 export type { CsvDialect, CsvOptions } from './csv-options.js'
+export { writeCsv } from './write-csv.js'
+export type { WriteCsvOptions } from './write-csv.js'

@@ -1,0 +1,47 @@
+import { failure, type Column, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
+import type { WriteReport } from '../tfrecord/write-tfrecords.js'
+import { columnText, requireTextForms } from '../writing/column-texts.js'
+import { writeText, type TextOutputOptions } from '../writing/write-text.js'
+
+/** Options of {@link writeCsv}. */
+export interface WriteCsvOptions extends TextOutputOptions {
+  /** Between fields. Default `,`. */
+  readonly delimiter?: string | undefined
+  /** Whether the first line names the columns. Default true. */
+  readonly header?: boolean | undefined
+  /** What stands for null. Default: nothing. */
+  readonly nullToken?: string | undefined
+}
+
+/**
+ * Writes a stream as one CSV file (RFC 4180, but with `\n`), gzipped when its name ends in `.gz`. Fields are quoted where they
+ * must be; numbers, decimals and times keep every digit; lists are written as JSON (`readCsv` takes the integers in them up to
+ * ±2⁵³, `readJson` all). An empty text and a null look alike unless
+ * `nullToken` says otherwise. The file appears when it is complete.
+ *
+ * @throws `AlreadyExists`, `Storage`, `Schema` for binary columns, and what the stream throws
+ * @example
+ * await run(pipe(delays, writeCsv('out/delays.csv', { ifExists: 'replace' })))
+ */
+export const writeCsv =
+  (url: string, options: WriteCsvOptions = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
+    const { delimiter = ',', header = true, nullToken = '' } = options
+    if (delimiter === '' || /["\r\n]/.test(delimiter)) throw failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem: `${JSON.stringify(delimiter)} cannot be the delimiter` })
+    requireTextForms(stream.schema, 'CSV')
+    const names = Object.keys(stream.schema)
+    const quote = (field: string): string => (field.includes(delimiter) || /["\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)
+    // A line with nothing on it would be no record.
+    const line = (fields: readonly string[]): string => `${fields.length === 1 && fields[0] === '' ? '""' : fields.join(delimiter)}\n`
+    return writeText(
+      url,
+      options,
+      header ? line(names.map(quote)) : '',
+      (batch) => {
+        const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
+        const texts = columns.map(columnText)
+        return (row) => line(columns.map((column, i) => (column.isValid(row) ? quote(texts[i]!(row)) : nullToken)))
+      },
+      stream,
+    )
+  }

@@ -1,0 +1,44 @@
+import type { Column, Job, Mode, Schema, Stream } from '@millrace/core'
+import type { WriteReport } from '../tfrecord/write-tfrecords.js'
+import { columnJson, requireTextForms } from '../writing/column-texts.js'
+import { writeText, type TextOutputOptions } from '../writing/write-text.js'
+
+/** Options of {@link writeJson}. */
+export interface WriteJsonOptions extends TextOutputOptions {
+  /** Whether a column that is null is written as `null` or left out. Default `write`. */
+  readonly nulls?: 'write' | 'omit' | undefined
+}
+
+/**
+ * Writes a stream as JSON Lines, an object a row, gzipped when the name ends in `.gz`. 64-bit integers and decimals are numbers
+ * with all their digits, times are texts by their format. The file appears when it is complete.
+ *
+ * @throws `AlreadyExists`, `Storage`, `Schema` for binary columns, `BadRecord` for NaN and infinities, and what the stream throws
+ * @see https://jsonlines.org
+ */
+export const writeJson =
+  (url: string, options: WriteJsonOptions = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
+    requireTextForms(stream.schema, 'JSON')
+    const names = Object.keys(stream.schema)
+    const keys = names.map((name) => `${JSON.stringify(name)}:`)
+    const omit = options.nulls === 'omit'
+    return writeText(
+      url,
+      options,
+      '',
+      (batch) => {
+        const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
+        const texts = columns.map(columnJson)
+        return (row) => {
+          const members: string[] = []
+          for (let i = 0; i < columns.length; i++) {
+            if (columns[i]!.isValid(row)) members.push(keys[i]! + texts[i]!(row))
+            else if (!omit) members.push(`${keys[i]!}null`)
+          }
+          return `{${members.join(',')}}\n`
+        }
+      },
+      stream,
+    )
+  }

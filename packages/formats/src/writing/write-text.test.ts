@@ -1,0 +1,81 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { field, fromRows, pipe, run, type Row, type Schema, type Stream } from '@millrace/core'
+import { readCsv, writeCsv } from '../csv/index.js'
+import { readJson, writeJson } from '../json/index.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-text-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const rowsOf = async <S extends Schema>(stream: Stream<S>): Promise<Row<S>[]> => {
+  const rows: Row<S>[] = []
+  for await (const batch of stream) for (let i = 0; i < batch.numRows; i++) rows.push(batch.row(i))
+  return rows
+}
+
+const schema = {
+  text: field.nullable(field.utf8()), int: field.int32(), long: field.int64(), decimal: field.decimal(30, 4), float: field.nullable(field.float64()), bool: field.bool(),
+  date: field.date(), time: field.timestamp({ format: 'yyyy/MM/dd HH:mm' }), instant: field.timestamp(), word: field.dictionary(), list: field.nullable(field.list(field.nullable(field.int64()))),
+}
+const time = new Date('2001-02-03T04:05:00Z')
+const rows: Row<typeof schema>[] = [
+  { text: 'a, "b"\nc', int: -1, long: 2n ** 62n + 1n, decimal: '12345678901234567890123456.7890', float: 0.1, bool: true, date: new Date('2001-02-03'), time, instant: new Date(1), word: 'x', list: [1n, null, 2n ** 53n - 1n] },
+  { text: null, int: 7, long: -(2n ** 63n), decimal: '-0.0001', float: null, bool: false, date: new Date('1960-01-01'), time, instant: new Date(-1), word: 'ü€😀', list: [] },
+]
+
+describe('writeCsv and writeJson', () => {
+  it('write what the readers read back, to the last digit', async () => {
+    const csv = join(folder, 'all.csv')
+    expect(await run(pipe(fromRows(schema, rows, { batchRows: 1 }), writeCsv(csv)))).toMatchObject({ files: [csv], rows: 2, tally: { read: 2 } })
+    expect(await rowsOf(readCsv(csv, { schema }))).toEqual(rows)
+    const json = join(folder, 'all.jsonl.gz')
+    const report = await run(pipe(fromRows(schema, rows), writeJson(json, { nulls: 'omit' })))
+    expect(await rowsOf(readJson(json, { schema }))).toEqual(rows)
+    expect(report.bytes).toBe((await readFile(json)).length)
+    expect(gunzipSync(await readFile(json)).toString()).toContain('"long":4611686018427387905,')
+  })
+
+  it('keep what is finer than a millisecond', async () => {
+    const fine = { us: field.timestamp({ unit: 'us' }), ns: field.timestamp({ unit: 'ns' }) }
+    const path = join(folder, 'fine.csv')
+    const text = 'us,ns\n2001-02-03T04:05:06.789012Z,1960-01-01T00:00:00.000000001Z\n'
+    const first = join(folder, 'fine-1.csv')
+    await run(pipe(readCsv(await write(first, text), { schema: fine }), writeCsv(path)))
+    expect(await readFile(path, 'utf8')).toBe(text)
+  })
+
+  it('write dialects, and nothing where there are no rows', async () => {
+    const path = join(folder, 'dialect.tsv')
+    const two = { a: field.nullable(field.utf8()), b: field.utf8() }
+    await run(pipe(fromRows(two, [{ a: null, b: 'x\ty' }]), writeCsv(path, { delimiter: '\t', header: false, nullToken: 'NULL' })))
+    expect(await readFile(path, 'utf8')).toBe('NULL\t"x\ty"\n')
+    const one = join(folder, 'one.csv')
+    await run(pipe(fromRows({ a: field.utf8() }, [{ a: '' }, { a: 'x' }]), writeCsv(one)))
+    expect(await rowsOf(readCsv(one))).toEqual([{ a: '' }, { a: 'x' }])
+    await run(pipe(fromRows(two, []), writeJson(path, { ifExists: 'replace' })))
+    expect(await readFile(path, 'utf8')).toBe('')
+  })
+
+  it('leave nothing behind when they fail, and replace only when told to', async () => {
+    const path = join(folder, 'nan.jsonl')
+    const numbers = { x: field.float64() }
+    await expect(run(pipe(fromRows(numbers, [{ x: 1 }, { x: NaN }]), writeJson(path)))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'JSON_NOT_FINITE', position: { record: 1 } })
+    expect((await readdir(folder)).filter((name) => name.includes('nan'))).toEqual([])
+    await run(pipe(fromRows(numbers, [{ x: 1 }]), writeJson(path)))
+    await expect(run(pipe(fromRows(numbers, [{ x: 2 }]), writeJson(path)))).rejects.toMatchObject({ _tag: 'AlreadyExists' })
+    expect(await readFile(path, 'utf8')).toBe('{"x":1}\n')
+    expect(() => writeCsv('x')(fromRows({ a: field.binary() }, []))).toThrow(/no form for binary/)
+  })
+})
+
+const write = async (path: string, text: string): Promise<string> => {
+  const { writeFile } = await import('node:fs/promises')
+  await writeFile(path, text)
+  return path
+}
