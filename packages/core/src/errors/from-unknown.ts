@@ -10,10 +10,13 @@ const systemErrors: Record<string, { tag: 'NotFound' | 'AlreadyExists' | 'Storag
   EROFS: { tag: 'Storage', problem: 'the file system is read-only', remedy: 'Write somewhere else.' },
   ENOSPC: { tag: 'Storage', problem: 'the disk is full', remedy: 'Free some space and run it again: nothing half-written was left.' },
   EDQUOT: { tag: 'Storage', problem: 'the disk quota is used up', remedy: 'Free some space and run it again.' },
+  EFBIG: { tag: 'Storage', problem: 'the file would grow beyond what is allowed', remedy: 'Write more shards, or raise the limit of file sizes (ulimit -f).' },
+  ENAMETOOLONG: { tag: 'Storage', problem: 'the name is too long', remedy: 'Use a shorter path.' },
   EMFILE: { tag: 'Storage', problem: 'too many files are open', remedy: 'Raise the limit of open files (ulimit -n).' },
   EIO: { tag: 'Storage', problem: 'the device reported an input/output error', remedy: 'Check the disk.' },
   ECONNREFUSED: { tag: 'Storage', problem: 'the connection was refused', remedy: 'Check the address and that the server is running.' },
   ECONNRESET: { tag: 'Storage', problem: 'the connection was reset', remedy: 'Try again.' },
+  ETIMEDOUT: { tag: 'Storage', problem: 'the connection timed out', remedy: 'Check the address, and try again.' },
   ENOTFOUND: { tag: 'Storage', problem: 'the host name could not be resolved', remedy: 'Check the address.' },
 }
 
