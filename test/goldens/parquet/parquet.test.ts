@@ -88,6 +88,17 @@ test('the schema of a file is a job, and columns may be picked without one', asy
   await expect(rowsOf(readParquet(path('groups'), { columns: ['u'] }))).rejects.toMatchObject({ code: 'NO_SUCH_COLUMN' })
 })
 
+test('real flights: 64-bit integers as int32 and float32, microseconds as milliseconds, no nulls in nullable columns', async () => {
+  const flight = { date: field.timestamp(), delay: field.int32(), distance: field.float32(), origin: field.utf8(), destination: field.utf8() }
+  const stream = readParquet(fileURLToPath(new URL('../../../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url)), { schema: flight, rowGroups: [0] })
+  let count = 0
+  for await (const batch of stream) {
+    if (count === 0) expect(batch.row(0)).toEqual({ date: new Date('2001-01-01T00:01:00Z'), delay: 33, distance: 2176, origin: 'LAS', destination: 'PHL' })
+    count += batch.numRows
+  }
+  expect(count).toBe(272_727)
+})
+
 test('what is no Parquet file is named, with what was found', async () => {
   await expect(rowsOf(readParquet(`${folder}make.py`))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'NOT_PARQUET', message: /begins with bytes|begins with "/ })
 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { field, run, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
+import { field, pipe, run, select, Tally, withSchema, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
 import type { RejectedRecord } from '../records/index.js'
 import { csvSchema, readCsv } from './index.js'
 
@@ -94,6 +94,15 @@ describe('readCsv', () => {
     expect(await rowsOf(readCsv(path))).toEqual([{ a: '1', b: 'x' }])
     expect(await rowsOf(readCsv(path, { header: false }))).toEqual([{ column_0: 'a', column_1: 'b' }, { column_0: '1', column_1: 'x' }])
     expect(await run(csvSchema(path))).toEqual({ a: field.utf8(), b: field.utf8() })
+  })
+
+  it('brings rows without a schema into one, and files whose columns stand otherwise', async () => {
+    const paths = [await file('a,b\n1,x\n'), await file('b,further,a\ny,?,2\n')]
+    const stream = pipe(readCsv(paths), withSchema(ab))
+    expect(await rowsOf(stream)).toEqual([{ a: 1, b: 'x' }, { a: 2, b: 'y' }])
+    expect(await rowsOf(pipe(stream, select('b')))).toEqual([{ b: 'x' }, { b: 'y' }])
+    await expect(rowsOf(pipe(readCsv(paths), withSchema({ c: field.utf8() })))).rejects.toMatchObject({ _tag: 'Schema', code: 'NO_SUCH_COLUMN' })
+    expect(await rowsOf(readCsv(paths, { schema: ab }))).toEqual([{ a: 1, b: 'x' }, { a: 2, b: 'y' }])
   })
 
   it('counts and quarantines bad records with their bytes, line and record', async () => {

@@ -1,7 +1,7 @@
 import { failure, type Column, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnText, requireTextForms } from '../writing/column-texts.js'
-import { writeText, type TextOutputOptions } from '../writing/write-text.js'
+import { writeTextFile, type TextOutputOptions } from '../writing/write-text-file.js'
 
 /** Options of {@link writeCsv}. */
 export interface WriteCsvOptions extends TextOutputOptions {
@@ -33,7 +33,7 @@ export const writeCsv =
     const quote = (field: string): string => (field.includes(delimiter) || /["\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)
     // A line with nothing on it would be no record.
     const line = (fields: readonly string[]): string => `${fields.length === 1 && fields[0] === '' ? '""' : fields.join(delimiter)}\n`
-    return writeText(
+    return writeTextFile(
       url,
       options,
       header ? line(names.map(quote)) : '',

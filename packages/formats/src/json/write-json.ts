@@ -1,7 +1,7 @@
 import type { Column, Job, Mode, Schema, Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnJson, requireTextForms } from '../writing/column-texts.js'
-import { writeText, type TextOutputOptions } from '../writing/write-text.js'
+import { writeTextFile, type TextOutputOptions } from '../writing/write-text-file.js'
 
 /** Options of {@link writeJson}. */
 export interface WriteJsonOptions extends TextOutputOptions {
@@ -23,7 +23,7 @@ export const writeJson =
     const names = Object.keys(stream.schema)
     const keys = names.map((name) => `${JSON.stringify(name)}:`)
     const omit = options.nulls === 'omit'
-    return writeText(
+    return writeTextFile(
       url,
       options,
       '',

@@ -1,6 +1,6 @@
 import {
-  DictionaryColumn, failure, FixedColumn, ListColumn, timeFormat, timestampMilliseconds,
-  type Column, type Field, type MillraceError, type Schema,
+  DictionaryColumn, failure, ListColumn, timeFormat, timestampMilliseconds,
+  type Column, type Field, type FixedColumn, type MillraceError, type Schema,
 } from '@millrace/core'
 
 /** The text of the value in a row that is not null. */

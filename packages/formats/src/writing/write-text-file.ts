@@ -17,7 +17,7 @@ export interface TextOutputOptions {
 export type BatchText = (batch: Batch) => (row: number) => string
 
 /** Writes a stream as one text file, UTF-8, which appears when it is complete. */
-export const writeText = <S extends Schema, M extends Mode>(url: string, options: TextOutputOptions, head: string, batchText: BatchText, stream: Stream<S, M>): Job<WriteReport> =>
+export const writeTextFile = <S extends Schema, M extends Mode>(url: string, options: TextOutputOptions, head: string, batchText: BatchText, stream: Stream<S, M>): Job<WriteReport> =>
   job(async (context) => {
     const { signal, progress } = context
     const compression = options.compression ?? (/\.gz$/i.test(url) ? 'gzip' : 'none')
