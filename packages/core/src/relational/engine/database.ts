@@ -76,12 +76,7 @@ export class Database {
   }
 
   async execute(sql: string): Promise<void> {
-    throwIfAborted(this.signal)
-    try {
-      await this.binding.query(this.connection, sql)
-    } catch (thrown) {
-      throw engineError(thrown, this.signal)
-    }
+    await this.guard(() => this.binding.query(this.connection, sql))
   }
 
   /** Makes a table and gives what fills it. */
@@ -93,7 +88,6 @@ export class Database {
 
   /** The rows of a query, some thousands at a time, while the engine goes on. */
   async *query(sql: string, schema: Schema): AsyncGenerator<Rows, void, undefined> {
-    throwIfAborted(this.signal)
     const fields = Object.values(schema)
     let parts: Column[][] = []
     let numRows = 0
@@ -122,6 +116,8 @@ export class Database {
   }
 
   private async guard<T>(work: () => Promise<T>): Promise<T> {
+    // An interrupt stops what runs at that moment only, so one that came between two calls is looked for here.
+    throwIfAborted(this.signal)
     try {
       return await work()
     } catch (thrown) {
