@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { batchFromArrow, batchFromRows, concatBatches } from '../stream/index.js'
 import { hasTag } from '../errors/index.js'
 import { field } from '../schema/index.js'
-import { arrowType, columnFrom, columnFromArrow, concatColumns, fieldFromArrow, schemaFromArrow, withField, type Column } from './index.js'
+import { arrowType, columnFrom, columnFromArrow, concatColumns, fieldFromArrow, schemaFromArrow, withField, type Column, type FixedColumn } from './index.js'
 
 const schema = {
   b: field.nullable(field.bool()), i: field.int64(), f: field.float32(), s: field.nullable(field.utf8()), at: field.timestamp({ unit: 'us' }), day: field.date(),
@@ -74,6 +74,15 @@ describe('Arrow record batches', () => {
     expect(columnFromArrow(fixed.data[0]!).toArray()).toEqual([[1, 2], null, [3, 4], [5, 6]])
     expect(columnFromArrow(fixed.slice(1, 4).data[0]!).toArray()).toEqual([null, [3, 4], [5, 6]])
     expect(fieldFromArrow(fixed.type, false).params.size).toBe(2)
+  })
+
+  it('of other writers: whatever stands where a row is null becomes 0', () => {
+    const values = Float32Array.of(1, NaN, 3)
+    const data = arrow.makeData({ type: new arrow.Float32(), length: 3, nullCount: 1, nullBitmap: Uint8Array.of(0b101), data: values })
+    const column = columnFromArrow(data) as FixedColumn<number, Float32Array>
+    expect([...column.values]).toEqual([1, 0, 3])
+    expect(column.toArray()).toEqual([1, null, 3])
+    expect(values[1]).toBeNaN()
   })
 
   it('are not taken under a field of another meaning', () => {

@@ -1,7 +1,7 @@
 import * as arrow from 'apache-arrow'
 import { failure } from '../errors/index.js'
 import { field, type Field, type Schema, type TimeUnit } from '../schema/index.js'
-import { bitmapBytes, sliceBits } from './bitmap.js'
+import { bitmapBytes, getBit, sliceBits } from './bitmap.js'
 import { BoolColumn } from './bool-column.js'
 import { BytesColumn } from './bytes-column.js'
 import type { Column, Values } from './column.js'
@@ -53,6 +53,18 @@ const notNullable = (type: arrow.DataType): Field | undefined => {
 /** The Millrace schema of an Arrow schema. */
 export const schemaFromArrow = (schema: arrow.Schema): Schema =>
   Object.fromEntries(schema.fields.map(({ name, type, nullable }) => [name, fieldFromArrow(type as arrow.DataType, nullable)]))
+
+/** Other writers may leave anything where a row is null; our columns hold 0 there. Copies only where it must. */
+const zeroedNulls = (values: Values, validity: Uint8Array | undefined): Values => {
+  if (validity === undefined) return values
+  let out: Values | undefined
+  for (let row = 0; row < values.length; row++) {
+    if (getBit(validity, row) || Number(values[row]) === 0) continue
+    out ??= values.slice() as Values
+    out[row] = (typeof values[row] === 'bigint' ? 0n : 0) as never
+  }
+  return out ?? values
+}
 
 /** Offsets of a string column; those of "large" Arrow types, which polars and pandas write, have 64 bits. */
 const offsets32 = (data: arrow.Data): Int32Array => {
@@ -108,6 +120,6 @@ const columnOf = (data: arrow.Data, target: Field): Column => {
     case 'list':
       return new ListColumn(target, listOffsets(data), columnFromArrow(data.children[0]!, target.params.item), validity)
     default:
-      return fixedColumn(target, (data.values as Values).subarray(0, data.length) as Values, validity)
+      return fixedColumn(target, zeroedNulls((data.values as Values).subarray(0, data.length) as Values, validity), validity)
   }
 }
