@@ -102,6 +102,12 @@ describe('static shapes', () => {
     ['mean, kept', (g) => g.one('Mean', [of(g, [null, 3]), g.vector('int32', [-1])], { keep_dims: true }).shape, [null, 1]],
     ['concat of an unknown', (g) => g.one('ConcatV2', [[of(g, [null, 3]), of(g, [2, null])], g.scalar('int32', -1)]).shape, [2, null]],
     ['fill of a shape', (g) => g.one('Fill', [g.one('Shape', [of(g, [null, 3])]), g.scalar('float32', 0)]).shape, [null, 3]],
+    ['reshape to a slice of a shape and a constant', (g) => {
+      const x = of(g, [null, null, 3])
+      const bounds = [[0], [-1], [1]].map((bound) => g.vector('int32', bound))
+      const outer = g.one('StridedSlice', [g.one('Shape', [x]), ...bounds])
+      return g.one('Reshape', [of(g, [null, 8]), g.one('ConcatV2', [[outer, g.vector('int32', [8])], g.scalar('int32', 0)])]).shape
+    }, [null, null, 8]],
     ['transpose', (g) => g.one('Transpose', [of(g, [1, null, 3]), g.vector('int32', [2, 0, 1])]).shape, [3, 1, null]],
     ['pack', (g) => g.one('Pack', [[of(g, [null]), of(g, [2])]], { axis: 1 }).shape, [2, 2]],
     ['variable', (g) => g.one('ReadVariableOp', [g.one('VarHandleOp', [], { dtype: 'float32', shape: [3, 2] })], { dtype: 'float32' }).shape, [3, 2]],

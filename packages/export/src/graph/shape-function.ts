@@ -50,13 +50,43 @@ export const broadcast: ShapeFunction = (context) => {
   return [shape]
 }
 
-/** Shape that a constant vector names; -1 is unknown. Of an input that is no constant, the rank may still be known. */
+/**
+ * Shape that a vector names, as far as the graph says: constants (-1 is unknown), shapes of tensors, and slices and
+ * concatenations of these. Of any other vector, the length still says the rank.
+ */
 const shapeFromVector = (tensor: Tensor): Shape => {
   const known = constantInts(tensor)
   if (known !== undefined) return known.map((dim) => (dim < 0 ? null : dim))
-  if (tensor.node.op === 'Shape') return (tensor.node.inputs[0] as Tensor).shape
+  const [first, ...others] = tensor.node.inputs
+  if (tensor.node.op === 'Shape') return (first as Tensor).shape
+  if (tensor.node.op === 'ConcatV2') {
+    const parts = tensor.node.inputs.slice(0, -1).map(shapeFromVector)
+    if (parts.every((part) => part !== undefined)) return parts.flat()
+  }
+  if (tensor.node.op === 'StridedSlice') {
+    const whole = shapeFromVector(first as Tensor)
+    const range = whole === undefined ? undefined : sliceRange(tensor.node.attrs, others, whole.length)
+    if (range !== undefined) return whole?.slice(...range)
+  }
   const rank = tensor.shape?.[0]
   return rank === undefined || rank === null ? undefined : Array.from({ length: rank }, () => null)
+}
+
+/** First and one past the last element of a vector's slice in steps of one; `undefined` for any other slice. */
+const sliceRange = (attrs: ShapeContext['attrs'], bounds: readonly Tensor[], length: number): [number, number] | undefined => {
+  const [[begin], [end], [stride]] = bounds.map((bound) => constantInts(bound) ?? []) as [number[], number[], number[]]
+  const plain = ['ellipsis_mask', 'new_axis_mask', 'shrink_axis_mask'].every((mask) => Number(attrs[mask]) === 0)
+  if (!plain || begin === undefined || end === undefined || stride !== 1) return undefined
+  const clamp = (at: number): number => Math.min(Math.max(at < 0 ? at + length : at, 0), length)
+  return [Number(attrs['begin_mask']) === 1 ? 0 : clamp(begin), Number(attrs['end_mask']) === 1 ? length : clamp(end)]
+}
+
+/** Vectors only; other slices are left to run time. */
+export const stridedSlice: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  if (shape?.length !== 1 || typeof shape[0] !== 'number') return [undefined]
+  const range = sliceRange(context.attrs, context.inputs.slice(1), shape[0])
+  return [range === undefined ? undefined : [Math.max(range[1] - range[0], 0)]]
 }
 
 export const filled: ShapeFunction = (context) => [shapeFromVector(input(context, 0))]

@@ -70,10 +70,11 @@ const uniqueName = (name: string, taken: Set<string>): string => {
   return unique
 }
 
-const ports = (names: readonly string[], tensors: readonly SymbolicTensorLike[], values: readonly number[]): ModelPort[] => {
+/** Inputs and outputs have the names of their layers, as Keras has it; a sequential model has no list of them before it runs. */
+const ports = (tensors: readonly SymbolicTensorLike[], values: readonly number[]): ModelPort[] => {
   const taken = new Set<string>()
   return tensors.map((tensor, index) => {
-    const name = uniqueName(names[index] ?? tensor.name, taken)
+    const name = uniqueName(tensor.sourceLayer.name, taken)
     return { name, dtype: toDType(tensor.dtype, `"${name}"`), shape: tensor.shape, value: values[index] as number }
   })
 }
@@ -139,8 +140,8 @@ const walkModel = (model: ModelLike): Walk => {
   return {
     description: {
       name: model.name,
-      inputs: ports(model.inputNames, model.inputs, inputs),
-      outputs: ports(model.outputNames, model.outputs, outputs),
+      inputs: ports(model.inputs, inputs),
+      outputs: ports(model.outputs, outputs),
       layers,
       calls,
     },

@@ -8,8 +8,6 @@ export interface ModelLike {
   readonly name: string
   readonly inputs: readonly SymbolicTensorLike[]
   readonly outputs: readonly SymbolicTensorLike[]
-  readonly inputNames: readonly string[]
-  readonly outputNames: readonly string[]
 }
 
 /** A `tf.SymbolicTensor`: what flows between layers before there are values. */

@@ -2,7 +2,7 @@ import { attr } from '../attr.js'
 import { op } from '../op-def.js'
 import {
   broadcast, concat, expandDims, filled, fromShapeAttr, fromValueAttr, gather, noOutputs, oneHot, pack, reshape, sameAsInput,
-  shapeVector, transpose,
+  shapeVector, stridedSlice, transpose,
 } from '../shape-function.js'
 import { indices, smallIndices } from './dtype-sets.js'
 
@@ -22,6 +22,19 @@ export const arrayOps = {
   ExpandDims: op('input:T dim:Tdim -> output:T', { T: any, Tdim: index }, expandDims),
   ConcatV2: op('values:N*T axis:Tidx -> output:T', { N: attr.int({ minimum: 2 }), T: any, Tidx: index }, concat),
   Pack: op('values:N*T -> output:T', { N: attr.int({ minimum: 1 }), T: any, axis: attr.int({ default: 0 }) }, pack),
+  StridedSlice: op(
+    'input:T begin:Index end:Index strides:Index -> output:T',
+    {
+      T: any,
+      Index: attr.type({ allowed: smallIndices }),
+      begin_mask: attr.int({ default: 0 }),
+      end_mask: attr.int({ default: 0 }),
+      ellipsis_mask: attr.int({ default: 0 }),
+      new_axis_mask: attr.int({ default: 0 }),
+      shrink_axis_mask: attr.int({ default: 0 }),
+    },
+    stridedSlice,
+  ),
   Transpose: op('x:T perm:Tperm -> y:T', { T: any, Tperm: index }, transpose),
   GatherV2: op(
     'params:Tparams indices:Tindices axis:Taxis -> output:Tparams',
