@@ -84,7 +84,7 @@ describePeer('the predictor and the readers against what TensorFlow and Keras wr
 
   test('a frozen graph whose tables are filled from constants', async () => {
     const named = { scores: 'out_scores', label: 'out_label', hour: 'out_hour', bucket: 'out_bucket' }
-    const predictor = await load(loadFrozenGraph(join(folder, 'frozen.pb'), { outputs: named, init: 'init_tables' }))
+    const predictor = await load(loadFrozenGraph(join(folder, 'frozen.pb'), { outputs: named, initializer: 'init_tables' }))
     expectSame(await ask(predictor, raw()), cases.frozen)
     const bare = await load(loadFrozenGraph(join(folder, 'frozen.pb')))
     expect(Object.keys(bare.signatures['serving_default']!.inputs).sort()).toEqual(['date', 'distance', 'origin'])

@@ -10,14 +10,25 @@ import { makePredictor, type Predictor } from './predictor.js'
 /** protobuf's own limit for one message. */
 const MAX_GRAPH_BYTES = 2 ** 31 - 1
 
-/** Options of {@link loadFrozenGraph}. */
+/** A tensor of the graph: `node:0`, or the description of one in the exporter's report, whose shape is then known. */
+export type TensorName = string | { readonly tensor: string; readonly shape?: readonly (number | null)[] | undefined }
+
+/** What is fed and fetched, by the names to call it by. */
+export interface FrozenSignature {
+  readonly inputs: { readonly [name: string]: TensorName }
+  readonly outputs: { readonly [name: string]: TensorName }
+}
+
+/** Options of {@link loadFrozenGraph}. The report of `exportFrozenGraph` can be given as it is. */
 export interface LoadFrozenGraphOptions {
-  /** Names for the graph's inputs, each with its tensor (`origin: 'origin:0'`). Default: every placeholder, by its name. */
-  readonly inputs?: { readonly [name: string]: string } | undefined
-  /** Names for the outputs, each with its tensor. Default: every node whose outputs no other node takes. */
-  readonly outputs?: { readonly [name: string]: string } | undefined
-  /** Node that initialises the tables. Not needed where the tables are filled by ops of the graph itself. */
-  readonly init?: string | undefined
+  /** Ways to ask the graph, by name. Default: one, `serving_default`, of `inputs` and `outputs`. */
+  readonly signatures?: { readonly [name: string]: FrozenSignature } | undefined
+  /** Default: every placeholder, by its name. */
+  readonly inputs?: FrozenSignature['inputs'] | undefined
+  /** Default: every node whose outputs no other node takes. */
+  readonly outputs?: FrozenSignature['outputs'] | undefined
+  /** Node that initialises the tables. Default: whatever ops of the graph fill them. */
+  readonly initializer?: string | undefined
 }
 
 const decodeGraph = (bytes: Uint8Array, source: string): tensorflow.GraphDef => {
@@ -41,32 +52,42 @@ const sinks = (nodes: ReadonlyMap<string, Node>): string[] => {
 }
 
 /** How tensors of a graph that has no signature are described: inputs by their placeholders, outputs by their ops. */
-const describe = (nodes: ReadonlyMap<string, Node>, names: { readonly [name: string]: string }, source: string): { readonly [name: string]: ModelTensor } =>
-  Object.fromEntries(Object.entries(names).map(([name, tensor]) => {
-    const ref = parseRef(tensor)
+const describe = (nodes: ReadonlyMap<string, Node>, names: FrozenSignature['inputs'], source: string): { readonly [name: string]: ModelTensor } =>
+  Object.fromEntries(Object.entries(names).map(([name, given]) => {
+    const ref = parseRef(typeof given === 'string' ? given : given.tensor)
     const node = nodes.get(ref.node)
     if (node === undefined) throw failure({ tag: 'Usage', code: 'NO_SUCH_NODE', problem: `the graph has no node ${ref.node}, which "${name}" names`, position: { source } })
-    return [name, { dtype: outputDtype(node, ref.output) ?? 'float32', shape: node.op === 'Placeholder' ? shapeOf(node) : undefined, tensor: `${ref.node}:${ref.output}` }]
+    const known = typeof given === 'string' ? undefined : given.shape?.map((dim) => dim ?? -1)
+    const shape = known ?? (node.op === 'Placeholder' ? shapeOf(node) : undefined)
+    return [name, { dtype: outputDtype(node, ref.output) ?? 'float32', shape, tensor: `${ref.node}:${ref.output}` }]
   }))
 
 /**
- * Loads a frozen graph (one GraphDef whose variables are constants) to answer in this process. It gets one signature,
- * `serving_default`.
+ * Loads a frozen graph (one GraphDef whose variables are constants) to answer in this process.
  *
  * @param url - the `.pb` file
  * @throws `NotFound`, `Corrupt`; `Model` that names every op that nothing here can run
+ * @example
+ * const report = await run(exportFrozenGraph(model, 'out/frozen.pb', { inputs }))
+ * const predictor = await run(loadFrozenGraph(report.url, report))
  */
 export const loadFrozenGraph = (url: string, options: LoadFrozenGraphOptions = {}): Job<Predictor> => job(async ({ signal }) => {
   const graph = decodeGraph(await readWhole(url, { limitBytes: MAX_GRAPH_BYTES, signal }), url)
   const nodes = new Map((graph.node ?? []).map((def) => [def.name ?? '', nodeFromDef(def)]))
   const byName = (names: readonly string[]): { [name: string]: string } => Object.fromEntries(names.map((name) => [name, `${name}:0`]))
-  const signature: ModelSignature = {
-    methodName: '',
-    inputs: describe(nodes, options.inputs ?? byName([...nodes.values()].filter((node) => node.op === 'Placeholder').map((node) => node.name)), url),
-    outputs: describe(nodes, options.outputs ?? byName(sinks(nodes)), url),
+  const wanted = options.signatures ?? {
+    serving_default: {
+      inputs: options.inputs ?? byName([...nodes.values()].filter((node) => node.op === 'Placeholder').map((node) => node.name)),
+      outputs: options.outputs ?? byName(sinks(nodes)),
+    },
   }
-  if (Object.keys(signature.outputs).length === 0) throw failure({ tag: 'Model', code: 'NO_OUTPUTS', problem: 'the graph has no node that could be an output', remedy: 'Name the outputs.', position: { source: url } })
-  const signatures = { serving_default: signature }
-  const program = await loadGraph({ graph, signatures, keep: options.init === undefined ? [] : [options.init], assets: [], checkpoint: undefined }, signal)
+  const signatures = Object.fromEntries(Object.entries(wanted).map(([name, { inputs, outputs }]): [string, ModelSignature] => {
+    if (Object.keys(outputs).length === 0) {
+      throw failure({ tag: 'Model', code: 'NO_OUTPUTS', problem: 'the graph has no node that could be an output', remedy: 'Name the outputs.', position: { source: url } })
+    }
+    return [name, { methodName: '', inputs: describe(nodes, inputs, url), outputs: describe(nodes, outputs, url) }]
+  }))
+  const keep = options.initializer === undefined ? [] : [options.initializer]
+  const program = await loadGraph({ graph, signatures, keep, assets: [], checkpoint: undefined }, signal)
   return makePredictor({ runtime: { kind: 'javascript', backend: program.backend, nodes: program.nodes }, run: program.run, dispose: program.dispose }, signatures)
 })

@@ -1,6 +1,6 @@
 import { toInt64, type tensorflow } from '../../proto/index.js'
 import type { DType } from '../../tensor/dtypes.js'
-import { boolAttr, dtypeAttr, intAttr, type Node } from '../graph/graph.js'
+import { boolAttr, dtypeAttr, type Node } from '../graph/graph.js'
 
 type Long = NonNullable<tensorflow.IAttrValue['i']>
 
@@ -9,8 +9,9 @@ type Long = NonNullable<tensorflow.IAttrValue['i']>
  * (`tfjs-converter/src/operations/op_list`, but for control flow, tables, strings, random numbers and those whose result has a
  * size known only afterwards, which it runs asynchronously). A test compares the list with the installed package.
  *
- * Left out on purpose: `Mod`, which it floors where TensorFlow truncates, and `Select`, which it broadcasts where TensorFlow picks
- * whole rows; both run in kernels of ours.
+ * Left out on purpose, for kernels of ours: `Mod`, which it floors where TensorFlow truncates; `Select`, which it broadcasts where
+ * TensorFlow picks whole rows; `OneHot`, for which it ignores the axis, and in whose float32 result the WebAssembly backend writes
+ * the bits of integers.
  */
 export const numericOps: ReadonlySet<string> = new Set([
   // arithmetic
@@ -23,7 +24,7 @@ export const numericOps: ReadonlySet<string> = new Set([
   'AvgPool', 'MaxPool', 'AvgPool3D', 'MaxPool3D', 'Conv1D', 'Conv2D', '_FusedConv2D', 'Conv2DBackpropInput', 'DepthwiseConv2d', 'DepthwiseConv2dNative',
   'FusedDepthwiseConv2dNative', 'Conv3D', 'Dilation2D',
   // creation
-  'Fill', 'LinSpace', 'OneHot', 'Ones', 'OnesLike', 'Range', 'Zeros', 'ZerosLike',
+  'Fill', 'LinSpace', 'Ones', 'OnesLike', 'Range', 'Zeros', 'ZerosLike',
   // evaluation
   'TopKV2',
   // graph
@@ -51,7 +52,7 @@ export const numericOps: ReadonlySet<string> = new Set([
  */
 const indexInputs: { readonly [op: string]: readonly number[] } = {
   ArgMax: [1], ArgMin: [1], All: [1], Any: [1], Max: [1], Mean: [1], Min: [1], Prod: [1], Sum: [1], Cumsum: [1], Cumprod: [1], EuclideanNorm: [1],
-  BroadcastTo: [1], ConcatV2: [-1], ExpandDims: [1], Fill: [0], Gather: [1], GatherV2: [1, 2], GatherNd: [1], MirrorPad: [1], OneHot: [0], Pad: [1], PadV2: [1],
+  BroadcastTo: [1], ConcatV2: [-1], ExpandDims: [1], Fill: [0], Gather: [1], GatherV2: [1, 2], GatherNd: [1], MirrorPad: [1], Pad: [1], PadV2: [1],
   Reshape: [1], ReverseV2: [1], ScatterNd: [0, 2], Slice: [1, 2], StridedSlice: [1, 2, 3], SplitV: [1], TensorScatterUpdate: [1], Tile: [1], Transpose: [1],
   SpaceToBatchND: [1, 2], BatchToSpaceND: [1, 2],
 }
@@ -102,8 +103,6 @@ export const numericWhen: { readonly [op: string]: (node: Node) => boolean } = {
   Div: onlyType('T', 'float32'),
   RealDiv: onlyType('T', 'float32'),
   FloorDiv: onlyType('T', 'int32'),
-  // It ignores the axis.
-  OneHot: (node) => intAttr(node, 'axis', -1) === -1,
   FusedBatchNorm: inference,
   FusedBatchNormV2: inference,
   FusedBatchNormV3: inference,
