@@ -4,6 +4,7 @@ import type { ColumnMap } from '../stream/batch.js'
 import { requireCount } from '../stream/operators/counts.js'
 import { renderHtml, renderText } from '../stream/sinks/table.js'
 import type { Stream } from '../stream/stream.js'
+import { Tally, type TallySummary } from '../stream/tally.js'
 import { ColumnAccumulator } from './column-accumulator.js'
 
 const DEFAULT_TOP_VALUES = 5
@@ -43,6 +44,8 @@ export interface ColumnStatistics<T = unknown> {
 export interface StreamStatistics<S extends Schema> {
   readonly rows: number
   readonly columns: { readonly [K in keyof S]: ColumnStatistics<S[K]['js']> }
+  /** What became of the records of the sources. */
+  readonly tally: TallySummary
   /** A table with one line a column. */
   readonly text: string
   /** The same as an HTML `<table>`. */
@@ -53,6 +56,7 @@ class StatisticsTable implements StreamStatistics<Schema> {
   constructor(
     readonly rows: number,
     readonly columns: { readonly [name: string]: ColumnStatistics },
+    readonly tally: TallySummary,
   ) {}
 
   private get heading(): readonly (readonly [string, string])[] {
@@ -96,15 +100,16 @@ export const statistics = (options: StatisticsOptions = {}) => <S extends Schema
     const topValues = requireCount(options.topValues ?? DEFAULT_TOP_VALUES, 0, 'topValues of statistics')
     const distinctLimit = requireCount(options.distinctLimit ?? DEFAULT_DISTINCT_LIMIT, 0, 'distinctLimit of statistics')
     const columns = Object.entries(stream.schema).map(([name, field]) => ({ name, field, seen: new ColumnAccumulator(field, distinctLimit, topValues) }))
+    const tally = new Tally()
     let rows = 0
-    for await (const batch of stream.open(context)) {
+    for await (const batch of stream.open({ ...context, tally })) {
       for (const { name, seen } of columns) seen.update((batch.columns as ColumnMap)[name]!)
       rows += batch.numRows
       context.progress?.({ stage: 'statistics', done: rows, unit: 'rows' })
     }
     context.progress?.({ stage: 'statistics', done: rows, unit: 'rows', finished: true })
     const figures = Object.fromEntries(columns.map(({ name, field, seen }) => [name, summaryOf(field, seen)]))
-    return new StatisticsTable(rows, figures) as unknown as StreamStatistics<S>
+    return new StatisticsTable(rows, figures, tally.summary()) as unknown as StreamStatistics<S>
   })
 
 const summaryOf = (field: Field, seen: ColumnAccumulator): ColumnStatistics => {
