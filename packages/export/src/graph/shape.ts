@@ -64,12 +64,3 @@ export const broadcastShapes = (a: Shape, b: Shape): Shape | 'conflict' => {
 /** A shape as TensorFlow's message, unknown dimensions as -1. */
 export const encodeShape = (shape: Shape): tensorflow.TensorShapeProto.$Properties =>
   shape === undefined ? { unknownRank: true } : { dim: shape.map((dim) => ({ size: toInt64(dim ?? -1) })) }
-
-/** A shape from TensorFlow's message; an absent message is an unknown rank. */
-export const decodeShape = (proto: tensorflow.TensorShapeProto.$Properties | null | undefined): Shape => {
-  if (proto === null || proto === undefined || proto.unknownRank === true) return undefined
-  return (proto.dim ?? []).map((dim) => {
-    const size = Number(fromInt64(dim.size))
-    return size < 0 ? null : size
-  })
-}

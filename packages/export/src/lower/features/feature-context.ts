@@ -1,4 +1,4 @@
-import { failure, type FittedFeature } from '@millrace/core'
+import type { FittedFeature } from '@millrace/core'
 import type { DType, Graph, Tensor } from '../../graph/index.js'
 import type { TableStore } from '../tables.js'
 
@@ -28,11 +28,6 @@ export interface FeatureLowering {
    * `tf.train.Example` has to have the value.
    */
   readonly missing: (feature: FittedFeature, inner?: () => MissingValue) => MissingValue
-}
-
-/** The error of a feature that cannot be lowered as it is. */
-export const refuseFeature = (feature: FittedFeature, problem: string, remedy?: string): never => {
-  throw failure({ tag: 'Model', code: 'LOWER_FEATURE', problem: `feature "${feature.name}" (${feature.kind}): ${problem}`, remedy })
 }
 
 /** A tensor as another dtype; itself where it is of that dtype already. */
