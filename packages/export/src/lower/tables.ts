@@ -63,7 +63,7 @@ export class TableStore {
 
   #make(feature: string, tokens: readonly string[]): LoweredTable {
     const graph = this.#graph
-    // Tables of one name are one table wherever models share a process, so the name has to follow the tokens.
+    // Sessions of one TensorFlow server share tables by name, so the name has to follow the tokens.
     const attrs = { key_dtype: 'string', value_dtype: 'int64', shared_name: `vocabulary_${digest(tokens)}` } as const
     const handle = graph.one('HashTableV2', [], attrs, { name: 'table' })
     if (this.#mode === 'constants') {

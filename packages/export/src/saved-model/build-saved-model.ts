@@ -10,8 +10,8 @@ export const addInitializer = (graph: Graph, tables: readonly LoweredTable[]): G
   tables.length === 0 ? undefined : graph.add('NoOp', [], {}, { name: 'initialize_tables', control: tables.map(({ initializer }) => initializer) })
 
 /**
- * The variables as TensorFlow's Python lists them. Loading with `tf.saved_model.load` needs it: only listed variables become
- * variables of the loaded object, others would be shared by name among all models of the process.
+ * The variables as TensorFlow's Python lists them: what `tf.saved_model.load` shows as the model's variables, and what
+ * `tf.compat.v1.train.Saver` saves. Predicting needs neither.
  */
 const variableCollection = (variables: readonly LoweredVariable[], restores: AddedSaver['restores']): tensorflow.CollectionDef.$Properties => ({
   bytesList: {
