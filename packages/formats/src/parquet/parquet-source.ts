@@ -7,7 +7,10 @@ const MAGIC = 'PAR1'
 /** A footer describes each column of each row group in some hundred bytes; one beyond this is damage, not description. */
 const MAX_FOOTER_BYTES = 256 * 1024 * 1024
 /** Writers keep pages near 1 MiB; a size field beyond this is damage, and would be allocated before it is known to be. */
-const MAX_PAGE_BYTES = 512 * 1024 * 1024
+export const MAX_PAGE_BYTES = 512 * 1024 * 1024
+
+/** Rows are decoded a row group at a time, and take some ten bytes each however small they are in the file: runs take none. */
+export const MAX_GROUP_ROWS = 64 * 1024 * 1024
 
 /** An open Parquet file: its description, and a way to its bytes. */
 export interface ParquetSource {
@@ -33,7 +36,7 @@ const corrupt = (url: string, problem: string, byte?: number, cause?: unknown): 
 export const parquetError = (error: unknown, url: string, where: string, column?: string): MillraceError =>
   isMillraceError(error)
     ? error
-    : error instanceof Error && 'code' in error && typeof error.code === 'string' && !error.code.startsWith('ERR_')
+    : error instanceof Error && 'code' in error && typeof error.code === 'string' && !/^(ERR|Z)_/.test(error.code)
       ? fromUnknown(error, { source: url })
       : failure({
           tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem: `${where} cannot be decoded: ${(error as Error).message ?? String(error)}`,
@@ -60,7 +63,11 @@ export const openParquet = async (info: FileInfo, options: OpenParquetOptions = 
   } catch (error) {
     throw parquetError(error, url, 'the footer')
   }
-  checkFooter(url, size, metadata)
+  try {
+    checkFooter(url, size, metadata)
+  } catch (error) {
+    throw parquetError(error, url, 'the footer')
+  }
   return { url, metadata, file, compressors: await compressorsFor(metadata) }
 }
 
@@ -110,9 +117,15 @@ const checkFooter = (url: string, size: number, metadata: FileMetaData): void =>
     rows += Number(group.num_rows)
     // A file without rows has a group without rows, whose columns point nowhere.
     if (Number(group.num_rows) === 0) continue
+    if (!(Number(group.num_rows) > 0 && Number(group.num_rows) <= MAX_GROUP_ROWS)) {
+      throw failure({
+        tag: 'Limit', code: 'PARQUET_GROUP_TOO_LARGE', problem: `row group ${index} says that it has ${group.num_rows} rows, and at most ${MAX_GROUP_ROWS} are read at once`,
+        remedy: 'Write the file with smaller row groups.', position: { source: url },
+      })
+    }
     for (const { meta_data: column, file_path: elsewhere } of group.columns) {
       if (column === undefined || elsewhere !== undefined) throw corrupt(url, `row group ${index} keeps a column outside the file`)
-      const start = Number(column.dictionary_page_offset ?? column.data_page_offset)
+      const start = Number(column.dictionary_page_offset || column.data_page_offset)
       if (!(Number(column.total_compressed_size) >= 0 && start >= 4 && start + Number(column.total_compressed_size) <= size)) {
         throw corrupt(url, `column ${column.path_in_schema.join('.')} of row group ${index} would reach beyond the file`, start)
       }

@@ -15,10 +15,13 @@ export type ParquetType =
 
 const units: Record<string, TimeUnit> = { MILLIS: 'ms', MICROS: 'us', NANOS: 'ns' }
 
+const decimalType = ({ precision = 38, scale = 0 }: SchemaElement, name: string): ParquetType =>
+  precision >= 1 && scale >= 0 && scale <= precision ? { is: 'decimal', precision, scale, name } : { is: 'other', name: `${name}(${precision}, ${scale})` }
+
 const leafType = (element: SchemaElement): ParquetType => {
   const { type, converted_type: converted, logical_type: logical } = element
   const name = `${type ?? 'group'}${logical !== undefined ? ` ${logical.type}` : converted !== undefined ? ` ${converted}` : ''}`
-  if (logical?.type === 'DECIMAL' || converted === 'DECIMAL') return { is: 'decimal', precision: element.precision ?? 38, scale: element.scale ?? 0, name }
+  if (logical?.type === 'DECIMAL' || converted === 'DECIMAL') return decimalType(element, name)
   switch (type) {
     case 'BOOLEAN':
       return { is: 'bool', name }

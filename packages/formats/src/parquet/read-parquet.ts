@@ -7,6 +7,7 @@ import { mustValidateAll } from '../reading/batch-assembler.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { rejectRecord, type OnBadRecord } from '../records/index.js'
 import { convertColumn, type ConvertedColumn } from './parquet-column.js'
+import { checkedColumn } from './parquet-pages.js'
 import { loadHyparquet, openParquet, parquetError, rawParsers, type ParquetSource } from './parquet-source.js'
 import { canHold, fieldOf, parquetType, wrongKind, type ParquetType } from './parquet-type.js'
 
@@ -74,12 +75,17 @@ interface FileColumn {
   readonly nullable: boolean
 }
 
-const columnsOf = async ({ metadata }: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> => {
+const treeOf = async ({ metadata, url }: ParquetSource): Promise<SchemaTree> => {
   const { parquetSchema: schemaTree } = await loadHyparquet()
-  return new Map(
-    schemaTree(metadata).children.map((node: SchemaTree) => [node.element.name, { type: parquetType(node), nullable: node.element.repetition_type !== 'REQUIRED' }]),
-  )
+  try {
+    return schemaTree(metadata)
+  } catch (error) {
+    throw parquetError(error, url, 'the schema')
+  }
 }
+
+const columnsOf = async (source: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> =>
+  new Map((await treeOf(source)).children.map((node) => [node.element.name, { type: parquetType(node), nullable: node.element.repetition_type !== 'REQUIRED' }]))
 
 const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
   const fields = [...columns].map(([name, { type, nullable }]): [string, Field | undefined] => [name, fieldOf(type, nullable)])
@@ -119,8 +125,7 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
     const converted: { [name: string]: ConvertedColumn } = {}
     for (const name of read) {
       throwIfAborted(context.signal)
-      const parts = await readColumn(raw, name, rowGroup, fileRow, rows)
-      converted[name] = convertColumn(schema[name]!, columns.get(name)!.type, parts, rows)
+      converted[name] = await readColumn(raw, name, rowGroup, fileRow, rows, (parts) => convertColumn(schema[name]!, columns.get(name)!.type, parts, rows))
     }
     for (let row = resume?.rowGroup === rowGroup ? resume.row : 0; row < rows; ) {
       throwIfAborted(context.signal)
@@ -158,14 +163,21 @@ const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, op
   return options.schema
 }
 
-const readColumn = async (source: ParquetSource, name: string, rowGroup: number, start: number, rows: number): Promise<readonly DecodedArray[]> => {
+const readColumn = async (
+  source: ParquetSource,
+  name: string,
+  rowGroup: number,
+  start: number,
+  rows: number,
+  convert: (parts: readonly DecodedArray[]) => ConvertedColumn,
+): Promise<ConvertedColumn> => {
   const { parquetRead } = await loadHyparquet()
   const where = `row group ${rowGroup}`
   const parts: DecodedArray[] = []
   let found = 0
   try {
     await parquetRead({
-      file: source.file, metadata: source.metadata, compressors: source.compressors, columns: [name], rowStart: start, rowEnd: start + rows,
+      ...(await checkedColumn(source, await treeOf(source), name, rowGroup)), metadata: source.metadata, columns: [name], rowStart: start, rowEnd: start + rows,
       utf8: false, geoparquet: false, parsers: rawParsers,
       onChunk: ({ columnData }) => {
         parts.push(columnData)
@@ -181,7 +193,11 @@ const readColumn = async (source: ParquetSource, name: string, rowGroup: number,
       position: { source: source.url, column: name },
     })
   }
-  return parts
+  try {
+    return convert(parts)
+  } catch (error) {
+    throw parquetError(error, source.url, where, name)
+  }
 }
 
 const firstFault = (columns: { readonly [name: string]: ConvertedColumn }, start: number, end: number): number | undefined => {
