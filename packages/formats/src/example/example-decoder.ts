@@ -3,6 +3,7 @@ import { BYTES, FLOAT, INT64 } from './feature-kinds.js'
 import { FeatureSlot } from './feature-slot.js'
 import { FeatureTable, isKey } from './feature-table.js'
 import { encodeFeature } from './feature-writer.js'
+import { plainBytes } from './plain-bytes.js'
 import { MALFORMED, WireReader } from './wire.js'
 
 /** Options of {@link ExampleDecoder}. */
@@ -58,11 +59,12 @@ export class ExampleDecoder<S extends Schema = Schema> {
   }
 
   /**
-   * Appends the record `bytes[start..end]`.
+   * Appends the record `record[start..end]`.
    *
    * @throws `BadRecord` with the feature at fault where one is; the columns are then as if the record had not been
    */
-  decode(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+  decode(record: Uint8Array, start = 0, end: number = record.length): void {
+    const bytes = plainBytes(record)
     if (this.rows === this.room) this.reserve()
     this.stamp++
     this.found = 0
@@ -82,7 +84,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
       wire.at = wire.limit
       wire.limit = end
     }
-    for (const fault of this.faults.values()) throw fault
+    if (this.faults.size > 0) throw [...this.faults.values()][0]!
     if (this.found !== this.slots.length) this.fillAbsent()
     this.rows++
   }

@@ -379,7 +379,6 @@ describe('ExampleDecoder under mutated bytes', () => {
         decoder.finish()
       }
     }
-    console.log(`mutated ${count} records (seed ${seed}): ${good} still readable`)
     expect(good).toBeGreaterThan(count / 20)
     decoder.decode(seeds[0]!)
     expect(decoder.finish().row(0)).toEqual(rows[0])

@@ -37,16 +37,19 @@ export class WireReader {
 
   /** A varint that should be an unsigned 32-bit number: a tag or a length. */
   word(): number {
-    const { bytes } = this
+    const { bytes, limit } = this
     let value = 0
-    for (let shift = 0; shift < 35; shift += 7) {
-      if (this.at >= this.limit) throw malformed('a number is cut short')
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (this.at >= limit) throw malformed('a number is cut short')
       const byte = bytes[this.at++]!
-      if (shift === 28 && byte > 15) break
-      value += (byte & 127) * 2 ** shift
+      // In integer arithmetic: a length that might be a fraction would slow down every loop over the bytes that it measures.
+      value |= (byte & 127) << shift
       if (byte < 128) return value
     }
-    throw malformed('a tag or length is too large')
+    if (this.at >= limit) throw malformed('a number is cut short')
+    const last = bytes[this.at++]!
+    if (last > 15) throw malformed('a tag or length is too large')
+    return value + last * 0x10000000
   }
 
   /** A tag: field number times 8 plus wire type. */

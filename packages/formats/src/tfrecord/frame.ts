@@ -1,3 +1,4 @@
+import { plainBytes } from '../example/plain-bytes.js'
 import { crc32c, crc32cTables, maskCrc32c } from './crc32c.js'
 
 /** Bytes before a payload: its length (64 bits, little-endian) and the masked CRC-32C of the length. */
@@ -18,7 +19,7 @@ export const writeWord = (bytes: Uint8Array, at: number, word: number): void => 
 }
 
 /** True when the header at `at` carries the CRC of its own length. */
-export const headerHolds = (bytes: Uint8Array, at: number): boolean => maskCrc32c(crc32cTables(bytes, at, at + 8)) === readWord(bytes, at + 8)
+export const headerHolds = (bytes: Uint8Array, at: number): boolean => maskCrc32c(crc32cTables(plainBytes(bytes), at, at + 8)) === readWord(bytes, at + 8)
 
 /**
  * Frames in place: `bytes[start + 12 .. end - 4]` holds a payload already, the header and footer around it are filled in.

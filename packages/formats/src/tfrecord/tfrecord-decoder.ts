@@ -1,4 +1,5 @@
 import { failure, type MillraceError } from '@millrace/core'
+import { plainBytes } from '../example/plain-bytes.js'
 import { crc32c, maskCrc32c } from './crc32c.js'
 import { FRAME_FOOTER, FRAME_HEADER, headerHolds, readWord } from './frame.js'
 
@@ -8,11 +9,14 @@ import { FRAME_FOOTER, FRAME_HEADER, headerHolds, readWord } from './frame.js'
  */
 export const MAX_RECORD_BYTES = 256 * 1024 * 1024
 
+/** No buffer of 32-bit offsets holds more. */
+const LARGEST_RECORD_BYTES = 2147483647 - FRAME_HEADER - FRAME_FOOTER
+
 /** Options of {@link TfRecordDecoder}. */
 export interface TfRecordDecoderOptions {
   /** Name of the source, for errors. */
   readonly source?: string | undefined
-  /** Longest payload that is taken. Default 256 MiB. */
+  /** Longest payload that is taken. Default 256 MiB, at most 2 GiB. */
   readonly maxRecordBytes?: number | undefined
   /** Byte offset (after decompression) at which the first pushed byte stands. Default 0. */
   readonly byte?: number | undefined
@@ -53,7 +57,7 @@ export class TfRecordDecoder {
 
   constructor(options: TfRecordDecoderOptions = {}) {
     this.source = options.source
-    this.limit = options.maxRecordBytes ?? MAX_RECORD_BYTES
+    this.limit = Math.min(options.maxRecordBytes ?? MAX_RECORD_BYTES, LARGEST_RECORD_BYTES)
     this.nextByte = options.byte ?? 0
     this.nextRecord = options.record ?? 0
     this.recordByte = this.nextByte
@@ -72,7 +76,7 @@ export class TfRecordDecoder {
 
   /** Hands over a chunk. The chunk before must have been used up (`next` said `false`). */
   push(chunk: Uint8Array): void {
-    this.chunk = chunk
+    this.chunk = plainBytes(chunk)
     this.at = 0
   }
 
@@ -146,17 +150,19 @@ export class TfRecordDecoder {
         position: { source: this.source, byte: this.nextByte, record: this.nextRecord },
       })
     }
-    const length = readWord(bytes, at + 4) * 0x100000000 + readWord(bytes, at)
-    if (length > this.limit) {
+    const low = readWord(bytes, at)
+    const high = readWord(bytes, at + 4)
+    if (high !== 0 || low > this.limit) {
       throw failure({
         tag: 'Limit',
         code: 'TFRECORD_TOO_LONG',
-        problem: `a record is ${length} bytes long, and the limit is ${this.limit}`,
+        problem: `a record is ${high * 0x100000000 + low} bytes long, and the limit is ${this.limit}`,
         remedy: 'Raise maxRecordBytes if the file is sound.',
         position: { source: this.source, byte: this.nextByte, record: this.nextRecord },
       })
     }
-    return length + FRAME_HEADER + FRAME_FOOTER
+    // As a small integer: offsets that might be fractions would slow down every loop that uses them.
+    return (low | 0) + FRAME_HEADER + FRAME_FOOTER
   }
 
   private give(bytes: Uint8Array, at: number, size: number): void {
