@@ -15,10 +15,11 @@ reader = tf.train.load_checkpoint(prefix)
 def plain(value):
     if value.dtype == object: return [item.decode('latin-1') for item in value.reshape(-1).tolist()]
     return [str(item) for item in value.reshape(-1).tolist()]
+dtypes = reader.get_variable_to_dtype_map()
 tensors = {}
 for name, shape in reader.get_variable_to_shape_map().items():
     value = np.asarray(reader.get_tensor(name))
-    tensors[name] = {'dtype': reader.get_variable_to_dtype_map()[name].name, 'shape': shape,
+    tensors[name] = {'dtype': dtypes[name].name, 'shape': shape,
                      'values': plain(value) if value.size < 100 else [str(value.size), str(float(value.sum()))]}
 written = []
 for event in tf.compat.v1.train.summary_iterator(events):

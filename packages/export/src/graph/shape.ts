@@ -1,5 +1,5 @@
 import type { tensorflow} from '../proto/index.js';
-import { toInt64, fromInt64 } from '../proto/index.js'
+import { toInt64, type tensorflow } from '../proto/index.js'
 
 /** Size of one dimension; `null` where it is not known until the graph runs. */
 export type Dim = number | null
