@@ -1,4 +1,3 @@
-import type { tensorflow} from '../proto/index.js';
 import { toInt64, type tensorflow } from '../proto/index.js'
 
 /** Size of one dimension; `null` where it is not known until the graph runs. */
