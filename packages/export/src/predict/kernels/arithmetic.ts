@@ -15,6 +15,8 @@ interface BinaryOp {
   readonly float32?: (a: number, b: number) => number
   /** Integers, where they differ from floats. Default `number`. */
   readonly integer?: (a: number, b: number) => number
+  /** Integers of 32 bits and fewer whose result may pass 2⁵³, of which the low half is wanted. Default `integer`. */
+  readonly int32?: (a: number, b: number) => number
   /** Integers must not have a 0 on the right. */
   readonly divides?: boolean
 }
@@ -45,7 +47,7 @@ const ops: { readonly [op: string]: BinaryOp } = {
   Add: { number: (a, b) => a + b, bigint: (a, b) => a + b },
   AddV2: { number: (a, b) => a + b, bigint: (a, b) => a + b },
   Sub: { number: (a, b) => a - b, bigint: (a, b) => a - b },
-  Mul: { number: (a, b) => a * b, bigint: (a, b) => a * b },
+  Mul: { number: (a, b) => a * b, int32: Math.imul, bigint: (a, b) => a * b },
   Maximum: { number: (a, b) => (Number.isNaN(a) || a >= b ? a : b), bigint: (a, b) => (a >= b ? a : b) },
   Minimum: { number: (a, b) => (Number.isNaN(a) || a <= b ? a : b), bigint: (a, b) => (a <= b ? a : b) },
   RealDiv: { number: (a, b) => a / b, integer: (a, b) => Math.trunc(a / b), bigint: (a, b) => a / b, divides: true },
@@ -57,7 +59,7 @@ const ops: { readonly [op: string]: BinaryOp } = {
   FloorMod: { number: floorMod, bigint: (a, b) => a - floorDivBig(a, b) * b, divides: true },
   Mod: { number: (a, b) => a % b, bigint: (a, b) => a % b, divides: true },
   TruncateMod: { number: (a, b) => a % b, bigint: (a, b) => a % b, divides: true },
-  SquaredDifference: { number: (a, b) => (a - b) * (a - b), float32: (a, b) => round(a - b) * round(a - b), bigint: (a, b) => (a - b) * (a - b) },
+  SquaredDifference: { number: (a, b) => (a - b) * (a - b), int32: (a, b) => Math.imul(a - b, a - b), float32: (a, b) => round(a - b) * round(a - b), bigint: (a, b) => (a - b) * (a - b) },
   Pow: { number: (a, b) => a ** b, integer: (a, b) => Math.trunc(a ** b), bigint: (a, b) => (b < 0n ? (abs(a) === 1n ? a ** (-b & 1n) : 0n) : a ** b) },
 }
 
@@ -102,9 +104,7 @@ const compute = (node: Node, op: BinaryOp, dtype: DType, a: NumericData, b: Nume
   }
   const out = allocate(dtype, size) as Float64Array
   const [x, y] = [a as Float64Array, b as Float64Array]
-  const integer = !isFloat(dtype)
-  // A product of two 32-bit integers does not fit a double; its low half does not need it.
-  const f = integer && node.op === 'Mul' ? Math.imul : integer ? (op.integer ?? op.number) : dtype === 'float32' ? (op.float32 ?? op.number) : op.number
+  const f = isFloat(dtype) ? (dtype === 'float32' ? (op.float32 ?? op.number) : op.number) : (op.int32 ?? op.integer ?? op.number)
   for (let i = 0; i < size; i++) out[i] = f(x[i * stepA]!, y[i * stepB]!)
   return out
 }

@@ -37,12 +37,19 @@ const floats: { readonly [op: string]: (x: number) => number } = {
   Inv: (x) => 1 / x,
 }
 
-/** Ops that integers have too. */
-const numbers: { readonly [op: string]: { readonly number: (x: number) => number; readonly bigint: (x: bigint) => bigint } } = {
+/** An op that integers have too. */
+interface NumberOp {
+  readonly number: (x: number) => number
+  readonly bigint: (x: bigint) => bigint
+  /** Integers of 32 bits and fewer, where a result may pass 2⁵³. Default `number`. */
+  readonly int32?: (x: number) => number
+}
+
+const numbers: { readonly [op: string]: NumberOp } = {
   Neg: { number: (x) => -x, bigint: (x) => -x },
   Abs: { number: Math.abs, bigint: (x) => (x < 0n ? -x : x) },
   Sign: { number: Math.sign, bigint: (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n) },
-  Square: { number: (x) => x * x, bigint: (x) => x * x },
+  Square: { number: (x) => x * x, int32: (x) => Math.imul(x, x), bigint: (x) => x * x },
   Relu: { number: (x) => (x > 0 || Number.isNaN(x) ? x : 0), bigint: (x) => (x > 0n ? x : 0n) },
   Round: { number: roundEven, bigint: (x) => x },
   Rint: { number: roundEven, bigint: (x) => x },
@@ -70,13 +77,16 @@ const erfcOp: Kernel = (node) => {
 const floatOp = (f: (x: number) => number): Kernel => onFloats((input, data) => ({ ...input, data: data.map((x) => f(x)) }))
 const testOp = (f: (x: number) => boolean): Kernel => onFloats((input, data) => ({ ...input, dtype: 'bool', data: Uint8Array.from(data, (x) => (f(x) ? 1 : 0)) }))
 
-const numberOp = (op: { number: (x: number) => number; bigint: (x: bigint) => bigint }): Kernel => (node) => (inputs) => {
+const numberOp = (op: NumberOp): Kernel => (node) => (inputs) => {
   const input = inputOf(node, inputs, 0)
   if (input.dtype === 'float16' || input.dtype === 'bfloat16' || input.dtype === 'bool') throw opError(node, `it does not run on ${input.dtype} here`)
   const data = numbersOf(input, node.name)
   const out = allocate(input.dtype, data.length)
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) for (let i = 0; i < data.length; i++) out[i] = op.bigint(data[i]!)
-  else for (let i = 0; i < data.length; i++) out[i] = op.number(data[i]!)
+  else {
+    const f = isFloat(input.dtype) ? op.number : (op.int32 ?? op.number)
+    for (let i = 0; i < data.length; i++) out[i] = f(data[i]!)
+  }
   return [{ ...input, data: out }]
 }
 
