@@ -100,14 +100,19 @@ describe('ExampleEncoder and ExampleDecoder', () => {
   })
 
   it('decodes any number of rows in one batch and starts again after finish', () => {
-    const [record] = encodeRows({ id: field.int32(), name: field.utf8() }, [{ id: 7, name: 'seven' }])
-    const decoder = new ExampleDecoder({ id: field.int32(), name: field.utf8() })
-    for (let round = 0; round < 2; round++) {
-      for (let i = 0; i < 5000; i++) decoder.decode(record!)
-      const batch = decoder.finish()
-      expect(batch.numRows).toBe(5000)
-      expect(batch.row(4999)).toEqual({ id: 7, name: 'seven' })
-    }
+    const person = { id: field.int32(), name: field.utf8() }
+    const records = encodeRows(person, [{ id: 7, name: 'seven' }, { id: 8, name: 'eight' }])
+    const decoder = new ExampleDecoder(person)
+    const batches = [0, 1, 0].map((which) => {
+      for (let i = 0; i < 5000; i++) decoder.decode(records[which]!)
+      return decoder.finish()
+    })
+    // Each batch owns its buffers: those after it change nothing in it.
+    expect(batches.map((batch) => [batch.numRows, batch.row(0), batch.row(4999)])).toEqual([
+      [5000, { id: 7, name: 'seven' }, { id: 7, name: 'seven' }],
+      [5000, { id: 8, name: 'eight' }, { id: 8, name: 'eight' }],
+      [5000, { id: 7, name: 'seven' }, { id: 7, name: 'seven' }],
+    ])
     expect(decoder.length).toBe(0)
   })
 

@@ -64,6 +64,8 @@ export class FeatureSlot {
   validity: Uint8Array | undefined
 
   private capacity = FIRST_ROWS
+  /** Size of the buffer that was given away last: the next batch will want as much. */
+  private lastBytes = 0
   private readonly decimal: ColumnBuilder | undefined
   // State of the feature being merged from the wire.
   private kind = 0
@@ -111,7 +113,7 @@ export class FeatureSlot {
   reserveBytes(last: number): void {
     if (last <= this.bytes.length) return
     if (last > MAX_BATCH_BYTES) throw this.tooLarge()
-    const bytes = new Uint8Array(Math.min(MAX_BATCH_BYTES, Math.max(last, this.bytes.length * 2)))
+    const bytes = new Uint8Array(Math.min(MAX_BATCH_BYTES, Math.max(last, this.bytes.length * 2, this.lastBytes)))
     bytes.set(this.bytes)
     this.bytes = bytes
   }
@@ -207,6 +209,16 @@ export class FeatureSlot {
       this.validity = bits
     }
     this.validity[at]! &= ~(1 << (row & 7))
+  }
+
+  /** The bytes of the first `count` values in a buffer of their own: this one, if it is full enough, else a copy. */
+  takeBytes(count: number): Uint8Array {
+    const used = this.offsets[count]!
+    const { bytes } = this
+    if (used < (bytes.length >> 2) * 3) return bytes.slice(0, used)
+    this.lastBytes = bytes.length
+    this.bytes = new Uint8Array(0)
+    return bytes.subarray(0, used)
   }
 
   /** The column of the first `rows` rows; the slot starts again, empty. */

@@ -39,7 +39,7 @@ const values = (slot: FeatureSlot, field: Field, count: number, validity: Uint8A
   }
   if (field.kind === 'bool') return bools(field, slot.words, count, validity)
   if (field.kind === 'utf8' || field.kind === 'binary') {
-    return bytesColumn(field, slot.offsets.slice(0, count + 1), slot.bytes.slice(0, slot.offsets[count]!), validity)
+    return bytesColumn(field, slot.offsets.slice(0, count + 1), slot.takeBytes(count), validity)
   }
   if (slot.wire === FLOAT) {
     const floats = new Float32Array(slot.words.buffer, 0, count)

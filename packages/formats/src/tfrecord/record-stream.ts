@@ -7,15 +7,15 @@ import { recordChunks, type RecordOffset, type TfRecordReadOptions } from './rec
 
 /**
  * A batch ends when its records hold this many bytes, whatever their number: 4,096 images would be hundreds of megabytes, and
- * more than Arrow's 32-bit offsets can address in the end.
+ * more than Arrow's 32-bit offsets can address in the end. Beyond 8 MiB nothing gets faster.
  */
-const BATCH_BYTES = 32 * 1024 * 1024
+const BATCH_BYTES = 8 * 1024 * 1024
 
 /** Options that all streams of TFRecords share. */
 export interface RecordStreamOptions extends TfRecordReadOptions {
   /** What to do with a record whose data checksum is wrong, or that does not fit the schema. Default `fail`. */
   readonly onBadRecord?: OnBadRecord | undefined
-  /** Rows of a batch. A batch also ends at 32 MiB of records. Default 4,096. */
+  /** Rows of a batch. A batch also ends at 8 MiB of records. Default 4,096. */
   readonly batchRows?: number | undefined
 }
 

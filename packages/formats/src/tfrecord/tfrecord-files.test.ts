@@ -123,7 +123,7 @@ describe('writeTfRecords and readTfRecords', () => {
   })
 
   it('end batches early when their records are large', async () => {
-    const payload = new Uint8Array(12 * 1024 * 1024)
+    const payload = new Uint8Array(3 * 1024 * 1024)
     const frame = encodeFrame(payload)
     await writeFile(join(folder, 'large'), Buffer.concat([frame, frame, frame, frame]))
     const sizes: number[] = []
