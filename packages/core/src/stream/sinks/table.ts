@@ -1,12 +1,18 @@
 /** Widest a cell of a text table gets; longer values are cut. */
 const MAX_CELL = 40
 
+/** Digits after the point, or after its zeros, that a cell shows: float32 holds seven digits, and people read fewer. */
+const FRACTION_DIGITS = 6
+
+const shortNumber = (value: number): string => String(Number(Math.abs(value) >= 1 ? value.toFixed(FRACTION_DIGITS) : value.toPrecision(FRACTION_DIGITS)))
+
 type Heading = readonly (readonly [name: string, kind: string])[]
 
 const show = (value: unknown): string => {
   if (value === null || value === undefined) return 'null'
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString()
   if (value instanceof Uint8Array) return `${value.length} bytes`
+  if (typeof value === 'number' && !Number.isInteger(value)) return shortNumber(value)
   if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`
   return String(value)
 }
