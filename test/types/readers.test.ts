@@ -27,7 +27,7 @@ describe('the types of readers', () => {
     const untold: Stream<{ a: Utf8 }> = readCsv('x')
     // @ts-expect-error nor is one of another schema
     const other: Stream<{ a: Utf8 }> = readCsv('x', { schema: { a: field.int32() } })
-    // @ts-expect-error
+    // @ts-expect-error nor is that of another reader
     const parquet: Stream<{ a: Int32 }> = readParquet('x')
     expectTypeOf([untold, other, parquet]).toBeArray()
     // @ts-expect-error JSON has no columns to find
@@ -39,7 +39,7 @@ describe('the types of readers', () => {
     expectTypeOf(readJson('x', { schema, paths: { a: 'x.y', b: ['x', 'y.z'] } })).toEqualTypeOf<Stream<AB, 'cold'>>()
     // @ts-expect-error there is no column c
     expectTypeOf(() => readJson('x', { schema, paths: { c: 'x' } })).toBeFunction()
-    // @ts-expect-error nor d
+    // @ts-expect-error there is no column d either
     expectTypeOf(() => readCsv('x', { schema, columns: { d: 'x' } })).toBeFunction()
   })
 })

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { field, run, Tally, type Field, type Row, type Schema, type Stream } from '@millrace/core'
 import { parquetSchema, readParquet } from '@millrace/formats'
@@ -101,4 +103,21 @@ test('real flights: 64-bit integers as int32 and float32, microseconds as millis
 
 test('what is no Parquet file is named, with what was found', async () => {
   await expect(rowsOf(readParquet(`${folder}make.py`))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'NOT_PARQUET', message: /begins with bytes|begins with "/ })
+})
+
+test('counts and runs are checked before they are expanded', async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'millrace-parquet-'))
+  try {
+    // One bit each of a page's encoding, its number of values, the length of its levels, and the first run in them. The first made
+    // hyparquet fill an array until V8 gave up.
+    for (const [byte, bit] of [[264, 4], [258, 6], [266, 3], [318, 7]] as const) {
+      const bytes = readFileSync(path('kinds-v2'))
+      bytes[byte]! ^= 1 << bit
+      const file = join(scratch, `${byte}.parquet`)
+      writeFileSync(file, bytes)
+      await expect(rowsOf(readParquet(file, { columns: ['int64'] })), `byte ${byte}`).rejects.toMatchObject({ _tag: 'Corrupt', code: 'PARQUET_CORRUPT', position: { source: file } })
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
 })

@@ -29,33 +29,41 @@ const levelsOf = (root: SchemaTree, path: readonly string[]): Levels => {
 const bitWidth = (most: number): number => 32 - Math.clz32(most)
 
 /**
- * Walks over run-length encoded or bit-packed runs without expanding them.
+ * Walks over run-length encoded or bit-packed runs without expanding them, as hyparquet will: to `count` values, or to the end.
  *
+ * @returns the values there are, `count` at most
  * @see https://parquet.apache.org/docs/file-format/data-pages/encodings/ (RLE)
- * @throws for a run of more than `count` values, which hyparquet would expand
+ * @throws for a run beyond `count`, which hyparquet would expand
  */
-const checkRuns = (bytes: Uint8Array, start: number, end: number, width: number, count: number): void => {
-  for (let at = start; at < end; ) {
+const walkRuns = (bytes: Uint8Array, start: number, end: number, width: number, count: number): number => {
+  let seen = 0
+  for (let at = start; at < end && seen < count; ) {
     let header = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++]
-      if (byte === undefined || shift > 28) return
+    for (let shift = 0, byte = 0x80; byte >= 0x80; shift += 7) {
+      if (at >= end || shift > 28) throw new Error('the runs of a page do not end with it')
+      byte = bytes[at++]!
       header |= (byte & 0x7f) << shift
-      if (byte < 0x80) break
     }
     const packed = (header & 1) === 1
     const values = packed ? (header >>> 1) * 8 : header >>> 1
     // Writers fill bit-packed runs up, to 8 values or to a block of 512.
-    if (values > count + (packed ? 512 : 0)) throw new Error(`a run has ${values} values in a page of ${count}`)
+    if (values > count - seen + (packed ? 512 : 0)) throw new Error(`a run has ${values} values where a page has ${count - seen} left`)
     at += packed ? (header >>> 1) * width : (width + 7) >> 3
+    seen += values
   }
+  return Math.min(seen, count)
+}
+
+const checkLevelRuns = (bytes: Uint8Array, start: number, end: number, most: number, count: number): void => {
+  const seen = walkRuns(bytes, start, end, bitWidth(most), count)
+  if (seen < count) throw new Error(`a page has ${seen} levels for ${count} values`)
 }
 
 const hasIndices = (encoding: string): boolean => encoding === 'RLE_DICTIONARY' || encoding === 'PLAIN_DICTIONARY'
 
 const checkIndices = (page: Uint8Array, at: number, encoding: string, count: number): void => {
-  if (hasIndices(encoding) && at < page.length) checkRuns(page, at + 1, page.length, page[at]!, count)
-  else if (encoding === 'RLE') checkRuns(page, at + 4, page.length, 1, count)
+  if (hasIndices(encoding) && at < page.length) walkRuns(page, at + 1, page.length, page[at]!, count)
+  else if (encoding === 'RLE') walkRuns(page, at + 4, page.length, 1, count)
 }
 
 /** Levels of version 1 stand in the page, each with its length before it; gives the offset after them. */
@@ -66,7 +74,7 @@ const checkLevels = (page: Uint8Array, { repetition, definition }: Levels, count
     if (most === 0) continue
     const length = view.getUint32(at, true)
     if (at + 4 + length > page.length) throw new Error('the levels of a page reach beyond it')
-    checkRuns(page, at + 4, at + 4 + length, bitWidth(most), count)
+    checkLevelRuns(page, at + 4, at + 4 + length, most, count)
     at += 4 + length
   }
   return at
@@ -98,6 +106,7 @@ export const checkedColumn = async (source: ParquetSource, schema: SchemaTree, n
       })
     const reader = { view: new DataView(bytes), offset: 0 }
     let values = 0
+    let dictionary = false
     while (reader.offset < bytes.byteLength) {
       const at = reader.offset
       const header = parquetHeader(reader)
@@ -109,7 +118,10 @@ export const checkedColumn = async (source: ParquetSource, schema: SchemaTree, n
       const count = (header.data_page_header ?? header.data_page_header_v2 ?? header.dictionary_page_header)?.num_values
       if (count === undefined || !(count >= 0 && count <= MAX_GROUP_ROWS)) throw damaged(`a page says that it has ${count} values`, at)
       if (header.dictionary_page_header === undefined) values += count
+      else if (dictionary) throw damaged('a column has two dictionaries', at)
       else if (count > header.uncompressed_page_size * 8) throw damaged(`a dictionary says that it has ${count} values in ${header.uncompressed_page_size} bytes`, at)
+      dictionary ||= header.dictionary_page_header !== undefined
+      if (!dictionary && hasIndices((header.data_page_header ?? header.data_page_header_v2)?.encoding ?? '')) throw damaged('a page refers to a dictionary, and there is none', at)
       checkPage(new Uint8Array(bytes, reader.offset, size), header, column, levels, source.compressors, pages)
       reader.offset += size
     }
@@ -148,8 +160,8 @@ const checkPage = (bytes: Uint8Array, header: PageHeader, column: ColumnMetaData
     const { repetition_levels_byte_length: repetition, definition_levels_byte_length: definition, num_values: count } = second
     const total = repetition + definition
     if (!(repetition >= 0 && definition >= 0 && total <= bytes.length && second.num_nulls >= 0 && second.num_nulls <= count)) throw new Error('the levels of a page reach beyond it')
-    if (levels.repetition > 0) checkRuns(bytes, 0, repetition, bitWidth(levels.repetition), count)
-    if (levels.definition > 0) checkRuns(bytes, repetition, total, bitWidth(levels.definition), count)
+    if (levels.repetition > 0) checkLevelRuns(bytes, 0, repetition, levels.repetition, count)
+    if (levels.definition > 0) checkLevelRuns(bytes, repetition, total, levels.definition, count)
     const rest = bytes.subarray(total)
     checkIndices(second.is_compressed === false ? rest : page(rest, header.uncompressed_page_size - total), 0, second.encoding, count)
   }
