@@ -72,6 +72,3 @@ export const smallNumbers = (tensor: HostTensor, use: string): number[] => Array
   }
   return number
 })
-
-/** A tensor's type and shape as people write them: `float32[2,3]`. */
-export const describeTensor = (tensor: { readonly dtype: DType; readonly shape: readonly number[] }): string => `${tensor.dtype}[${tensor.shape.join(',')}]`

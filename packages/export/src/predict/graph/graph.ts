@@ -82,8 +82,6 @@ export const bigintAttr = (node: Node, name: string): bigint => {
 /** An attribute that is a list of integers. */
 export const intListAttr = (node: Node, name: string): number[] => (node.attrs[name]?.list?.i ?? []).map(int64ToNumber)
 
-export const floatAttr = (node: Node, name: string, fallback: number): number => node.attrs[name]?.f ?? fallback
-
 export const boolAttr = (node: Node, name: string, fallback: boolean): boolean => node.attrs[name]?.b ?? fallback
 
 const text = new TextDecoder()

@@ -5,8 +5,11 @@ import { flatOutput } from './output-args.js'
 
 /** Functions call functions; deeper than any program that people write means recursion. */
 const MAX_DEPTH = 64
-/** Two functions that call each other twice double at each level: a small file could stand for any number of nodes. */
-const MAX_NODES = 500_000
+/**
+ * A function that is called twice, by one that is called twice, doubles at each level: a small file could stand for any number of
+ * nodes. The largest models of people have some 20,000.
+ */
+const MAX_NODES = 100_000
 
 const badGraph = (problem: string): Error => failure({ tag: 'Model', code: 'BAD_GRAPH', problem })
 

@@ -1,5 +1,3 @@
 export { kernels } from './kernels.js'
-export { MAX_ELEMENTS } from './kernel.js'
-export type { Kernel, KernelContext, KernelTable, RunKernel } from './kernel.js'
+export type { KernelContext, RunKernel } from './kernel.js'
 export { tableInitializers } from './tables.js'
-export { LookupTable } from './lookup-table.js'
