@@ -13,7 +13,7 @@ export interface LoadSavedModelOptions {
   /**
    * What runs the model: `native` is TensorFlow's own library through `@tensorflow/tfjs-node-gpu` or `@tensorflow/tfjs-node`;
    * `javascript` our kernels and TensorFlow.js, on the backend that is active. Default `auto`: native where one of the packages
-   * is installed and the model is in a local folder.
+   * is installed, the model is in a local folder, and no input is int64, of which the packages pass 32 bits only.
    */
   readonly runtime?: 'auto' | 'javascript' | 'native' | undefined
 }

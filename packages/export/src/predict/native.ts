@@ -64,20 +64,22 @@ const fromNative = async (tensor: NativeTensor, dtype: DType): Promise<HostTenso
 /**
  * The model in TensorFlow's own library, where it is installed.
  *
- * @returns undefined under `auto` when no package is there, or the model is not in a local folder
+ * @returns undefined under `auto` when no package is there, the model is not in a local folder, or it takes int64, which that package
+ *   gives models as int32 (a timestamp would not fit)
  * @throws `MissingPeer` under `native`
  */
 export const loadNative = async (contents: SavedModelContents, signatures: { readonly [name: string]: ModelSignature }, choice: NativeChoice): Promise<Runner | undefined> => {
-  const local = schemeOf(contents.url) === 'file'
-  const found = local || choice === 'native' ? await findPackage() : undefined
-  if (found === undefined || 'causes' in found) {
+  const takesInt64 = Object.values(signatures).some(({ inputs }) => Object.values(inputs).some(({ dtype }) => dtype === 'int64'))
+  if (choice === 'auto' && (takesInt64 || schemeOf(contents.url) !== 'file')) return undefined
+  const found = await findPackage()
+  if ('causes' in found) {
     if (choice !== 'native') return undefined
     throw failure({
       tag: 'MissingPeer',
       code: 'MISSING_PEER',
       problem: `running a model natively needs ${packages.join(' or ')}, and neither could be loaded`,
       remedy: `Install one: npm install ${packages[1]}`,
-      cause: found?.causes[0],
+      cause: found.causes[0],
     })
   }
   const { tf, library } = found

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
@@ -206,6 +207,22 @@ describe('what we export and load again predicts as the model does', () => {
     }
     const { inputs } = predictor.signatures['serving_default']!
     expectExpected(await run(predictor.predict(Object.fromEntries(Object.entries(plain).filter(([name]) => name in inputs)))))
+  })
+
+  test('native, where no package for it is installed: an error that names the packages', async () => {
+    const { resolve } = createRequire(import.meta.url)
+    const installed = ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'].some((name) => {
+      try {
+        return resolve(name) !== ''
+      } catch {
+        return false
+      }
+    })
+    if (installed) return
+    await expect(run(loadSavedModel(join(folder, 'model', '1'), { runtime: 'native' }))).rejects.toMatchObject({ _tag: 'MissingPeer', message: expect.stringContaining('@tensorflow/tfjs-node-gpu') as string })
+    const predictor = await run(loadSavedModel(join(folder, 'model', '1')))
+    predictors.push(predictor)
+    expect(predictor.runtime.kind).toBe('javascript')
   })
 
   test('an empty batch has empty predictions', async () => {
