@@ -35,7 +35,7 @@ const checks = {
   'dead code': () => capture(process.execPath, [tool('knip', 'bin/knip.js'), '--no-progress', '--treat-config-hints-as-errors']),
   publint: () => onEachTarball((tarball) => [tool('publint', 'src/cli.js'), tarball, '--strict']),
   'types resolve': () => onEachTarball((tarball) => [tool('@arethetypeswrong/cli', 'dist/index.js'), tarball, '--profile', 'strict', '--no-color', '--no-emoji']),
-  'declarations in TypeScript 5.0': () => checkDeclarations(),
+  'declarations in TypeScript 5.0': () => checkDeclarations(join(folder, 'snippets-5.0')),
   installation: async () => checkInstallation(await packed()),
   size: () => checkSizes(),
 }

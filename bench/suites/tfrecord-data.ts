@@ -13,7 +13,7 @@ export const tabular = {
 export type Tabular = typeof tabular
 
 export const images = { image: field.binary(), label: field.int64() }
-export type Images = typeof images
+type Images = typeof images
 
 const IMAGE_BYTES = 30_000
 const countries = ['US', 'GB', 'DE', 'FR', 'IN', 'BR', 'JP', 'CN']

@@ -4,6 +4,7 @@ import ts from 'typescript-5.0'
 import { fromRoot, root } from '../support/console.mjs'
 import { packages } from '../support/packages.mjs'
 import { filesUnder } from '../support/stamps.mjs'
+import { writeSnippets } from './types.mjs'
 
 /** As tslab and other embedded compilers see us: TypeScript 5.0, Node10 resolution, declarations checked. */
 const options = {
@@ -44,14 +45,14 @@ const findAny = (program, file) => {
 }
 
 /**
- * Reads the built declarations of all packages, and the quickstart against them, with TypeScript 5.0, and reports errors in
- * them and every `any`. Errors in the declarations of others are theirs.
+ * Reads the built declarations of all packages, and the examples and the documents' programs against them, with TypeScript 5.0,
+ * and reports errors in them and every `any`. Errors in the declarations of others are theirs.
  */
-export const checkDeclarations = () => {
+export const checkDeclarations = (folder) => {
   const declarations = packages.flatMap((name) => ['index.d.ts', 'index.d.cts'].map((file) => join(root, 'packages', name, 'dist', file)))
   const missing = declarations.filter((file) => !existsSync(file))
   if (missing.length > 0) return `Not built: ${missing.map(fromRoot).join(', ')}`
-  const programs = filesUnder(join(root, 'examples'), (file) => file.endsWith('.ts'))
+  const programs = [...filesUnder(join(root, 'examples'), (file) => file.endsWith('.ts')), ...writeSnippets(folder)]
   const program = ts.createProgram([...declarations, ...programs], options)
   const ours = program.getSourceFiles().filter(({ fileName }) => [...declarations, ...programs].some((file) => fromRoot(file) === fromRoot(fileName)))
   const found = ours.flatMap((file) => [

@@ -4,16 +4,19 @@ import { root } from '../support/console.mjs'
 import { snippets } from '../support/markdown.mjs'
 import { capture, tool } from './capture.mjs'
 
-/**
- * Type-checks the whole repository, and with it the programs in the documents, which are written to `folder` for that. Each
- * keeps its line numbers, so that an error names the line of the document.
- */
-export const checkTypes = (folder) => {
+/** Writes the programs in the documents to `folder`; each keeps its line numbers, so that an error names the line of the document. */
+export const writeSnippets = (folder) => {
   mkdirSync(folder, { recursive: true })
-  for (const { document, line, code } of snippets()) {
-    const file = `${document.replace(/[^\w-]+/g, '-')}-line-${line}.ts`
-    writeFileSync(join(folder, file), `${'\n'.repeat(line - 1)}${code}\nexport {}\n`)
-  }
+  return snippets().map(({ document, line, code }) => {
+    const file = join(folder, `${document.replace(/[^\w-]+/g, '-')}-line-${line}.ts`)
+    writeFileSync(file, `${'\n'.repeat(line - 1)}${code}\nexport {}\n`)
+    return file
+  })
+}
+
+/** Type-checks the whole repository, and with it the programs in the documents. */
+export const checkTypes = (folder) => {
+  writeSnippets(folder)
   const fromFolder = (path) => relative(folder, join(root, path)).replaceAll('\\', '/')
   const project = join(folder, 'tsconfig.json')
   writeFileSync(

@@ -1,7 +1,7 @@
 import { describe, test } from 'vitest'
 import { peerLacks } from './python.js'
 
-export { runPython, type PythonOptions } from './python.js'
+export { runPython } from './python.js'
 
 /** True where a peer that is missing is a failure: in continuous integration. */
 export const peersRequired = (): boolean => process.env['MILLRACE_REQUIRE_PEERS'] === '1'

@@ -10,12 +10,13 @@ export type Renamed<S extends Schema, R> = {
   readonly [K in keyof S as K extends keyof R ? (R[K] extends string ? R[K] : K) : K]: S[K]
 } & {}
 
+// `New` keeps the names literal in TypeScript 5.0, which takes no `const` from a parameter that is an intersection.
 /**
  * Gives columns new names: `rename({ origin: 'from', destination: 'to' })`. Order and values stay.
  *
  * @throws `Schema` for a column that is not there, or when two columns would have one name
  */
-export const rename = <S extends Schema, M extends Mode, const R extends { readonly [K in keyof S]?: string }>(
+export const rename = <S extends Schema, M extends Mode, New extends string, const R extends { readonly [K in keyof S]?: New }>(
   names: R & { readonly [K in Exclude<keyof R, keyof S>]: never },
 ): ((stream: Stream<S, M>) => Stream<Renamed<S, R>, M>) => (stream) => {
   const given = names as { readonly [name: string]: string }
