@@ -24,6 +24,8 @@ export default {
     },
     // What src/index.ts exports is public, and so is used.
     'packages/*': { project: ['src/**/*.ts'] },
+    // The training on a cluster, which comes next, reads formats and composes jobs.
+    'packages/distributed': { project: ['src/**/*.ts'], ignoreDependencies: ['@millrace/formats', 'fp-ts'] },
   },
   ignoreExportsUsedInFile: true,
   // Optional peers are imported on purpose, where they are used and behind loadPeer.
