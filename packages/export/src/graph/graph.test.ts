@@ -24,6 +24,7 @@ describe('adding nodes', () => {
     ['an attribute that is missing', (g) => g.add('VarHandleOp', [], { dtype: 'float32' }), /lacks the attribute "shape"/],
     ['an attribute that does not exist', (g) => g.add('NoOp', [], { colour: 1 } as never), /has no attribute "colour"/],
     ['a bad name', (g) => g.add('NoOp', [], {}, { name: '_x' }), /"_x" is no name/],
+    ['a name that only Python takes', (g) => g.add('NoOp', [], {}, { name: 'a\\b' }), /is no name/],
     ['a tensor of another graph', (g) => g.add('Relu', [new Graph().placeholder('x', 'float32', [])]), /is a node of another graph/],
     ['shapes that do not fit', (g) => g.add('MatMul', [g.placeholder('a', 'float32', [null, 2]), g.placeholder('b', 'float32', [3, 1])]), /inner dimensions differ/],
   ])('%s is refused', (_, build, message) => {

@@ -20,12 +20,12 @@ export interface NodeOptions {
   readonly control?: readonly GraphNode[] | undefined
 }
 
-/** What TensorFlow takes as a node's name (`tensorflow/core/graph/tensor_id.cc`, `node_def_util.cc`). */
-const nodeName = /^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$/
+/** What TensorFlow's runtime takes as a node's name (`IsValidNodeName` in `tensorflow/core/framework/node_def_util.cc`). */
+const nodeName = /^[A-Za-z0-9.][A-Za-z0-9_./-]*(>[A-Za-z0-9.][A-Za-z0-9_./-]*)*$/
 
 /** Makes any text a part of a node's name, `/` included. */
 export const toNodeName = (text: string): string => {
-  const safe = text.replace(/[^A-Za-z0-9_.\\/-]/g, '_')
+  const safe = text.replace(/[^A-Za-z0-9_./-]/g, '_')
   return /^[A-Za-z0-9.]/.test(safe) ? safe : `n${safe}`
 }
 
