@@ -15,6 +15,13 @@ export const localPath = (url: string): string => (url.startsWith('file:') ? fil
 /** A name beside `path` that no other writer uses: hidden, so that globs over the folder do not see it. */
 export const temporaryName = (path: string): string => join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`)
 
+/** Refuses a folder where a file is to be: replacing it would take away all that is in it. */
+export const refuseFolder = async (path: string, url: string): Promise<void> => {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isDirectory() !== true) return
+  throw failure({ tag: 'AlreadyExists', code: 'OUTPUT_IS_FOLDER', problem: 'a folder has the name of the file to write', remedy: 'Write under another name: a file takes the place of files only.', position: { source: url } })
+}
+
 const exists = async (path: string): Promise<boolean> =>
   access(path, constants.F_OK).then(
     () => true,
@@ -74,6 +81,7 @@ const createLocal = async (url: string, { ifExists, signal }: { readonly ifExist
     }
   }
   if (ifExists === 'fail' && (await exists(path))) throw alreadyExists(url)
+  await refuseFolder(path, url)
   const handle = await guard(async () => {
     await mkdir(dirname(path), { recursive: true })
     return open(temporary, 'wx')

@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises'
 import { failure } from '../errors/index.js'
-import { alreadyExists, localPath, temporaryName } from './local-storage.js'
+import { alreadyExists, localPath, refuseFolder, temporaryName } from './local-storage.js'
 import { schemeOf, storageFor } from './registry.js'
 import type { IfExists, Output } from './storage.js'
 
@@ -36,6 +36,7 @@ const staleFiles = async (stale: string | undefined, urls: readonly string[], si
 /** Moves a local file that is to be replaced aside, so that it can come back. */
 const setAside = async (url: string): Promise<{ readonly path: string; readonly backup: string } | undefined> => {
   const path = localPath(url)
+  await refuseFolder(path, url)
   const backup = temporaryName(path)
   try {
     await rename(path, backup)

@@ -169,6 +169,33 @@ describe('folders', () => {
     expect(await names()).toEqual(['model'])
     expect(await readdir(target)).toEqual(['b'])
   })
+
+  it('written by several at once are one of theirs, whole', async () => {
+    const target = join(folder, 'model')
+    const write = (ifExists: 'fail' | 'replace') => (name: string) =>
+      writeFolder(target, { ifExists }, async (at) => {
+        await writeFile(join(at, name), '')
+        await writeFile(join(at, 'both'), '')
+      })
+    const writers = ['a', 'b', 'c', 'd', 'e', 'f']
+    const first = await Promise.allSettled(writers.map(write('fail')))
+    expect(first.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    for (const result of first) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'OUTPUT_EXISTS' })
+    expect((await Promise.allSettled(writers.map(write('replace')))).map(({ status }) => status)).toEqual(writers.map(() => 'fulfilled'))
+    expect(await names()).toEqual(['model'])
+    expect(await readdir(target)).toHaveLength(2)
+  })
+
+  it('are not replaced by files, nor files by folders', async () => {
+    const target = join(folder, 'model')
+    await writeFolder(target, {}, (at) => writeFile(join(at, 'a'), '1'))
+    expect(await errorOf(() => writeText(target, 'text', { ifExists: 'replace' }))).toMatchObject({ _tag: 'AlreadyExists', code: 'OUTPUT_IS_FOLDER' })
+    expect(await readdir(target)).toEqual(['a'])
+    const file = join(folder, 'text')
+    await writeText(file, 'text')
+    expect(await errorOf(() => writeFolder(file, { ifExists: 'replace' }, async () => undefined))).toMatchObject({ _tag: 'AlreadyExists', code: 'OUTPUT_IS_FILE' })
+    expect(await names()).toEqual(['model', 'text'])
+  })
 })
 
 describe('http', () => {

@@ -45,16 +45,42 @@ export const writeFolder = async (url: string, options: WriteFolderOptions, writ
   }
 }
 
+/** The name is another folder's that is not empty, or a file's. */
+const isTaken = (error: unknown): boolean => ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+
+/** Writers of one folder may meet; each time one of them gets its turn, so this many of them do. */
+const MAX_TURNS = 100
+
 const takeName = async (temporary: string, path: string, ifExists: IfExists, url: string): Promise<void> => {
-  if (!(await isThere(path))) return rename(temporary, path)
+  for (let turn = 1; ; turn++) {
+    const backup = await setFolderAside(path, ifExists, url)
+    try {
+      await rename(temporary, path)
+      if (backup !== undefined) await rm(backup, { recursive: true, force: true })
+      return
+    } catch (error) {
+      if (isTaken(error) && ifExists === 'fail') throw alreadyExists(url)
+      // Another writer has taken the name in between, and with it the place of what was set aside.
+      if (backup !== undefined) await (isTaken(error) ? rm(backup, { recursive: true, force: true }) : rename(backup, path))
+      if (!isTaken(error) || turn === MAX_TURNS) throw error
+    }
+  }
+}
+
+/** Moves a folder that is to be replaced to another name, which it gives. */
+const setFolderAside = async (path: string, ifExists: IfExists, url: string): Promise<string | undefined> => {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return undefined
   if (ifExists === 'fail') throw alreadyExists(url)
+  if (!found.isDirectory()) {
+    throw failure({ tag: 'AlreadyExists', code: 'OUTPUT_IS_FILE', problem: 'a file has the name of the folder to write', remedy: 'Remove it, or write under another name: a folder takes the place of folders only.', position: { source: url } })
+  }
   const backup = temporaryName(path)
-  await rename(path, backup)
   try {
-    await rename(temporary, path)
+    await rename(path, backup)
+    return backup
   } catch (error) {
-    await rename(backup, path)
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  await rm(backup, { recursive: true, force: true })
 }
