@@ -11,10 +11,22 @@ const unreadable = (column: Column): never => {
   throw failure({ tag: 'Schema', code: 'WRONG_KIND', problem: `a column of kind ${column.field.kind} has no numbers` })
 }
 
+/** Beyond 2⁵³ a float32's last bit is worth 2³⁰ and more: whether any of these is set decides no more than a tie. */
+const LOW_BITS = 0xfff
+
+/**
+ * 64-bit integers as floats, rounded once. A float32 that is rounded from a float64 would be rounded twice, and differ from the
+ * graph's Cast in its last bit where the first rounding makes a tie: so the low bits become one bit first (rounding to odd).
+ */
 const from64 = <A extends Float32Array | Float64Array>(values: BigInt64Array | BigUint64Array, out: A): A => {
   const words = halves(values)
   const read = values instanceof BigUint64Array ? readUint64 : readInt64
-  for (let row = 0; row < out.length; row++) out[row] = read(words, row)
+  const single = out instanceof Float32Array
+  for (let row = 0; row < out.length; row++) {
+    const value = read(words, row)
+    const low = words[2 * row]! & LOW_BITS
+    out[row] = !single || low === 0 || Number.isSafeInteger(value) ? value : read(Int32Array.of((words[2 * row]! & ~LOW_BITS) | (LOW_BITS + 1), words[2 * row + 1]!), 0)
+  }
   return out
 }
 

@@ -6,6 +6,21 @@ import { Moments } from './moments.js'
 import { asFloat32, asFloat64 } from './numbers.js'
 import { QuantileSketch } from './quantile-sketch.js'
 
+describe('64-bit integers', () => {
+  it('become the float32 that TensorFlow casts them to, rounded once', () => {
+    const ties = [2n ** 60n + 2n ** 36n, 2n ** 60n + 3n * 2n ** 36n, 2n ** 55n + 2n ** 31n, 2n ** 63n - 2n ** 38n]
+    // By tf.cast, TensorFlow 2.21: a tie goes to the even neighbour, one more or one less to the near one.
+    const expected = [
+      [1.152921504606847e18, 1.152921504606847e18, 1.1529216420458004e18], [1.1529216420458004e18, 1.152921779484754e18, 1.152921779484754e18],
+      [3.602879701896397e16, 3.602879701896397e16, 3.602880131393126e16], [9.223371487098962e18, 9.223372036854776e18, 9.223372036854776e18],
+    ].map((three) => three.map(Math.fround))
+    const around = ties.map((tie) => [tie - 1n, tie, tie + 1n])
+    expect(around.map((three) => [...asFloat32(columnFrom(field.int64(), three), 0)])).toEqual(expected)
+    expect(around.map((three) => [...asFloat32(columnFrom(field.int64(), three.map((value) => -value)), 0)])).toEqual(expected.map((three) => three.map((value) => -value)))
+    expect([...asFloat32(columnFrom(field.uint64(), [2n ** 63n + 2n ** 39n + 1n, 2n ** 64n - 1n]), 0)]).toEqual([2 ** 63 + 2 ** 40, 2 ** 64])
+  })
+})
+
 describe('Moments', () => {
   it('gives the same however the values are cut into blocks', () => {
     fc.assert(

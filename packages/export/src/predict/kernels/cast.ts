@@ -42,6 +42,9 @@ const readable = (tensor: HostTensor, use: string): Exclude<NumericData, never> 
   return data
 }
 
+/** A 64-bit integer as float32, rounded once: the bits that can only decide a tie become one bit before float64 would round them away. */
+const bigToFloat32 = (x: bigint): number => Number((x & 0xfffn) === 0n || BigInt.asIntN(54, x) === x ? x : (x & ~0xfffn) | 0x1000n)
+
 /** A tensor as another type, as `Cast` does it (`core/kernels/cast_op.cc`): floats to integers towards zero, anything to bool by `≠ 0`. */
 export const castTensor = (tensor: HostTensor, dtype: DType, use: string): HostTensor => {
   if (tensor.dtype === dtype) return tensor
@@ -54,6 +57,7 @@ export const castTensor = (tensor: HostTensor, dtype: DType, use: string): HostT
     const x = data[i]!
     if (dtype === 'bool') out[i] = Number(x) !== 0 ? 1 : 0
     else if (wide) out[i] = big ? x : BigInt(float ? toInteger(dtype, x as number) || 0 : x)
+    else if (dtype === 'float32' && big) out[i] = bigToFloat32(x as bigint)
     else if (dtype === 'float32' || dtype === 'float64') out[i] = Number(x)
     else out[i] = big ? Number(BigInt.asIntN(32, x as bigint)) : float ? toInteger(dtype, x as number) : x
   }
