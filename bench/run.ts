@@ -9,23 +9,36 @@ import { tfrecordSuite } from './suites/tfrecord.js'
 export interface SuiteContext {
   /** Share of the full data to use, for a quick look. Figures to quote take 1. */
   readonly scale: number
+  /** Measured turns of each contender. */
+  readonly turns: number
+  /** Whether peers in Python take part. */
+  readonly python: boolean
   /** Prints a line for people. */
   readonly say: (line: string) => void
 }
 
 const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = { tfrecord: tfrecordSuite }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' }, scale: { type: 'string', default: '1' } } })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'string' },
+    scale: { type: 'string', default: '1' },
+    turns: { type: 'string', default: '7' },
+    'no-python': { type: 'boolean', default: false },
+  },
+})
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const suite = suites[positionals[0] ?? '']
 const scale = Number(values.scale)
-if (positionals.length !== 1 || suite === undefined || !(scale > 0)) {
-  say(`npm run bench -- SUITE [--json FILE] [--scale SHARE]\nSuites: ${Object.keys(suites).join(', ')}`)
+const turns = Number(values.turns)
+if (positionals.length !== 1 || suite === undefined || !(scale > 0) || !(turns >= 1)) {
+  say(`npm run bench -- SUITE [--json FILE] [--scale SHARE] [--turns COUNT] [--no-python]\nSuites: ${Object.keys(suites).join(', ')}`)
   process.exitCode = 1
 } else {
   say(describeMachine())
-  const rows = await suite({ scale, say })
-  say(`\n${renderTable(rows)}\n\nratio: how many times better than the peer, above 1 is better.`)
+  const rows = await suite({ scale, turns, python: !values['no-python'], say })
+  say(`\n${renderTable(rows)}\n\nratio: how many times better than the peer, above 1 is better; the median of the turns, each contender in its own process.`)
   if (values.json !== undefined) {
     await mkdir(dirname(values.json), { recursive: true })
     await writeFile(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)

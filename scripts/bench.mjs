@@ -1,6 +1,7 @@
 /**
- * npm run bench -- SUITE [--json FILE] [--scale N]: bundles bench/run.ts with the packages' sources and runs it. Everything else
- * (optional peers included) stays outside the bundle, as it does for a user.
+ * npm run bench -- SUITE [--json FILE] [--scale N] [--turns N] [--no-python]: bundles bench/run.ts, and the contenders that it
+ * starts in processes of their own, with the packages' sources and runs it. Everything else (optional peers included) stays
+ * outside the bundle, as it does for a user.
  */
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -12,10 +13,11 @@ const require = createRequire(import.meta.url)
 // tsup brings esbuild along.
 const { build } = createRequire(require.resolve('tsup'))('esbuild')
 
-const program = join(root, 'out', 'bench', 'run.mjs')
+const folder = join(root, 'out', 'bench')
 await build({
-  entryPoints: [join(root, 'bench', 'run.ts')],
-  outfile: program,
+  entryPoints: [join(root, 'bench', 'run.ts'), join(root, 'bench', 'contender.ts')],
+  outdir: folder,
+  outExtension: { '.js': '.mjs' },
   bundle: true,
   platform: 'node',
   format: 'esm',
@@ -36,7 +38,7 @@ await build({
   ],
 })
 
-const child = spawn(process.execPath, ['--enable-source-maps', '--expose-gc', program, ...process.argv.slice(2)], { stdio: 'inherit', cwd: root })
+const child = spawn(process.execPath, ['--enable-source-maps', join(folder, 'run.mjs'), ...process.argv.slice(2)], { stdio: 'inherit', cwd: root })
 process.on('SIGINT', () => undefined)
 child.once('exit', (code) => {
   process.exitCode = code ?? 1

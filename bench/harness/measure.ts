@@ -1,30 +1,40 @@
-/** Something that does the work of a case once and says how long it took, in seconds. */
+/** What one run took, in seconds: on the clock, and of processors (all threads of the process, garbage collection included). */
+export interface Cost {
+  readonly wall: number
+  readonly cpu: number
+}
+
+/** Something that does the work of a case once and says what it took. */
 export interface Contender {
   readonly name: string
-  readonly run: () => Promise<number>
+  readonly run: () => Promise<Cost>
 }
 
-/** Seconds that an asynchronous function takes. */
-export const timed = async (work: () => Promise<unknown>): Promise<number> => {
+/** What an asynchronous function takes. Garbage of before is collected first. */
+export const timed = async (work: () => Promise<unknown>): Promise<Cost> => {
+  ;(globalThis as { gc?: () => void }).gc?.()
+  const cpu = process.cpuUsage()
   const start = process.hrtime.bigint()
   await work()
-  return Number(process.hrtime.bigint() - start) / 1e9
+  const wall = Number(process.hrtime.bigint() - start) / 1e9
+  const { user, system } = process.cpuUsage(cpu)
+  return { wall, cpu: (user + system) / 1e6 }
 }
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
+/** The middle value, of an even number the upper one of the two. */
+export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
 /**
- * Median seconds of each contender. They take turns, so that whatever else the machine does hits all of them alike; the first
- * turns warm up compilers and caches and do not count.
+ * The costs of each contender, a turn each in turn, so that whatever else the machine does hits all of them alike and the costs
+ * of one turn can be compared. The first turns warm up compilers and caches and do not count.
  */
-export const measure = async (contenders: readonly Contender[], { turns = 5, warmUps = 2 } = {}): Promise<ReadonlyMap<string, number>> => {
-  const times = new Map(contenders.map(({ name }) => [name, [] as number[]]))
+export const measure = async (contenders: readonly Contender[], { turns = 7, warmUps = 3 } = {}): Promise<ReadonlyMap<string, readonly Cost[]>> => {
+  const costs = new Map(contenders.map(({ name }) => [name, [] as Cost[]]))
   for (let turn = -warmUps; turn < turns; turn++) {
     for (const { name, run } of contenders) {
-      ;(globalThis as { gc?: () => void }).gc?.()
-      const seconds = await run()
-      if (turn >= 0) times.get(name)!.push(seconds)
+      const cost = await run()
+      if (turn >= 0) costs.get(name)!.push(cost)
     }
   }
-  return new Map([...times].map(([name, all]) => [name, median(all)]))
+  return costs
 }

@@ -1,19 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { field, fixedColumn, bytesColumn, makeBatch, type Batch } from '@millrace/core'
 import { ByteBuffer, encodeFrame, ExampleEncoder } from '@millrace/formats'
-
-/** 13 features, as a table of users might have: 5 floats, 5 integers, 3 short texts. */
-export const tabular = {
-  age: field.float32(), income: field.float32(), score: field.float32(), height: field.float32(), weight: field.float32(),
-  user_id: field.int64(), clicks: field.int64(), visits: field.int64(), ts: field.int64(), label: field.int64(),
-  country: field.utf8(), device: field.utf8(), city: field.utf8(),
-}
-export type Tabular = typeof tabular
-
-export const images = { image: field.binary(), label: field.int64() }
-type Images = typeof images
+import { images, tabular, type Tabular } from './tfrecord-schemas.js'
 
 const IMAGE_BYTES = 30_000
 const countries = ['US', 'GB', 'DE', 'FR', 'IN', 'BR', 'JP', 'CN']
@@ -38,7 +27,7 @@ const texts = (rows: number, choices: readonly string[], random: () => number) =
 }
 
 /** The table in batches of 4,096 rows. */
-export const tabularBatches = (rows: number): Batch<Tabular>[] => {
+const tabularBatches = (rows: number): Batch<Tabular>[] => {
   const random = randomNumbers(12345)
   const batches: Batch<Tabular>[] = []
   for (let start = 0; start < rows; start += 4096) {
@@ -92,37 +81,32 @@ function* imageFrames(count: number): Generator<Uint8Array> {
   }
 }
 
-const writeOnce = async (file: string, frames: () => Iterable<Uint8Array>): Promise<number> => {
-  if (!existsSync(file)) {
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(`${file}.part`, Buffer.concat([...frames()]))
-    await rename(`${file}.part`, file)
-  }
-  return (await stat(file)).size
-}
-
-/** A data file and its size. */
-export interface DataFile {
-  readonly file: string
-  readonly bytes: number
+/** Files that the suite reads, by what they hold. */
+export interface TfRecordData {
+  readonly tabular: string
+  readonly shuffled: string
+  readonly images: string
 }
 
 /** Writes the suite's files where they are missing, the same bytes on every machine. */
-export const makeData = async (folder: string, scale: number): Promise<{ readonly batches: Batch<Tabular>[]; readonly tabular: DataFile; readonly shuffled: DataFile; readonly images: DataFile }> => {
+export const makeData = async (folder: string, scale: number): Promise<TfRecordData> => {
   const rows = Math.ceil(200_000 * scale)
   const pictures = Math.ceil(3000 * scale)
-  const batches = tabularBatches(rows)
   const random = randomNumbers(99)
   // 997 orders: more than any guess about the next record's order could learn.
   const orders = Array.from({ length: 997 }, () => shuffled(Object.keys(tabular), random))
-  const make = async (name: string, frames: () => Iterable<Uint8Array>): Promise<DataFile> => {
+  const make = async (name: string, frames: () => Iterable<Uint8Array>): Promise<string> => {
     const file = `${folder}/${name}.tfrecord`
-    return { file, bytes: await writeOnce(file, frames) }
+    if (existsSync(file)) return file
+    const part = `${file}.${process.pid}`
+    await mkdir(folder, { recursive: true })
+    await writeFile(part, Buffer.concat([...frames()]))
+    await rename(part, file)
+    return file
   }
   return {
-    batches,
-    tabular: await make(`tabular-${rows}`, () => tabularFrames(batches, [Object.keys(tabular)])),
-    shuffled: await make(`shuffled-${rows}`, () => tabularFrames(batches, orders)),
+    tabular: await make(`tabular-${rows}`, () => tabularFrames(tabularBatches(rows), [Object.keys(tabular)])),
+    shuffled: await make(`shuffled-${rows}`, () => tabularFrames(tabularBatches(rows), orders)),
     images: await make(`images-${pictures}`, () => imageFrames(pictures)),
   }
 }

@@ -1,148 +1,120 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { fromBatches, pipe, run, type BytesColumn, type ColumnMap, type FixedColumn, type Schema } from '@millrace/core'
-import { readTfRecords, writeTfRecords } from '@millrace/formats'
-import { measure, timed, type Contender } from '../harness/measure.js'
-import { startPythonPeer, type PythonPeer } from '../harness/python-peer.js'
-import { benchRow, type BenchRow } from '../harness/rows.js'
-import { compileProtobufjs, readWithProtobufjs, writeWithProtobufjs, type PeerColumns } from '../peers/protobufjs-examples.js'
+import type { ContenderCommand } from '../contender.js'
+import { requireAgreement, type Digest } from '../harness/digest.js'
+import { measure, type Contender, type Cost } from '../harness/measure.js'
+import { startContender, startPython, type Program } from '../harness/program.js'
+import { throughputRow, type BenchRow } from '../harness/rows.js'
+import { compileProtobufjs } from '../peers/protobufjs-examples.js'
 import type { SuiteContext } from '../run.js'
-import { images, makeData, tabular, type DataFile } from './tfrecord-data.js'
+import { makeData } from './tfrecord-data.js'
+import { schemas } from './tfrecord-schemas.js'
 
 const TENSORFLOW = 'tf.data'
 const PROTOBUFJS = 'protobufjs static'
 
-/** What must agree before anything is timed: the rows, the sum of each number column, the bytes of each byte column. */
-interface Digest {
-  readonly rows: number
-  readonly sums: { readonly [column: string]: number | bigint }
+const featureKinds = (schema: string): { [name: string]: string } =>
+  Object.fromEntries(Object.entries(schemas[schema]!).map(([name, { kind }]) => [name, kind === 'float32' ? 'float' : kind === 'int64' ? 'int' : 'bytes']))
+
+/** A contender as the suite talks to it: each in a process of its own. */
+interface Entrant {
+  readonly name: string
+  readonly program: Program
 }
 
-type Example = Awaited<ReturnType<typeof compileProtobufjs>>
+/** A file, how it is read, and by whom. */
+interface ReadCase {
+  readonly name: string
+  readonly file: string
+  readonly schema: string
+  /** Records of a TensorFlow batch. */
+  readonly batch: number
+  readonly ours: Entrant
+  readonly peers: readonly Entrant[]
+}
 
-const ourDigest = async (file: string, schema: Schema): Promise<Digest> => {
-  let rows = 0
-  const sums: Record<string, number | bigint> = {}
-  for await (const batch of readTfRecords(file, { schema })) {
-    rows += batch.numRows
-    for (const [name, column] of Object.entries(batch.columns as ColumnMap)) {
-      if (column.field.kind === 'float32') sums[name] = (column as FixedColumn<unknown, Float32Array>).values.reduce((sum, value) => sum + value, (sums[name] as number | undefined) ?? 0)
-      else if (column.field.kind === 'int64') sums[name] = (column as FixedColumn<unknown, BigInt64Array>).values.reduce((sum, value) => sum + value, (sums[name] as bigint | undefined) ?? 0n)
-      else sums[name] = ((sums[name] as number | undefined) ?? 0) + (column as BytesColumn).offsets[column.length]!
+class TfRecordSuite {
+  constructor(
+    private readonly context: SuiteContext,
+    private readonly module: string,
+    private readonly folder: string,
+  ) {}
+
+  /** Reads a file to typed columns, each contender with both checksums checked. */
+  async read({ name, file, schema, batch, ours, peers }: ReadCase): Promise<BenchRow[]> {
+    const command = { file, schema, module: this.module, out: '', batch, features: featureKinds(schema) }
+    // The rows that we see: what the peers see is compared with it before anything counts.
+    const due = await ours.program.ask<Digest>({ ...command, do: 'check' })
+    const sized = { ...command, rows: due.rows } satisfies Omit<ContenderCommand, 'do'> & object
+    for (const peer of peers) requireAgreement(name, due, peer.name, await peer.program.ask<Digest>({ ...sized, do: 'check' }))
+    const contenders = [ours, ...peers].map((entrant): Contender => ({ name: entrant.name, run: () => entrant.program.ask<Cost>({ ...sized, do: 'read' }) }))
+    const costs = await measure(contenders, this.context)
+    const { size: bytes } = await stat(file)
+    return peers.map((peer) =>
+      throughputRow({ suite: 'tfrecord', case: name, peerName: peer.name }, { bytes, costs: costs.get(ours.name)! }, { bytes, costs: costs.get(peer.name)! }),
+    )
+  }
+
+  /** Writes the tabular columns from memory to one file. */
+  async write(name: string, file: string, ours: Entrant, peers: readonly Entrant[]): Promise<BenchRow[]> {
+    const outs = new Map([ours, ...peers].map((entrant, i) => [entrant.name, join(this.folder, `written-${i}`)]))
+    const written = (entrant: Entrant): string => (entrant === ours ? `${outs.get(entrant.name)!}-00000-of-00001` : outs.get(entrant.name)!)
+    const command = (entrant: Entrant): object =>
+      // Python's messages are slow to make: a tenth of the rows is enough, and is compared by bytes a second.
+      ({ do: 'write', file, schema: 'tabular', features: featureKinds('tabular'), module: this.module, batch: 1024, batches: 20, out: outs.get(entrant.name)! })
+    const contenders = [ours, ...peers].map((entrant): Contender => ({ name: entrant.name, run: () => entrant.program.ask<Cost>(command(entrant)) }))
+    const costs = await measure(contenders, this.context)
+    const check = (of: string): Promise<Digest> => ours.program.ask<Digest>({ do: 'check', file: of, schema: 'tabular' })
+    const due = await check(file)
+    requireAgreement(name, due, 'our own output', await check(written(ours)))
+    const rows: BenchRow[] = []
+    const { size } = await stat(written(ours))
+    for (const peer of peers) {
+      const { size: bytes } = await stat(written(peer))
+      if (peer.name === PROTOBUFJS) requireAgreement(name, due, peer.name, await check(written(peer)))
+      rows.push(
+        throughputRow(
+          { suite: 'tfrecord', case: name, peerName: peer.name === TENSORFLOW ? 'tf.io.TFRecordWriter' : peer.name },
+          { bytes: size, costs: costs.get(ours.name)! },
+          { bytes, costs: costs.get(peer.name)! },
+        ),
+      )
     }
+    return rows
   }
-  return { rows, sums }
-}
-
-const protobufjsDigest = ({ rows, columns }: { readonly rows: number; readonly columns: PeerColumns }): Digest => ({
-  rows,
-  sums: Object.fromEntries(
-    Object.entries(columns).map(([name, column]) => [
-      name,
-      column instanceof Float32Array ? column.reduce((sum, value) => sum + value, 0)
-      : column instanceof BigInt64Array ? column.reduce((sum, value) => sum + value, 0n)
-      : column.reduce((sum, value) => sum + value.length, 0),
-    ]),
-  ),
-})
-
-const tensorflowDigest = async (peer: PythonPeer, command: object): Promise<Digest> => {
-  const { rows, sums } = await peer.ask<{ rows: number; sums: Record<string, number | string> }>({ do: 'check', ...command })
-  return { rows, sums: Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, typeof sum === 'string' ? BigInt(sum) : sum])) }
-}
-
-/** Float sums depend on their order in the last digits; all else must be equal. */
-const agree = (a: number | bigint | undefined, b: number | bigint | undefined): boolean => {
-  if (typeof a === 'number' && typeof b === 'number') return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a))
-  return a !== undefined && b !== undefined && BigInt(a) === BigInt(b)
-}
-
-const requireAgreement = (name: string, ours: Digest, peerName: string, peer: Digest): void => {
-  const wrong = Object.keys(ours.sums).filter((column) => !agree(ours.sums[column], peer.sums[column]))
-  if (ours.rows !== peer.rows) throw new Error(`${name}: we see ${ours.rows} rows, ${peerName} ${peer.rows}`)
-  if (wrong.length > 0) throw new Error(`${name}: we and ${peerName} disagree on ${wrong.map((column) => `${column} (${ours.sums[column]}, ${peer.sums[column]})`).join(', ')}`)
-}
-
-const featureKinds = (schema: Schema): { [name: string]: string } =>
-  Object.fromEntries(Object.entries(schema).map(([name, { kind }]) => [name, kind === 'float32' ? 'float' : kind === 'int64' ? 'int' : 'bytes']))
-
-interface Peers {
-  readonly example: Example
-  readonly tensorflow: PythonPeer | undefined
-}
-
-const throughput = (name: string, bytes: number, seconds: ReadonlyMap<string, number>): BenchRow[] => {
-  const rate = (contender: string): number => bytes / 1e6 / seconds.get(contender)!
-  return [...seconds.keys()]
-    .filter((contender) => contender !== 'ours')
-    .map((peerName) => benchRow({ suite: 'tfrecord', case: name, metric: 'throughput', unit: 'MB/s', ours: rate('ours'), peer: rate(peerName), peerName }, 'more'))
-}
-
-/** Reads a file to typed columns, each contender with both checksums checked. */
-const readCase = async (name: string, { file, bytes }: DataFile, schema: Schema, { example, tensorflow }: Peers, batch: number): Promise<BenchRow[]> => {
-  const ours = await ourDigest(file, schema)
-  requireAgreement(name, ours, PROTOBUFJS, protobufjsDigest(await readWithProtobufjs(example, file, schema, ours.rows)))
-  const contenders: Contender[] = [
-    {
-      name: 'ours',
-      run: () => timed(async () => {
-        let rows = 0
-        for await (const read of readTfRecords(file, { schema })) rows += read.numRows
-        if (rows !== ours.rows) throw new Error(`${name}: read ${rows} rows of ${ours.rows}`)
-      }),
-    },
-    { name: PROTOBUFJS, run: () => timed(() => readWithProtobufjs(example, file, schema, ours.rows)) },
-  ]
-  if (tensorflow !== undefined) {
-    const command = { file, features: featureKinds(schema), batch }
-    requireAgreement(name, ours, TENSORFLOW, await tensorflowDigest(tensorflow, command))
-    contenders.unshift({ name: TENSORFLOW, run: async () => (await tensorflow.ask<{ seconds: number }>({ do: 'read', ...command })).seconds })
-  }
-  return throughput(name, bytes, await measure(contenders))
-}
-
-/** Writes the tabular columns from memory to one file. */
-const writeCase = async (name: string, data: Awaited<ReturnType<typeof makeData>>, { example, tensorflow }: Peers, folder: string): Promise<BenchRow[]> => {
-  const stream = fromBatches(tabular, data.batches)
-  const prefix = join(folder, 'ours')
-  const peerFile = join(folder, 'protobufjs')
-  const ours = { name: 'ours', run: () => timed(() => run(pipe(stream, writeTfRecords(prefix, { ifExists: 'replace' })))) }
-  const protobufjs = { name: PROTOBUFJS, run: () => timed(() => writeWithProtobufjs(example, data.batches, peerFile)) }
-  await ours.run()
-  await protobufjs.run()
-  const due = await ourDigest(data.tabular.file, tabular)
-  requireAgreement(name, due, 'our own output', await ourDigest(`${prefix}-00000-of-00001`, tabular))
-  requireAgreement(name, due, PROTOBUFJS, await ourDigest(peerFile, tabular))
-  const rows = throughput(name, data.tabular.bytes, await measure([ours, protobufjs]))
-  if (tensorflow === undefined) return rows
-  // Python's messages are slow to make: a tenth of the rows is enough, and is compared by bytes a second.
-  const command = { do: 'write', file: data.tabular.file, features: featureKinds(tabular), batch: 1024, batches: 20, out: join(folder, 'tensorflow') }
-  const wrote = await tensorflow.ask<{ seconds: number; bytes: number }>(command)
-  return [
-    ...rows,
-    benchRow({ suite: 'tfrecord', case: name, metric: 'throughput', unit: 'MB/s', ours: rows[0]!.ours, peer: wrote.bytes / 1e6 / wrote.seconds, peerName: 'tf.io.TFRecordWriter' }, 'more'),
-  ]
 }
 
 /** TFRecords of tf.train.Example: 200,000 records of 13 features, the same with the features in another order each time, images. */
-export const tfrecordSuite = async ({ scale, say }: SuiteContext): Promise<readonly BenchRow[]> => {
+export const tfrecordSuite = async (context: SuiteContext): Promise<readonly BenchRow[]> => {
+  const { scale, say } = context
   const data = await makeData(resolve('bench/data'), scale)
-  const folder = resolve('out/bench/tfrecord')
+  const folder = resolve(`out/bench/tfrecord-${process.pid}`)
   await mkdir(folder, { recursive: true })
-  const example = await compileProtobufjs(resolve('packages/export/src/proto/example.proto'), folder)
-  const started = startPythonPeer(resolve('bench/peers/tf_data.py'), 'tensorflow')
-  const tensorflow = 'lacks' in started ? undefined : started
+  const programs: Program[] = []
+  const opened = (name: string, program: Program): Entrant => {
+    programs.push(program)
+    return { name, program }
+  }
   try {
-    say('lacks' in started ? `without ${TENSORFLOW}: ${started.lacks}` : `TensorFlow ${(await started.ask<{ version: string }>({ do: 'version' })).version}, one thread, batches of 1024 (images: 32)`)
-    const peers = { example, tensorflow }
-    return [
-      ...(await readCase('read tabular', data.tabular, tabular, peers, 1024)),
-      ...(await readCase('read shuffled', data.shuffled, tabular, peers, 1024)),
-      ...(await readCase('read images', data.images, images, peers, 32)),
-      ...(await writeCase('write tabular', data, peers, folder)),
+    const module = await compileProtobufjs(resolve('packages/export/src/proto/example.proto'), folder)
+    const python = context.python ? startPython(resolve('bench/peers/tf_data.py'), 'tensorflow') : { lacks: 'left out' }
+    const tensorflow = 'lacks' in python ? undefined : opened(TENSORFLOW, python)
+    say('lacks' in python ? `without ${TENSORFLOW}: ${python.lacks}` : `TensorFlow ${(await python.ask<{ version: string }>({ do: 'version' })).version}, one thread, batches of 1024 (images: 32)`)
+    const ours = opened('Millrace', startContender('ours'))
+    const protobufjs = opened(PROTOBUFJS, startContender('protobufjs'))
+    const all = [...(tensorflow === undefined ? [] : [tensorflow]), protobufjs]
+    const suite = new TfRecordSuite(context, module, folder)
+    const rows = [
+      ...(await suite.read({ name: 'read tabular', file: data.tabular, schema: 'tabular', batch: 1024, ours, peers: all })),
+      ...(await suite.read({ name: 'read shuffled', file: data.shuffled, schema: 'tabular', batch: 1024, ours, peers: all })),
+      ...(await suite.read({ name: 'read images', file: data.images, schema: 'images', batch: 32, ours, peers: all })),
+      ...(await suite.write('write tabular', data.tabular, ours, all)),
     ]
+    const plain = opened('Millrace', startContender('ours', { native: false }))
+    const plainPeer = opened(`${PROTOBUFJS}, slicing-by-8`, startContender('protobufjs', { native: false }))
+    return [...rows, ...(await suite.read({ name: 'read images without native code', file: data.images, schema: 'images', batch: 32, ours: plain, peers: [plainPeer] }))]
   } finally {
-    tensorflow?.close()
+    for (const program of programs) program.close()
     await rm(folder, { recursive: true, force: true })
   }
 }

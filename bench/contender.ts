@@ -1,0 +1,88 @@
+import { pipe, run, fromBatches, type Batch, type BytesColumn, type ColumnMap, type FixedColumn } from '@millrace/core'
+import { readTfRecords, writeTfRecords } from '@millrace/formats'
+import { Digester, type Digest } from './harness/digest.js'
+import { timed, type Cost } from './harness/measure.js'
+import { serve } from './harness/program.js'
+import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
+import { fastestCrc } from './peers/tfrecord-frames.js'
+import { schemas, tabular, type Tabular } from './suites/tfrecord-schemas.js'
+
+/** What the tfrecord suite asks of a contender. `rows` and `module` matter to protobufjs only. */
+export interface ContenderCommand {
+  readonly do: 'check' | 'read' | 'write'
+  readonly file: string
+  readonly schema: string
+  /** Rows of the file. */
+  readonly rows: number
+  /** The compiled messages. */
+  readonly module: string
+  /** Where `write` writes to. */
+  readonly out: string
+}
+
+interface TfRecordContender {
+  check(command: ContenderCommand): Promise<Digest>
+  read(command: ContenderCommand): Promise<Cost>
+  write(command: ContenderCommand): Promise<Cost>
+}
+
+/** The tabular rows in memory, as both contenders write them. */
+const loadBatches = (() => {
+  let loaded: Promise<Batch<Tabular>[]> | undefined
+  return (file: string): Promise<Batch<Tabular>[]> =>
+    (loaded ??= (async () => {
+      const batches: Batch<Tabular>[] = []
+      for await (const batch of readTfRecords(file, { schema: tabular })) batches.push(batch)
+      return batches
+    })())
+})()
+
+const ours: TfRecordContender = {
+  check: async ({ file, schema }) => {
+    const digester = new Digester()
+    for await (const batch of readTfRecords(file, { schema: schemas[schema]! })) {
+      digester.rows += batch.numRows
+      for (const [name, column] of Object.entries(batch.columns as ColumnMap)) {
+        if (column.field.kind === 'utf8' || column.field.kind === 'binary') {
+          const { bytes, offsets, length } = column as BytesColumn
+          digester.addStrings(name, bytes.subarray(offsets[0], offsets[length]), Int32Array.from({ length }, (_, row) => offsets[row + 1]! - offsets[row]!))
+        } else digester.add(name, (column as FixedColumn).values)
+      }
+    }
+    return digester.digest()
+  },
+  read: ({ file, schema, rows }) =>
+    timed(async () => {
+      let seen = 0
+      for await (const batch of readTfRecords(file, { schema: schemas[schema]! })) seen += batch.numRows
+      if (seen !== rows) throw new Error(`read ${seen} rows of ${rows}`)
+    }),
+  write: async ({ file, out }) => {
+    const stream = fromBatches(tabular, await loadBatches(file))
+    return timed(() => run(pipe(stream, writeTfRecords(out, { ifExists: 'replace' }))))
+  },
+}
+
+const protobufjs: TfRecordContender = {
+  check: async ({ module, file, schema, rows: due }) => {
+    const { rows, columns } = await readWithProtobufjs(await loadProtobufjs(module), await fastestCrc(), file, schemas[schema]!, due)
+    const digester = new Digester()
+    digester.rows = rows
+    for (const [name, column] of Object.entries(columns)) {
+      if (Array.isArray(column)) digester.addStrings(name, Buffer.concat(column), Int32Array.from(column, (value) => value.length))
+      else digester.add(name, column)
+    }
+    return digester.digest()
+  },
+  read: async ({ module, file, schema, rows }) => {
+    const [example, crc] = [await loadProtobufjs(module), await fastestCrc()]
+    return timed(() => readWithProtobufjs(example, crc, file, schemas[schema]!, rows))
+  },
+  write: async ({ module, file, out }) => {
+    const [example, crc, batches] = [await loadProtobufjs(module), await fastestCrc(), await loadBatches(file)]
+    return timed(() => writeWithProtobufjs(example, crc, batches, out))
+  },
+}
+
+const contenders: { readonly [name: string]: TfRecordContender } = { ours, protobufjs }
+await serve({ ...contenders[process.argv[2] ?? '']! })
