@@ -51,8 +51,17 @@ describe('helpers', () => {
 
   it('loadPeer names the install command', async () => {
     expect(await loadPeer('node:path', 'this', () => import('node:path'))).toHaveProperty('join')
-    await expect(loadPeer('some-peer', 'This test', () => Promise.reject(new Error('Cannot find module')))).rejects.toMatchObject({
-      _tag: 'MissingPeer', message: 'This test needs the package some-peer, which could not be loaded. Install it: npm install some-peer',
+    const missing: string = 'some-peer'
+    await expect(loadPeer('some-peer', 'This test', () => import(missing))).rejects.toMatchObject({
+      _tag: 'MissingPeer', code: 'MISSING_PEER', message: 'This test needs the package some-peer, which is not installed. Install it: npm install some-peer',
     })
+  })
+
+  it('loadPeer tells a package that does not load from one that is not there', async () => {
+    await expect(loadPeer('some-peer', 'This test', () => Promise.reject(new Error('The addon is not built.\nMore.')))).rejects.toMatchObject({
+      _tag: 'MissingPeer', code: 'BROKEN_PEER', message: expect.stringContaining('some-peer, which is installed but does not load: The addon is not built. ') as string,
+    })
+    const others = Object.assign(new Error("Cannot find package 'its-own-dependency'"), { code: 'ERR_MODULE_NOT_FOUND' })
+    await expect(loadPeer('some-peer', 'This test', () => Promise.reject(others))).rejects.toMatchObject({ code: 'BROKEN_PEER' })
   })
 })

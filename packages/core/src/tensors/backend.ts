@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { dirname, sep } from 'node:path'
-import { failure, loadPeer } from '../errors/index.js'
+import { failure, fromUnknown, loadPeer } from '../errors/index.js'
 import { job, type Job } from '../job/index.js'
 import { loadTensorFlow, type TensorFlow } from './tensorflow.js'
 import { registerWasmKernels } from './wasm-kernels/index.js'
@@ -11,7 +11,7 @@ export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu'
 /** Which backend was taken, and why. */
 export interface BackendReport {
   readonly backend: BackendName
-  /** For people: `WebAssembly (@tensorflow/tfjs-backend-wasm 4.22.0, SIMD, 1 thread)`. */
+  /** For people: `WebAssembly (@tensorflow/tfjs-backend-wasm 4.22.0, SIMD, 1 thread)`, `TensorFlow 2.9.1 (@tensorflow/tfjs-node 4.22.0)`. */
   readonly description: string
   /** Version of the package that computes. */
   readonly version: string
@@ -49,10 +49,9 @@ export const chooseBackend = (options: { readonly prefer?: BackendName | undefin
   })
 
 const reasonOf = (thrown: unknown): string => {
-  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
-  const code = (cause as { readonly code?: unknown }).code
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return 'not installed'
-  return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!
+  const error = fromUnknown(thrown)
+  if (error.code === 'MISSING_PEER') return 'not installed'
+  return error.problem.split('\n')[0]!
 }
 
 const use = async (tf: TensorFlow, backend: string): Promise<void> => {
@@ -60,13 +59,36 @@ const use = async (tf: TensorFlow, backend: string): Promise<void> => {
   await tf.ready()
 }
 
+/** What is used of `tfjs-node`. */
+interface NativePackage {
+  readonly version_core?: string
+  readonly version?: { readonly 'tfjs-node'?: string }
+}
+interface NativeBackend {
+  readonly binding?: { readonly TF_Version?: string }
+  /** Whether libtensorflow found a GPU. */
+  readonly isUsingGpuDevice?: boolean
+}
+
 const native = (name: '@tensorflow/tfjs-node' | '@tensorflow/tfjs-node-gpu') => async (tf: TensorFlow): Promise<Taken> => {
   // By a variable, since the package need not be there when this file is compiled or bundled.
   const specifier: string = name
-  const module = await loadPeer(name, 'chooseBackend', () => import(/* @vite-ignore */ specifier) as Promise<{ readonly version?: { readonly 'tfjs-node'?: string } }>)
+  const module = await loadPeer(name, 'chooseBackend', () => import(/* @vite-ignore */ specifier) as Promise<NativePackage>)
+  const backend = tf.findBackend('tensorflow') as NativeBackend | null
+  if (backend === null) {
+    throw failure({
+      tag: 'Engine',
+      code: 'BACKEND_FAILED',
+      problem: `it computes for a TensorFlow.js of its own (${module.version_core ?? 'of unknown version'}), not for the one that this program uses (${tf.version_core})`,
+      remedy: 'Install both in the same version.',
+    })
+  }
   await use(tf, 'tensorflow')
+  // tfjs-node loads on Node 23 and later, and then lacks functions of Node that its ops call.
+  tf.tidy(() => tf.sum(tf.relu(tf.tensor1d([1, 2]))).dataSync())
   const version = module.version?.['tfjs-node'] ?? tf.version_core
-  return { version, description: `libtensorflow (${name} ${version})`, addedKernels: [] }
+  const devices = backend.isUsingGpuDevice === true ? ', GPU' : name.endsWith('-gpu') ? ', no GPU found' : ''
+  return { version, description: `TensorFlow ${backend.binding?.TF_Version ?? ''} (${name} ${version}${devices})`, addedKernels: [] }
 }
 
 const wasm = async (tf: TensorFlow): Promise<Taken> => {
