@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { features, field, fromRows, hourOfDay, oneHot, run, standardize, vocabulary } from '@millrace/core'
-import { describeModel, exportFrozenGraph, exportSavedModel, loadFrozenGraph, loadSavedModel, readCheckpoint } from '@millrace/export'
+import { features, field, fixedColumn, fromRows, hourOfDay, oneHot, registerFeatureKind, run, standardize, vocabulary, type Column, type Feature } from '@millrace/core'
+import { describeModel, exportFrozenGraph, exportSavedModel, loadFrozenGraph, loadSavedModel, lower, readCheckpoint, readModel, readSavedModel, registerFeatureLowering } from '@millrace/export'
 
 const flight = { origin: field.utf8(), date: field.timestamp(), distance: field.float32() }
 const flights = fromRows(flight, [
@@ -93,6 +93,83 @@ describe('exports', () => {
     expect(report.notes).toEqual(['no signature serving_examples: the shape of the input "words_input" is not known before it runs'])
     expect(report.signatures['serving_default']?.outputs).toMatchObject({ [words.layers[1]!.name]: { shape: [null, null, 3] } })
     await expect(run(exportSavedModel(words, join(folder, 'none'), { signatures: ['serving_examples'] }))).rejects.toThrow(/there can be no signature serving_examples/)
+  })
+
+  test('a kind of feature of the user needs a lowering, and is then exported', async () => {
+    registerFeatureKind({
+      kind: 'inVocabulary',
+      takes: ['utf8'],
+      describe: () => ({ output: field.int32() }),
+      compile: ({ params }) => (column: Column) => fixedColumn(field.int32(), Int32Array.from(column.toArray(), (text) => (params as string[]).indexOf(text as string))),
+    })
+    const inVocabulary = (tokens: readonly string[]): Feature => ({ kind: 'inVocabulary', from: 'origin', role: 'input', params: tokens, inner: undefined })
+    const inputs = await run(features({ rank: inVocabulary(['SFO', 'ÿ']), again: inVocabulary(['JFK']) }).fit(flights as never))
+    const ports = ['rank', 'again'].map((name) => tf.input({ name, shape: [1], dtype: 'int32' }))
+    const through = tf.model({ inputs: ports, outputs: ports.map((port) => tf.layers.activation({ activation: 'linear', name: `${port.name}_out` }).apply(port) as tf.SymbolicTensor) })
+    await expect(run(exportSavedModel(through, join(folder, 'own'), { inputs }))).rejects.toMatchObject({ code: 'LOWER_UNSUPPORTED_FEATURE', message: expect.stringContaining('registerFeatureLowering()') as string })
+    const lowering = { lower: ({ feature, rank }: { feature: { params: unknown }; rank: (tokens: readonly string[], texts: never) => never }, raw: never) => rank(feature.params as string[], raw) }
+    registerFeatureLowering('inVocabulary', lowering as never)
+    expect(() => registerFeatureLowering('inVocabulary', lowering as never)).toThrow(/inVocabulary have a lowering already/)
+    expect(() => registerFeatureLowering('vocabulary', lowering as never)).toThrow(/have a lowering already/)
+    const report = await run(exportSavedModel(through, join(folder, 'own'), { inputs }))
+    expect(report.vocabularies).toEqual({ rank: 2, again: 1 })
+    const answer = await run((await run(loadSavedModel(report.url, { runtime: 'javascript' }))).predict({ origin: ['ÿ', 'SFO', 'JFK', ''] }))
+    expect([answer['rank_out'], answer['again_out']].map((output) => Array.from(output!.values as Int32Array))).toEqual([[1, 0, -1, -1], [-1, -1, 0, -1]])
+  })
+
+  test('lowering and exporting leave the model as it was and give the same bytes each time', async () => {
+    const before = JSON.stringify([model.toJSON(), model.getWeights().map((weight) => Array.from(weight.dataSync()))])
+    const tensors = tf.memory().numTensors
+    const bytes = async (mode: 'serving' | 'training') => Buffer.from(lower(await readModel(model), { mode, variables: 'variables', examples: true, seed: 7 }).graph.encode())
+    expect(await bytes('serving')).toEqual(await bytes('serving'))
+    expect(await bytes('training')).toEqual(await bytes('training'))
+    const files = ['saved_model.pb', 'variables/variables.index', 'variables/variables.data-00000-of-00001']
+    const exported = async (name: string): Promise<readonly Buffer[]> => {
+      const { url } = await run(exportSavedModel(model, join(folder, name)))
+      return Promise.all(files.map((file) => readFile(join(url, file))))
+    }
+    expect(await exported('same-1')).toEqual(await exported('same-2'))
+    expect(tf.memory().numTensors).toBe(tensors)
+    expect(JSON.stringify([model.toJSON(), model.getWeights().map((weight) => Array.from(weight.dataSync()))])).toBe(before)
+  })
+
+  test('several exports under one name at once: one is there, whole', async () => {
+    const all = await Promise.allSettled(Array.from({ length: 4 }, () => run(exportSavedModel(model, join(folder, 'at-once')))))
+    expect(all.map((one) => (one.status === 'fulfilled' ? 'written' : (one.reason as { code: string }).code)).sort()).toEqual(['OUTPUT_EXISTS', 'OUTPUT_EXISTS', 'OUTPUT_EXISTS', 'written'])
+    await Promise.all(Array.from({ length: 4 }, () => run(exportSavedModel(model, join(folder, 'at-once'), { ifExists: 'replace' }))))
+    expect((await readdir(folder)).filter((name) => name.includes('at-once'))).toEqual(['at-once'])
+    await run(loadSavedModel(join(folder, 'at-once'), { runtime: 'javascript' }))
+  })
+
+  test('layers of one name in models within the model, a layer called twice, an output that is an input', async () => {
+    const inner = ['first', 'second'].map((name) => tf.sequential({ name, layers: [tf.layers.dense({ units: 2, inputShape: [2], name: 'same', biasInitializer: 'randomNormal' })] }))
+    const x = tf.input({ shape: [2], name: 'x' })
+    const shared = tf.layers.dense({ units: 2, name: 'shared' })
+    const y = inner[1]!.apply(inner[0]!.apply(x)) as tf.SymbolicTensor
+    const nested = tf.model({ inputs: x, outputs: [x, y, shared.apply(x) as tf.SymbolicTensor, shared.apply(y) as tf.SymbolicTensor] })
+    const report = await run(exportSavedModel(nested, join(folder, 'nested')))
+    expect(Object.keys(report.signatures['serving_default']!.outputs)).toEqual(['x', 'second', 'shared', 'shared_1'])
+    expect([...(await run(readCheckpoint(join(report.url, 'variables', 'variables')))).keys()].sort()).toEqual(['same/bias', 'same/bias_1', 'same/kernel', 'same/kernel_1', 'shared/bias', 'shared/kernel'])
+    const answer = await run((await run(loadSavedModel(report.url, { runtime: 'javascript' }))).predict({ x: [[1, -2], [3, 4]] }))
+    const expected = (nested.predict(tf.tensor2d([[1, -2], [3, 4]])) as tf.Tensor[]).map((tensor) => Array.from(tensor.dataSync()))
+    Object.values(answer).forEach(({ values }, output) => Array.from(values as Float32Array).forEach((value, at) => expect(value).toBeCloseTo(expected[output]![at]!, 5)))
+  })
+
+  test('the graph of a SavedModel can be looked at, and taken out', async () => {
+    const { url } = await run(exportSavedModel(model, join(folder, 'looked-at')))
+    const { graph, signatures, checkpoint } = await run(readSavedModel(url))
+    expect(graph.nodes.find(({ name }) => name === 'outputs/late')).toEqual({ name: 'outputs/late', op: 'Identity', inputs: ['late/Sigmoid'], device: '' })
+    expect(graph.functions).toEqual([])
+    expect(signatures['serving_default']!.outputs['late']!.tensor).toBe('outputs/late:0')
+    expect(checkpoint!.entries.size).toBe(model.weights.length)
+    const whole = await readFile(join(url, 'saved_model.pb'))
+    expect(whole.includes(Buffer.from(graph.encode()))).toBe(true)
+  })
+
+  test('a model that was disposed of is refused', async () => {
+    const gone = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] })
+    gone.dispose()
+    await expect(run(exportSavedModel(gone, join(folder, 'gone')))).rejects.toMatchObject({ _tag: 'Model', code: 'MODEL_VARIABLE' })
   })
 
   test('a model that is not built is refused', () => {

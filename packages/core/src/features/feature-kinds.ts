@@ -20,7 +20,7 @@ const kinds = new Map<string, FeatureKind>(
 
 /**
  * Adds a kind of feature to the table, so that `features({...})` fits, applies and restores features of that kind. Exporting
- * them takes a lowering of the same name in `@millrace/export`.
+ * models that take them needs a lowering too: `registerFeatureLowering` of `@millrace/export`.
  *
  * @throws `Usage` when the name is taken
  */

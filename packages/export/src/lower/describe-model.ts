@@ -1,5 +1,5 @@
 import { failure } from '@millrace/core'
-import { dtypes, type DType, type Shape, type TensorValue } from '../graph/index.js'
+import { dtypes, type DType, type Shape, type TensorData, type TensorValue } from '../graph/index.js'
 import type { LayerLike, ModelLike, SymbolicTensorLike, WeightLike } from './model-like.js'
 
 /** A model as plain data: its layers, their configuration, and how they are called. */
@@ -170,7 +170,7 @@ export const describeModel = (model: ModelLike): ModelDescription => {
 /**
  * A model with the values that its variables have now.
  *
- * @throws as {@link describeModel}
+ * @throws as {@link describeModel}; `Model` when the model was disposed of
  */
 export const readModel = async (model: ModelLike): Promise<ModelDescription> => {
   describeModel(model)
@@ -180,11 +180,18 @@ export const readModel = async (model: ModelLike): Promise<ModelDescription> => 
       ...layer,
       weights: await Promise.all(
         layer.weights.map(async (weight, at) => {
-          const data = await (weights[index]?.[at] as WeightLike).read().data()
-          return { ...weight, value: { dtype: weight.dtype, shape: weight.shape, data } }
+          return { ...weight, value: { dtype: weight.dtype, shape: weight.shape, data: await readValue(weights[index]?.[at] as WeightLike) } }
         }),
       ),
     })),
   )
   return { ...description, layers }
+}
+
+const readValue = async (weight: WeightLike): Promise<TensorData> => {
+  try {
+    return await weight.read().data()
+  } catch (cause) {
+    throw failure({ tag: 'Model', code: 'MODEL_VARIABLE', problem: `the variable ${weight.originalName} cannot be read`, remedy: 'Export the model before it is disposed of.', cause })
+  }
 }

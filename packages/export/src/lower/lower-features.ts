@@ -2,7 +2,7 @@ import { failure, type FittedFeature } from '@millrace/core'
 import { describeShape, toNodeName, type Graph, type Tensor } from '../graph/index.js'
 import type { ModelPort } from './describe-model.js'
 import { cast } from './features/feature-context.js'
-import { featureLowerings } from './features/index.js'
+import { featureLowering, loweredKinds } from './features/index.js'
 import { TableStore, type LoweredTable, type VocabularyMode } from './tables.js'
 
 /** What lowering takes of fitted features: the features that `fit` gives, or any other with their form. */
@@ -54,17 +54,18 @@ export class FeatureSetLowering {
   }
 
   #apply(feature: FittedFeature, raw: Tensor): Tensor {
-    const lowering = Object.hasOwn(featureLowerings, feature.kind) ? featureLowerings[feature.kind] : undefined
+    const lowering = featureLowering(feature.kind)
     if (lowering === undefined) {
       throw failure({
         tag: 'Model',
         code: 'LOWER_UNSUPPORTED_FEATURE',
         problem: `feature "${feature.name}" is of kind ${feature.kind}, which cannot be exported`,
-        remedy: `Kinds that can be: ${Object.keys(featureLowerings).join(', ')}.`,
+        remedy: `Kinds that can be: ${loweredKinds().join(', ')}. Others are added by registerFeatureLowering().`,
       })
     }
     const inner = (value: Tensor): Tensor => this.#apply(feature.inner as FittedFeature, value)
-    return lowering.lower({ graph: this.#graph, feature, tables: this.#tables, inner }, raw)
+    const rank = (tokens: readonly string[], texts: Tensor): Tensor => this.#tables.find(feature.name, tokens, texts)
+    return lowering.lower({ graph: this.#graph, feature, rank, inner }, raw)
   }
 }
 

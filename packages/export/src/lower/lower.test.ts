@@ -30,6 +30,8 @@ const serving: LowerOptions = { mode: 'serving', variables: 'variables' }
 const feature = (name: string, kind: string, more: Partial<FittedFeature> = {}): FittedFeature => ({
   kind, name, from: name, role: 'input', params: {}, state: null, input: field.float32(), output: field.float32(), cardinality: undefined, inner: undefined, ...more,
 })
+const vocabulary = (name: string, tokens: string[], from = name) =>
+  feature(name, 'vocabulary', { from, input: field.utf8(), output: field.int32(), params: { oovBuckets: 1, maskToken: null }, state: { tokens } })
 const features = (...list: FittedFeature[]) => ({ features: Object.fromEntries(list.map((one) => [one.name, one])) })
 const ops = (options: LowerOptions, model: ModelDescription): string[] => lower(model, options).graph.nodes.map(({ op }) => op)
 
@@ -59,6 +61,10 @@ describe('one lowering for every destination', () => {
       'dense/kernel': '/job:ps/task:0', 'dense/kernel/Read/ReadVariableOp': '/job:ps/task:0', 'dense/bias/Read/ReadVariableOp': '/job:ps/task:1',
       'dense/MatMul': '/job:worker/task:3', 'dense/Relu': '/job:worker/task:3',
     })
+    const inputs = features(feature('x', 'oneHot', { input: field.utf8(), state: { depth: 3 }, inner: vocabulary('x', ['a', 'b']) }))
+    const featured = lower(chain([dense()]), { ...serving, inputs, examples: true, device: '/job:worker/task:3' })
+    expect(featured.graph.nodes.length).toBeGreaterThan(20)
+    expect(featured.graph.nodes.filter(({ device }) => device !== '/job:worker/task:3')).toEqual([])
   })
 
   test('a graph of variables needs no values; one of constants does', () => {
@@ -109,9 +115,6 @@ describe('what cannot be lowered', () => {
 
 describe('features', () => {
   const one = chain([{ ...dense(), weights: [weight('dense/kernel', [1, 2])] }], { name: 'city', shape: [null, 1] })
-  const vocabulary = (name: string, tokens: string[], from = name) =>
-    feature(name, 'vocabulary', { from, input: field.utf8(), output: field.int32(), params: { oovBuckets: 1, maskToken: null }, state: { tokens } })
-
   test('raw columns come in once, in the form of tf.train.Example', () => {
     const model: ModelDescription = {
       ...one,

@@ -14,7 +14,7 @@ export interface LowerOptions {
   readonly mode: LowerMode
   /** `constants` needs the values of the variables: see `readModel`. */
   readonly variables: VariableMode
-  /** Device of everything but placed variables. Default: TensorFlow chooses. */
+  /** Device of everything but variables that were placed elsewhere. Default: TensorFlow chooses. */
   readonly device?: string | undefined
   /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined
@@ -58,6 +58,10 @@ export interface Lowered {
  */
 export const lower = (model: ModelDescription, options: LowerOptions): Lowered => {
   const graph = new Graph()
+  return graph.withDevice(options.device ?? '', () => lowerInto(graph, model, options))
+}
+
+const lowerInto = (graph: Graph, model: ModelDescription, options: LowerOptions): Lowered => {
   const layers = new ModelLowering(graph, model, options)
   const vocabularies = options.vocabularies ?? (options.variables === 'constants' ? 'constants' : 'assets')
   const features = new FeatureSetLowering(graph, vocabularies)

@@ -1,6 +1,6 @@
 import { failure, type Field, type FittedFeature } from '@millrace/core'
 import type { DType, Shape } from '../graph/index.js'
-import { featureLowerings } from './features/index.js'
+import { featureLowering } from './features/index.js'
 import type { MissingValue } from './features/feature-context.js'
 
 /** A raw column as a graph takes it: one value a row, so its shape is `[batch]`. */
@@ -36,7 +36,7 @@ export const rawDType = (name: string, field: Field): RawColumn['dtype'] => {
 /** The raw value that stands for a null of the feature's column. */
 export const missingValue = (feature: FittedFeature): MissingValue => {
   const { inner } = feature
-  return featureLowerings[feature.kind]?.missing(feature, inner === undefined ? undefined : () => missingValue(inner))
+  return featureLowering(feature.kind)?.missing?.(feature, inner === undefined ? undefined : () => missingValue(inner))
 }
 
 /**

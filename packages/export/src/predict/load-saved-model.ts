@@ -1,5 +1,5 @@
 import { failure, job, type Job } from '@millrace/core'
-import { readSavedModelFolder, type ModelSignature } from '../saved-model/read-saved-model.js'
+import { openSavedModel, type ModelSignature } from '../saved-model/read-saved-model.js'
 import { loadGraph } from './load-graph.js'
 import { loadNative, type NativeChoice } from './native.js'
 import { makePredictor, type Predictor } from './predictor.js'
@@ -37,7 +37,7 @@ const chosen = (all: { readonly [name: string]: ModelSignature }, wanted: readon
  * const { probability } = await run(predictor.predict({ origin: ['SFO'], distance: [337] }))
  */
 export const loadSavedModel = (url: string, options: LoadSavedModelOptions = {}): Job<Predictor> => job(async ({ signal }) => {
-  const contents = await readSavedModelFolder(url, { tags: options.tags }, signal)
+  const contents = await openSavedModel(url, { tags: options.tags }, signal)
   const signatures = chosen(contents.signatures, options.signatures)
   if (Object.keys(signatures).length === 0) {
     throw failure({ tag: 'Model', code: 'NO_SIGNATURES', problem: 'the model has no signature, so there is nothing to ask it', remedy: 'Export it with signatures.', position: { source: url } })
@@ -46,7 +46,7 @@ export const loadSavedModel = (url: string, options: LoadSavedModelOptions = {})
   const native = runtime === 'javascript' ? undefined : await loadNative(contents, signatures, runtime)
   if (native !== undefined) return makePredictor(native, signatures)
   const program = await loadGraph({
-    graph: contents.graph,
+    graph: contents.graphDef,
     signatures,
     keep: [contents.initOp, contents.restoreOp].filter((name) => name !== undefined),
     assets: contents.assets,

@@ -1,5 +1,5 @@
 import { failure, localPath, schemeOf } from '@millrace/core'
-import type { ModelSignature, SavedModelContents } from '../saved-model/read-saved-model.js'
+import type { ModelSignature, OpenedSavedModel } from '../saved-model/read-saved-model.js'
 import type { DType } from '../tensor/dtypes.js'
 import { numbersOf, stringData, stringsOf, type HostTensor } from '../tensor/host-tensor.js'
 import type { Runner } from './predictor.js'
@@ -68,7 +68,7 @@ const fromNative = async (tensor: NativeTensor, dtype: DType): Promise<HostTenso
  *   gives models as int32 (a timestamp would not fit)
  * @throws `MissingPeer` under `native`
  */
-export const loadNative = async (contents: SavedModelContents, signatures: { readonly [name: string]: ModelSignature }, choice: NativeChoice): Promise<Runner | undefined> => {
+export const loadNative = async (contents: OpenedSavedModel, signatures: { readonly [name: string]: ModelSignature }, choice: NativeChoice): Promise<Runner | undefined> => {
   const takesInt64 = Object.values(signatures).some(({ inputs }) => Object.values(inputs).some(({ dtype }) => dtype === 'int64'))
   if (choice === 'auto' && (takesInt64 || schemeOf(contents.url) !== 'file')) return undefined
   const found = await findPackage()

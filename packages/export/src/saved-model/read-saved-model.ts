@@ -32,13 +32,31 @@ export interface ModelAsset {
   readonly tensor: string
 }
 
+/** One node of a model's graph, as written. */
+export interface ModelNode {
+  readonly name: string
+  readonly op: string
+  /** As GraphDef has them: `node`, `node:1`, `^control`. */
+  readonly inputs: readonly string[]
+  readonly device: string
+}
+
+/** A model's graph, as written. */
+export interface ModelGraph {
+  readonly nodes: readonly ModelNode[]
+  /** Names of the functions in its library. */
+  readonly functions: readonly string[]
+  /** The bytes of the GraphDef, for `tf.compat.v1.import_graph_def`. */
+  encode(): Uint8Array
+}
+
 /** What a SavedModel holds, as read; nothing is interpreted yet. */
 export interface SavedModelContents {
   readonly url: string
   readonly tags: readonly string[]
   /** Version of the TensorFlow that wrote it, where it says. */
   readonly tensorflowVersion: string | undefined
-  readonly graph: tensorflow.IGraphDef
+  readonly graph: ModelGraph
   readonly signatures: { readonly [name: string]: ModelSignature }
   readonly assets: readonly ModelAsset[]
   /** Node that initialises tables. */
@@ -134,8 +152,13 @@ const openVariables = async (url: string, signal: AbortSignal | undefined): Prom
   }
 }
 
-/** {@link readSavedModel} as a promise, for other jobs. */
-export const readSavedModelFolder = async (folder: string, options: ReadSavedModelOptions, signal: AbortSignal | undefined): Promise<SavedModelContents> => {
+/** {@link SavedModelContents} with TensorFlow's message of the graph, whose types stay within this package. */
+export interface OpenedSavedModel extends Omit<SavedModelContents, 'graph'> {
+  readonly graphDef: tensorflow.IGraphDef
+}
+
+/** {@link readSavedModel} for other jobs. */
+export const openSavedModel = async (folder: string, options: ReadSavedModelOptions, signal: AbortSignal | undefined): Promise<OpenedSavedModel> => {
   const url = folder.replace(/\/+$/, '')
   const source = `${url}/saved_model.pb`
   const model = decodeModel(await readWhole(source, { limitBytes: MAX_MODEL_BYTES, signal }), source)
@@ -146,7 +169,7 @@ export const readSavedModelFolder = async (folder: string, options: ReadSavedMod
       url,
       tags: meta.metaInfoDef?.tags ?? [],
       tensorflowVersion: meta.metaInfoDef?.tensorflowVersion || undefined,
-      graph: meta.graphDef ?? {},
+      graphDef: meta.graphDef ?? {},
       signatures: Object.fromEntries(signatures.map(([name, { methodName, inputs, outputs }]) => {
         const use = `the signature ${name}`
         return [name, { methodName: methodName ?? '', inputs: tensorsOf(inputs, use), outputs: tensorsOf(outputs, use) }]
@@ -168,4 +191,14 @@ export const readSavedModelFolder = async (folder: string, options: ReadSavedMod
  * @param url - the folder that holds `saved_model.pb`
  * @throws `NotFound`, `Corrupt`, `Model` for a graph that is not there or an asset outside the folder
  */
-export const readSavedModel = (url: string, options: ReadSavedModelOptions = {}): Job<SavedModelContents> => job(({ signal }) => readSavedModelFolder(url, options, signal))
+export const readSavedModel = (url: string, options: ReadSavedModelOptions = {}): Job<SavedModelContents> =>
+  job(async ({ signal }) => {
+    const { graphDef, ...contents } = await openSavedModel(url, options, signal)
+    return { ...contents, graph: modelGraph(graphDef) }
+  })
+
+const modelGraph = (graphDef: tensorflow.IGraphDef): ModelGraph => ({
+  nodes: (graphDef.node ?? []).map(({ name, op, input, device }) => ({ name: name ?? '', op: op ?? '', inputs: input ?? [], device: device ?? '' })),
+  functions: (graphDef.library?.function ?? []).map(({ signature }) => signature?.name ?? ''),
+  encode: () => tensorflow.GraphDef.encode(graphDef as tensorflow.GraphDef.$Properties).finish(),
+})

@@ -1,17 +1,23 @@
 import type { FittedFeature } from '@millrace/core'
 import type { DType, Graph, Tensor } from '../../graph/index.js'
-import type { TableStore } from '../tables.js'
 
 /** What lowering a feature has to work with. */
 export interface FeatureContext {
   readonly graph: Graph
   readonly feature: FittedFeature
-  readonly tables: TableStore
+  /**
+   * Rank of each text in a vocabulary, int64; -1 for those that are not in it. The vocabulary becomes a lookup table of the
+   * graph, with an asset in SavedModels; a feature has one at most.
+   *
+   * @param tokens - at least one, without line breaks
+   * @param texts - string tensor of any shape
+   */
+  rank(tokens: readonly string[], texts: Tensor): Tensor
   /** Lowers the inner feature of one that composes. */
   inner(raw: Tensor): Tensor
 }
 
-/** A raw value that stands for a null. */
+/** A raw value that stands for a null; `undefined` where there is none. */
 export type MissingValue = number | string | undefined
 
 /** How a kind of feature becomes part of a graph. */
@@ -19,15 +25,16 @@ export interface FeatureLowering {
   /**
    * Adds the nodes that make the feature of a raw column.
    *
-   * @param raw - `[batch]`: string, int64 or float32, as {@link rawColumn} says for the column's kind
+   * @param raw - `[batch]`: string for text and bytes, float32 for floats, int64 for all other kinds (dates in days, timestamps in
+   *   their unit)
    * @returns `[batch]`, or `[batch, size]` for a list of fixed size
    */
   readonly lower: (context: FeatureContext, raw: Tensor) => Tensor
   /**
    * The raw value that gives what a null gives, for columns that may be null; `undefined` where there is none, so that a
-   * `tf.train.Example` has to have the value.
+   * `tf.train.Example` has to have the value. Default: none.
    */
-  readonly missing: (feature: FittedFeature, inner?: () => MissingValue) => MissingValue
+  readonly missing?: ((feature: FittedFeature, inner?: () => MissingValue) => MissingValue) | undefined
 }
 
 /** A tensor as another dtype; itself where it is of that dtype already. */

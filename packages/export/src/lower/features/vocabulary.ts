@@ -6,7 +6,7 @@ import { asText, cast, missingText, type FeatureLowering } from './feature-conte
  * table goes to the bucket of its hash, and the mask token to 0.
  */
 export const lowerVocabulary: FeatureLowering = {
-  lower: ({ graph, feature, tables }, raw) => {
+  lower: ({ graph, feature, rank: rankIn }, raw) => {
     const { params, state } = feature as FittedFeature<VocabularyState, VocabularyParams>
     const texts = asText(graph, raw)
     const firstBucket = params.maskToken === null ? 0 : 1
@@ -17,7 +17,7 @@ export const lowerVocabulary: FeatureLowering = {
       unknown = graph.one('SelectV2', [masked, graph.scalar('int64', 0n, 'mask'), unknown])
     }
     if (state.tokens.length === 0) return cast(graph, unknown, 'int32')
-    const rank = tables.find(feature.name, state.tokens, texts)
+    const rank = rankIn(state.tokens, texts)
     const found = graph.one('GreaterEqual', [rank, graph.scalar('int64', 0n)])
     const known = graph.one('AddV2', [rank, graph.scalar('int64', firstBucket + params.oovBuckets, 'first_token')])
     return cast(graph, graph.one('SelectV2', [found, known, unknown]), 'int32')
