@@ -1,6 +1,9 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { isMillraceError, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Stream } from '@millrace/core'
-import type { RejectedRecord } from '@millrace/formats'
+import { quarantine, readQuarantine, type RejectedRecord } from '@millrace/formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MemoryStorage } from './memory-storage.js'
 import { badRows, rows, type ReaderUnderTest, type Record, type schema } from './records.js'
@@ -212,16 +215,57 @@ export const conformance = (reader: ReaderUnderTest): void => {
     test('hands bad records to a quarantine, one by one', async () => {
       const rejected: RejectedRecord[] = []
       const tally = new Tally()
-      const quarantine = async (record: RejectedRecord): Promise<void> => {
+      const keep = async (record: RejectedRecord): Promise<void> => {
         await Promise.resolve()
         rejected.push(record)
       }
-      await readAll(reader.read(flawedUrl, { onBadRecord: { quarantine }, batchRows: 2 }), { tally })
+      await readAll(reader.read(flawedUrl, { onBadRecord: { quarantine: keep }, batchRows: 2 }), { tally })
       expect(rejected.map(({ source, record, column }) => ({ source, record, column }))).toEqual(badRows.map((record) => ({ source: flawedUrl, record, column: 'id' })))
       expect(tally.summary()).toMatchObject({ read: rows.length, delivered: rows.length - badRows.length, rejected: badRows.length })
       const failing = reader.read(flawedUrl, { onBadRecord: { quarantine: () => Promise.reject(new Error('the quarantine is full')) } })
       expect(String((await readAll(failing)).error)).toMatch(/the quarantine is full/)
       expect(storage.open).toBe(0)
+    })
+
+    test('writes bad records to a quarantine file, which adds up and can be read back', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'millrace-quarantine-'))
+      try {
+        const target = join(folder, 'bad.jsonl')
+        const tally = new Tally()
+        const stream = reader.read(flawedUrl, { onBadRecord: quarantine(target), batchRows: 2 })
+        const { rows: read, error } = await readAll(stream, { tally })
+        expect(error).toBeUndefined()
+        expect(read).toEqual(rows.filter(({ id }) => !badRows.includes(id)))
+        const rejected: RejectedRecord[] = []
+        for await (const record of readQuarantine(target)) rejected.push(record)
+        expect(rejected.map(({ source, record, column }) => ({ source, record, column }))).toEqual(badRows.map((record) => ({ source: flawedUrl, record, column: 'id' })))
+        expect(tally.summary()).toMatchObject({ read: rows.length, rejected: rejected.length })
+        expect(rejected.every(({ reason }) => reason.includes('onBadRecord'))).toBe(true)
+        // A reading that is left early keeps what it found, and nothing lies beside it.
+        for await (const batch of stream) if (batch.numRows > 0) break
+        expect(readdirSync(folder)).toEqual(['bad.jsonl'])
+        // A quarantine that cannot be written ends the reading.
+        expect((await readAll(reader.read(flawedUrl, { onBadRecord: quarantine(folder) }))).error).toMatchObject({ _tag: 'AlreadyExists', code: 'OUTPUT_IS_FOLDER' })
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    })
+
+    test('refuses positions of other streams, and counts that are none', async () => {
+      const at = [null, 5, 'x', [], {}, { byte: -1, record: 0, line: 1, format: 'lines', rowGroup: 0, row: -1 }, { byte: '7', record: 0, line: 1, format: 'lines', rowGroup: '0', row: 1 }]
+      for (const place of at) expect((await readAll(reader.read(url), { from: { file: 0, url, at: place } })).error).toMatchObject({ _tag: 'Usage', code: 'BAD_POSITION' })
+      for (const from of [null, 3, 'x', [], { file: 1.5, url, at: {} }, { file: 0, url }]) expect((await readAll(reader.read(url), { from })).error).toMatchObject({ _tag: 'Usage', code: 'BAD_POSITION' })
+      for (const batchRows of [0, -1, 1.5, NaN]) expect(() => reader.read(url, { batchRows })).toThrow(/batchRows/)
+    })
+
+    test('resumes in a file that is named twice', async () => {
+      const stream = reader.read([url, url], { batchRows: 4 })
+      const { positions, sizes } = await readAll(stream)
+      let read = 0
+      for (const [i, from] of positions.entries()) {
+        read += sizes[i]!
+        expect((await readAll(stream, { from })).rows).toEqual([...rows, ...rows].slice(read))
+      }
     })
 
     test('reads the same rows whichever columns are looked at', async () => {

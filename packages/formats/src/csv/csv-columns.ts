@@ -1,4 +1,5 @@
 import { ConversionError, failure, type ColumnBuilder, type Field, type Schema } from '@millrace/core'
+import type { RecordFault } from '../records/index.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 
 /** Which field of a record each column takes. */
@@ -51,13 +52,6 @@ const isText = (field: Field): boolean =>
 
 const hasPoint = (field: Field): boolean => field.kind === 'float32' || field.kind === 'float64' || field.kind === 'decimal'
 
-/** A column's value does not fit; the reader adds the position. */
-export interface CsvFault {
-  readonly code: string
-  readonly problem: string
-  readonly column?: string | undefined
-}
-
 /** Puts the fields of records into column builders, as texts. */
 export class CsvRow {
   private readonly columns: readonly {
@@ -81,7 +75,7 @@ export class CsvRow {
   }
 
   /** Appends one record. What a record with a fault has appended must be rolled back. */
-  append(fields: readonly string[]): CsvFault | undefined {
+  append(fields: readonly string[]): RecordFault | undefined {
     const { width } = this.layout
     if (fields.length !== width) {
       return { code: 'CSV_FIELD_COUNT', problem: `the record has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'} where ${width} are due` }

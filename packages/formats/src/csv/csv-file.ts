@@ -1,4 +1,5 @@
 import { failure, field, fromUnknown, type Batch, type MillraceError, type Schema } from '@millrace/core'
+import { badValue } from '../records/index.js'
 import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
 import { CsvRow, matchHeader } from './csv-columns.js'
@@ -138,9 +139,7 @@ export class CsvFile implements CsvHandler {
       return
     }
     assembler.rollback()
-    const { code, problem, column } = fault as { code: string; problem: string; column?: string | undefined }
-    const remedy = code === 'CSV_BAD_ENCODING' ? "Name the encoding that the file has, for instance encoding: 'latin1'." : undefined
-    this.reject(failure({ tag: 'BadRecord', code, problem, remedy, position: { column } }), start, end)
+    this.reject(badValue(fault), start, end)
   }
 
   private reject(error: MillraceError, start: number, end: number): void {

@@ -1,5 +1,6 @@
-import { failure, type Json, type Schema } from '@millrace/core'
+import { failure, requireCount, type Json, type Schema } from '@millrace/core'
 import type { OnBadRecord } from '../records/index.js'
+import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import { encodingName } from '../reading/open-text.js'
 
 /**
@@ -78,13 +79,13 @@ const usage = (problem: string, remedy?: string): Error => failure({ tag: 'Usage
 
 /** Fills in the defaults. @throws `Usage` for options that make no sense together */
 export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
-  const { delimiter = ',', quote = '"', header = true, batchRows = 4096, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES } = options
+  const { delimiter = ',', quote = '"', header = true, batchRows = DEFAULT_BATCH_ROWS, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES } = options
   const recordDelimiter = typeof options.recordDelimiter === 'string' ? [options.recordDelimiter] : (options.recordDelimiter ?? ['\r\n', '\n', '\r'])
   if (delimiter === '') throw usage('the delimiter is empty')
   if (recordDelimiter.length === 0 || recordDelimiter.includes('')) throw usage('the record delimiter is empty')
   if (recordDelimiter.includes(delimiter) || delimiter === quote) throw usage(`the delimiter ${JSON.stringify(delimiter)} is also ${delimiter === quote ? 'the quote' : 'a record delimiter'}`)
   if (quote === '') throw usage('the quote is empty', 'Pass quote: null when fields are not quoted.')
-  if (!Number.isSafeInteger(batchRows) || batchRows < 1) throw usage(`batchRows is ${batchRows}, which is no count of rows`)
+  requireCount(batchRows, 1, 'batchRows of readCsv')
   if (options.encoding !== undefined) encodingName(options.encoding)
   if (Array.isArray(header) && new Set(header).size !== header.length) throw usage('the header that was given names a column twice')
   return {
@@ -108,7 +109,5 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
 }
 
 /** What of the options a plan shows: what was given, with functions left out. */
-export const csvPlanOptions = ({ onBadRecord, ...options }: CsvOptions & { readonly schema?: Schema | undefined }): Json => ({
-  ...(JSON.parse(JSON.stringify({ ...options, schema: undefined })) as object),
-  onBadRecord: typeof onBadRecord === 'object' ? 'quarantine' : (onBadRecord ?? 'fail'),
-})
+export const csvPlanOptions = (options: CsvOptions & { readonly schema?: Schema | undefined }): Json =>
+  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined })) as Json

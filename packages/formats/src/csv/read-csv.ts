@@ -1,7 +1,6 @@
-import { throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
+import { countIn, throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
 import { openText } from '../reading/open-text.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
-import { rejectRecord } from '../records/index.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
 import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
 import { CsvSplitter } from './csv-splitter.js'
@@ -29,7 +28,9 @@ export function readCsv(source: string | readonly string[], options?: CsvOptions
 export function readCsv(source: string | readonly string[], options: CsvOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
   const resolved = resolveCsvOptions(options)
   const { schema } = options
-  return readFiles<Schema>({ format: 'csv', source, schema: schema ?? {}, options: csvPlanOptions(options), readFile: (task) => readFile(task, schema, resolved) })
+  return readFiles<Schema>({
+    format: 'csv', source, schema: schema ?? {}, onBadRecord: options.onBadRecord, options: csvPlanOptions(options), readFile: (task) => readFile(task, schema, resolved),
+  })
 }
 
 /** Names of the columns of a file by its first record; `undefined` when it has none. */
@@ -57,7 +58,8 @@ export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, si
 
 async function* readFile(task: FileTask, schema: Schema | undefined, options: ResolvedCsvOptions): AsyncGenerator<Batch, void, undefined> {
   const { file: info, context, onRead } = task
-  const resume = task.resume as CsvPlace | undefined | null
+  const resume: CsvPlace | undefined =
+    task.resume === undefined ? undefined : { byte: countIn(task.resume, 'byte'), record: countIn(task.resume, 'record'), line: countIn(task.resume, 'line') }
   const header = Array.isArray(options.header) ? (options.header as readonly string[]) : undefined
   const named = header ?? (resume && options.header === true ? await readHeader(info, options, context.signal) : undefined)
   const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
@@ -69,19 +71,19 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
     for await (const chunk of text.chunks) {
       throwIfAborted(context.signal)
       await file.push(chunk)
-      yield* delivered(file, options, task)
+      yield* delivered(file, task)
     }
     await file.finish()
-    yield* delivered(file, options, task)
+    yield* delivered(file, task)
   } finally {
     file?.destroy()
     await text.close()
   }
 }
 
-async function* delivered(file: CsvFile, options: ResolvedCsvOptions, { context }: FileTask): AsyncGenerator<Batch, void, undefined> {
+async function* delivered(file: CsvFile, task: FileTask): AsyncGenerator<Batch, void, undefined> {
   for (const outcome of file.take()) {
     if (outcome.error === undefined) yield outcome.batch
-    else await rejectRecord(options.onBadRecord, context, outcome.error, outcome.raw)
+    else await task.reject(outcome.error, outcome.raw)
   }
 }

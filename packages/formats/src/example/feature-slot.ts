@@ -134,6 +134,22 @@ export class FeatureSlot {
     return this.decimal === undefined || this.isDecimal(bytes.subarray(at, at + size))
   }
 
+  /** Least and greatest integer that the field takes; those that {@link takesInteger} lets pass. */
+  get integerRange(): readonly [bigint, bigint] {
+    switch (this.check) {
+      case WITHIN_INT32:
+        return [BigInt(this.least), BigInt(this.most)]
+      case UINT32:
+        return [0n, 0xffffffffn]
+      case SAFE_INTEGER:
+        return [BigInt(Number.MIN_SAFE_INTEGER), BigInt(Number.MAX_SAFE_INTEGER)]
+      case SAFE_UNSIGNED:
+        return [0n, BigInt(Number.MAX_SAFE_INTEGER)]
+      default:
+        return [-(2n ** 63n), 2n ** 63n - 1n]
+    }
+  }
+
   /** True when the field takes the integer with these halves. */
   takesInteger(low: number, high: number): boolean {
     switch (this.check) {

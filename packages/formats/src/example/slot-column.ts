@@ -1,8 +1,22 @@
 import {
   bitmapBytes, boolColumn, bytesColumn, columnFrom, fixedColumn, ListColumn, setBit, type Column, type Field,
 } from '@millrace/core'
-import { FLOAT } from './feature-kinds.js'
-import type { FeatureSlot } from './feature-slot.js'
+import { FLOAT, type WireKind } from './feature-kinds.js'
+
+/** The values of one feature, as they come off the wire; see `FeatureSlot`. */
+export interface SlotValues {
+  readonly field: Field
+  /** The field of one value. */
+  readonly value: Field
+  readonly wire: WireKind
+  readonly list: boolean
+  readonly words: Int32Array
+  readonly offsets: Int32Array
+  readonly listOffsets: Int32Array
+  readonly validity: Uint8Array | undefined
+  /** The bytes of the first `count` values, in a buffer that nobody else writes to. */
+  takeBytes(count: number): Uint8Array
+}
 
 const narrow = <A extends { [index: number]: number }>(words: Int32Array, count: number, out: A): A => {
   for (let i = 0; i < count; i++) out[i] = words[2 * i]!
@@ -30,7 +44,7 @@ const bools = (field: Field, words: Int32Array, count: number, validity: Uint8Ar
 }
 
 /** The first `count` values of a slot as a column of `field`, in buffers of its own. */
-const values = (slot: FeatureSlot, field: Field, count: number, validity: Uint8Array | undefined): Column => {
+const values = (slot: SlotValues, field: Field, count: number, validity: Uint8Array | undefined): Column => {
   if (field.kind === 'dictionary' || field.kind === 'decimal') {
     // Through JavaScript values: these kinds have no layout in common with the wire. Their texts were checked one by one.
     const plain = slot.value.kind === 'decimal' ? ({ ...slot.value, kind: 'utf8', params: {} } as Field) : slot.value
@@ -42,14 +56,14 @@ const values = (slot: FeatureSlot, field: Field, count: number, validity: Uint8A
     return bytesColumn(field, slot.offsets.slice(0, count + 1), slot.takeBytes(count), validity)
   }
   if (slot.wire === FLOAT) {
-    const floats = new Float32Array(slot.words.buffer, 0, count)
+    const floats = new Float32Array(slot.words.buffer, slot.words.byteOffset, count)
     return fixedColumn(field, field.kind === 'float64' ? Float64Array.from(floats) : floats.slice(), validity)
   }
   return fixedColumn(field, integers[field.kind]!(slot.words, count), validity)
 }
 
 /** The column of a slot's first `rows` rows, in buffers of its own. */
-export const slotColumn = (slot: FeatureSlot, rows: number): Column => {
+export const slotColumn = (slot: SlotValues, rows: number): Column => {
   const validity = slot.validity === undefined ? undefined : validRows(slot.validity, rows)
   if (!slot.list) return values(slot, slot.field, rows, validity)
   const items = values(slot, slot.field.params.item!, slot.listOffsets[rows]!, undefined)

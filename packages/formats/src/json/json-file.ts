@@ -1,6 +1,7 @@
 import { isAscii } from 'node:buffer'
 import { failure, fromUnknown, type Batch, type MillraceError, type Schema } from '@millrace/core'
 import { jsonParser } from 'stream-json/core/parser.js'
+import { badValue } from '../records/index.js'
 import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
 import { ByteWindow } from '../reading/byte-window.js'
 import type { FileTask } from '../reading/read-files.js'
@@ -135,7 +136,7 @@ export class JsonFile<S extends Schema> {
       return
     }
     assembler.rollback()
-    this.reject(failure({ tag: 'BadRecord', code: fault.code, problem: fault.problem, position: { column: fault.column } }), start, end)
+    this.reject(badValue(fault), start, end)
   }
 
   /** Feeds a record to its row. Gives what is wrong with its syntax. */

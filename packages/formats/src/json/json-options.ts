@@ -1,4 +1,5 @@
-import { failure, type Json, type Schema } from '@millrace/core'
+import { failure, requireCount, type Json, type Schema } from '@millrace/core'
+import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import type { OnBadRecord } from '../records/index.js'
 
 /** A record that has not ended after so many bytes is more likely a bracket or a quote that was never closed than a record. */
@@ -47,8 +48,8 @@ const usage = (problem: string): Error => failure({ tag: 'Usage', code: 'JSON_OP
 
 /** Fills in the defaults. @throws `Usage` for options that make no sense */
 export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): ResolvedJsonOptions => {
-  const { schema, batchRows = 4096, paths = {} } = options
-  if (!Number.isSafeInteger(batchRows) || batchRows < 1) throw usage(`batchRows is ${batchRows}, which is no count of rows`)
+  const { schema, batchRows = DEFAULT_BATCH_ROWS, paths = {} } = options
+  requireCount(batchRows, 1, 'batchRows of readJson')
   const resolved: { [column: string]: readonly string[] } = {}
   for (const name of Object.keys(schema)) {
     const given = Object.hasOwn(paths, name) ? (paths as { readonly [column: string]: string | readonly string[] | undefined })[name] : undefined
@@ -72,7 +73,5 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
 }
 
 /** What of the options a plan shows: what was given, with functions left out. */
-export const jsonPlanOptions = <S extends Schema>({ onBadRecord, ...options }: JsonOptions<S>): Json => ({
-  ...(JSON.parse(JSON.stringify({ ...options, schema: undefined })) as object),
-  onBadRecord: typeof onBadRecord === 'object' ? 'quarantine' : (onBadRecord ?? 'fail'),
-})
+export const jsonPlanOptions = <S extends Schema>(options: JsonOptions<S>): Json =>
+  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined })) as Json

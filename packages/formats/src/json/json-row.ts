@@ -1,16 +1,10 @@
 import { ConversionError, ListBuilder, showValue, type ColumnBuilder, type Field } from '@millrace/core'
 import type { parser } from 'stream-json/core/parser.js'
+import type { RecordFault } from '../records/index.js'
 import type { ResolvedJsonOptions } from './json-options.js'
 
 /** Token of stream-json, with values packed. */
 export type JsonToken = parser.Token
-
-/** Why a record does not fit; the reader adds the position. */
-export interface JsonFault {
-  readonly code: string
-  readonly problem: string
-  readonly column?: string | undefined
-}
 
 /** How the text of a number gets into a column without losing a digit. */
 type NumberMode = 'text' | 'integer' | 'instant' | 'value'
@@ -56,7 +50,7 @@ export class JsonRow {
   /** Depth of an object or array that no column wants; 0 when there is none. */
   private skipping = 0
   private row = 0
-  private fault: JsonFault | undefined
+  private fault: RecordFault | undefined
   /** Whole values at the top. */
   values = 0
 
@@ -131,7 +125,7 @@ export class JsonRow {
   }
 
   /** Ends the record: columns that it did not name are null. What a record with a fault has appended must be rolled back. */
-  end(): JsonFault | undefined {
+  end(): RecordFault | undefined {
     if (this.fault !== undefined) return this.fault
     for (const { name, builder } of this.targets) {
       if (builder.length > this.row) continue
@@ -230,12 +224,12 @@ export class JsonRow {
     this.fail({ code: 'WRONG_TYPE', problem: `${what} stands where an object is due` })
   }
 
-  private fail(fault: JsonFault): void {
+  private fail(fault: RecordFault): void {
     this.fault ??= fault
     this.skipping = this.skipping === 0 ? 1 : this.skipping
   }
 
-  private faultOf(error: unknown, column: string): JsonFault {
+  private faultOf(error: unknown, column: string): RecordFault {
     if (error instanceof ConversionError) return { code: error.code, problem: error.message, column }
     throw error
   }
@@ -244,6 +238,6 @@ export class JsonRow {
 const appendNumber = ({ builder, numbers }: Target, text: string): void => {
   if (numbers === 'text' || (numbers === 'integer' && integer.test(text))) builder.appendText(text)
   // Instants as numbers are in the unit of the column.
-  else if (numbers === 'instant' && integer.test(text) && text.length < 20) builder.append(BigInt(text))
+  else if (numbers === 'instant' && integer.test(text) && text.length <= 20) builder.append(BigInt(text))
   else builder.append(Number(text))
 }

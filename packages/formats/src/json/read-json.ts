@@ -1,7 +1,6 @@
-import { throwIfAborted, type Batch, type Schema, type Stream } from '@millrace/core'
+import { countIn, fieldIn, throwIfAborted, type Json, type Batch, type Schema, type Stream } from '@millrace/core'
 import { openText } from '../reading/open-text.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
-import { rejectRecord } from '../records/index.js'
 import { JsonFile, type JsonPlace } from './json-file.js'
 import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJsonOptions } from './json-options.js'
 
@@ -11,7 +10,7 @@ import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJso
  * Tokens go into the columns as they come, numbers as texts, so that 64-bit integers and decimals keep every digit. A value must
  * have the type of its column: numbers for number kinds (`3.0` is an integer too), strings for `utf8`, `date`, `timestamp`,
  * `decimal`; arrays for lists; a timestamp may also be an integer in the column's unit. A missing key is a null, as is `null`.
- * Of a key that comes twice the last counts. A value that does not fit makes its record bad (see `onBadRecord`); so does a line
+ * Of a key that comes twice the last counts, if the others fit too. A value that does not fit makes its record bad (see `onBadRecord`); so does a line
  * that is not JSON, while in an array bad syntax is `Corrupt`, since no record after it can be told. With `onBadRecord: 'fail'`,
  * columns that nobody looks at are not converted, so they are not checked either.
  *
@@ -23,30 +22,37 @@ import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJso
 export const readJson = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): Stream<S, 'cold'> => {
   const resolved = resolveJsonOptions(options)
   const { schema } = options
-  return readFiles<S>({ format: 'json', source, schema, options: jsonPlanOptions(options), readFile: (task) => readFile(task, schema, resolved) })
+  return readFiles<S>({ format: 'json', source, schema, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options), readFile: (task) => readFile(task, schema, resolved) })
 }
+
+const placeFrom = (json: Json): JsonPlace => ({
+  format: fieldIn(json, 'format') === 'array' ? 'array' : 'lines',
+  byte: countIn(json, 'byte'),
+  record: countIn(json, 'record'),
+  line: countIn(json, 'line'),
+})
 
 async function* readFile<S extends Schema>(task: FileTask, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
   const { file: info, context, onRead } = task
-  const resume = (task.resume ?? undefined) as JsonPlace | undefined
+  const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
   const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
   try {
     const file = new JsonFile(task, schema, options, text.start, resume)
     for await (const chunk of text.chunks) {
       throwIfAborted(context.signal)
       file.push(chunk)
-      yield* delivered(file, options, task)
+      yield* delivered(file, task)
     }
     file.finish()
-    yield* delivered(file, options, task)
+    yield* delivered(file, task)
   } finally {
     await text.close()
   }
 }
 
-async function* delivered<S extends Schema>(file: JsonFile<S>, options: ResolvedJsonOptions, { context }: FileTask): AsyncGenerator<Batch<S>, void, undefined> {
+async function* delivered<S extends Schema>(file: JsonFile<S>, task: FileTask): AsyncGenerator<Batch<S>, void, undefined> {
   for (const outcome of file.take()) {
     if (outcome.error === undefined) yield outcome.batch as unknown as Batch<S>
-    else await rejectRecord(options.onBadRecord, context, outcome.error, outcome.raw)
+    else await task.reject(outcome.error, outcome.raw)
   }
 }

@@ -1,11 +1,11 @@
 import {
-  expandInputs, failure, job, makeBatch, requireColumn, throwIfAborted,
+  countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, throwIfAborted,
   type Batch, type Column, type Field, type Job, type Schema, type Stream,
 } from '@millrace/core'
 import type { DecodedArray, FileMetaData, SchemaElement, SchemaTree } from 'hyparquet'
-import { mustValidateAll } from '../reading/batch-assembler.js'
+import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
-import { rejectRecord, type OnBadRecord } from '../records/index.js'
+import { badValue, type OnBadRecord } from '../records/index.js'
 import { convertColumn, type ConvertedColumn } from './parquet-column.js'
 import { checkedColumn } from './parquet-pages.js'
 import { loadHyparquet, openParquet, parquetError, rawParsers, type ParquetSource } from './parquet-source.js'
@@ -47,18 +47,14 @@ interface ParquetPlace {
 export function readParquet<S extends Schema>(source: string | readonly string[], options: ParquetOptions & { readonly schema: S }): Stream<S, 'cold'>
 export function readParquet(source: string | readonly string[], options?: ParquetOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readParquet(source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
-  const { schema, columns, rowGroups, onBadRecord, batchRows = 4096 } = options
-  if (!Number.isSafeInteger(batchRows) || batchRows < 1) {
-    throw failure({ tag: 'Usage', code: 'PARQUET_OPTIONS', problem: `batchRows is ${batchRows}, which is no count of rows` })
-  }
+  const { schema, columns, rowGroups, batchRows = DEFAULT_BATCH_ROWS } = options
+  requireCount(batchRows, 1, 'batchRows of readParquet')
   return readFiles<Schema>({
     format: 'parquet',
     source,
     schema: schema ?? {},
-    options: {
-      ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), batchRows,
-      onBadRecord: typeof onBadRecord === 'object' ? 'quarantine' : (onBadRecord ?? 'fail'),
-    },
+    onBadRecord: options.onBadRecord,
+    options: { ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), batchRows },
     readFile: (task) => readFile(task, options, batchRows),
   })
 }
@@ -113,7 +109,7 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
   const wanted = Object.keys(schema).filter((name) => context.columns === undefined || context.columns.includes(name))
   const read = mustValidateAll(options.onBadRecord) ? Object.keys(schema) : wanted
   const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
-  const resume = (task.resume ?? undefined) as ParquetPlace | undefined
+  const resume: ParquetPlace | undefined = task.resume === undefined ? undefined : { rowGroup: countIn(task.resume, 'rowGroup'), row: countIn(task.resume, 'row') }
   const raw = { ...source, metadata: withoutMeaning(source.metadata) }
 
   let groupStart = 0
@@ -132,10 +128,8 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
       const bad = firstFault(converted, row, Math.min(rows, row + batchRows))
       // With `fail`, the rows before the fault are sound: they are handed over before it is told.
       const end = bad !== undefined && bad > row && (options.onBadRecord ?? 'fail') === 'fail' ? bad : Math.min(rows, row + batchRows)
-      const good = await goodRows(converted, row, end, async (at, column, error) => {
-        const position = { source: source.url, record: fileRow + at, column }
-        await rejectRecord(options.onBadRecord, context, failure({ tag: 'BadRecord', code: error.code, problem: error.message, position }), undefined)
-      })
+      const good = await goodRows(converted, row, end, (at, column, error) =>
+        task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + at }), undefined))
       const place: ParquetPlace = { rowGroup, row: end }
       const picked: { [name: string]: Column } = {}
       for (const name of wanted) {

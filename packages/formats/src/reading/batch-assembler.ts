@@ -2,7 +2,7 @@ import { makeBatch, makeBuilder, type Batch, type Column, type ColumnBuilder, ty
 import type { OnBadRecord } from '../records/index.js'
 
 /** Rows of a batch unless told otherwise: some columns of it fit a processor's cache, and its cost per batch is small. */
-const DEFAULT_BATCH_ROWS = 4096
+export const DEFAULT_BATCH_ROWS = 4096
 
 /** One builder per column, filled record by record. */
 export class BatchAssembler<S extends Schema> {

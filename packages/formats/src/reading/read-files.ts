@@ -1,7 +1,8 @@
 import {
-  atPosition, expandInputs, failure, makeStream, throwIfAborted,
-  type Batch, type FileInfo, type Json, type OpenContext, type Position, type Schema, type Stream,
+  atPosition, countIn, expandInputs, failure, fieldIn, makeStream, throwIfAborted,
+  type Batch, type FileInfo, type Json, type MillraceError, type OpenContext, type Position, type Schema, type Stream,
 } from '@millrace/core'
+import { rejectRecord, withQuarantine, type OnBadRecord } from '../records/index.js'
 
 /** One file that a reader is asked to read. */
 export interface FileTask {
@@ -11,6 +12,8 @@ export interface FileTask {
   readonly resume: Json | undefined
   /** Told of bytes taken from storage. */
   readonly onRead: (bytes: number) => void
+  /** Deals with a bad record as the user asked. @throws the error when the policy is `fail` */
+  readonly reject: (error: MillraceError, raw: Uint8Array | undefined) => Promise<void>
 }
 
 /** What {@link readFiles} needs to know of a format. */
@@ -19,6 +22,7 @@ export interface FileReader<S extends Schema> {
   readonly format: string
   readonly source: string | readonly string[]
   readonly schema: S
+  readonly onBadRecord: OnBadRecord | undefined
   /** Options for the plan. */
   readonly options: Json
   /** The batches of one file, each at its position within the file. Closes the file when it is returned early. */
@@ -33,11 +37,14 @@ interface FilePosition {
 
 const filePosition = (position: Position | undefined): FilePosition | undefined => {
   if (position === undefined) return undefined
-  const given = position as Partial<FilePosition> | null
-  if (given !== null && typeof given === 'object' && typeof given.file === 'number' && typeof given.url === 'string' && given.at !== undefined) {
-    return given as FilePosition
-  }
-  throw failure({ tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position)} is not a position of this stream` })
+  const file = countIn(position, 'file')
+  const url = fieldIn(position, 'url')
+  const at = fieldIn(position, 'at')
+  if (typeof url === 'string' && at !== undefined) return { file, url, at }
+  throw failure({
+    tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position)} is not a position of this stream`,
+    remedy: 'Open the stream from a position that the same source gave.',
+  })
 }
 
 /**
@@ -49,34 +56,41 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
   makeStream<S, 'cold'>({
     schema: reader.schema,
     mode: 'cold',
-    plan: { operator: `source:${reader.format}`, options: { source: reader.source, ...(reader.options as object) }, inputs: [] },
+    plan: {
+      operator: `source:${reader.format}`,
+      options: { source: reader.source, ...(reader.options as object), onBadRecord: typeof reader.onBadRecord === 'object' ? 'quarantine' : (reader.onBadRecord ?? 'fail') },
+      inputs: [],
+    },
     stableOrder: true,
     positions: 'native',
-    open: async function* (context) {
-      const from = filePosition(context.from)
-      const files = await expandInputs(reader.source, context.signal)
-      const first = from?.file ?? 0
-      if (from !== undefined && files[first]?.url !== from.url) {
-        throw failure({
-          tag: 'Usage', code: 'STALE_POSITION', problem: `the position is in ${from.url}, which is not file ${first} of the source any more`,
-          remedy: 'Resume with the files that were there when the position was taken.',
-        })
-      }
-      const progress = byteProgress(reader, files, context)
-      for (let index = first; index < files.length; index++) {
-        throwIfAborted(context.signal)
-        const file = files[index]!
-        progress.begin(index)
-        const resume = index === first ? from?.at : undefined
-        for await (const batch of reader.readFile({ file, context, resume, onRead: progress.onRead })) {
-          context.tally.deliver(batch.numRows)
-          progress.report(false)
-          yield atPosition(batch, { file: index, url: file.url, at: batch.position ?? null })
-        }
-      }
-      progress.report(true)
-    },
+    open: (context) => withQuarantine(reader.onBadRecord, (policy) => readAll(reader, policy, context)),
   })
+
+async function* readAll<S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
+  const from = filePosition(context.from)
+  const files = await expandInputs(reader.source, context.signal)
+  const first = from?.file ?? 0
+  if (from !== undefined && files[first]?.url !== from.url) {
+    throw failure({
+      tag: 'Usage', code: 'STALE_POSITION', problem: `the position is in ${from.url}, which is not file ${first} of the source any more`,
+      remedy: 'Resume with the files that were there when the position was taken.',
+    })
+  }
+  const progress = byteProgress(reader, files, context)
+  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, error, raw)
+  for (let index = first; index < files.length; index++) {
+    throwIfAborted(context.signal)
+    const file = files[index]!
+    progress.begin(index)
+    const resume = index === first ? from?.at : undefined
+    for await (const batch of reader.readFile({ file, context, resume, onRead: progress.onRead, reject })) {
+      context.tally.deliver(batch.numRows)
+      progress.report(false)
+      yield atPosition(batch, { file: index, url: file.url, at: batch.position ?? null })
+    }
+  }
+  progress.report(true)
+}
 
 const byteProgress = (
   reader: { readonly format: string; readonly source: string | readonly string[] },

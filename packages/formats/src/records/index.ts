@@ -1,3 +1,5 @@
 export { rejectRecord } from './bad-records.js'
 export type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
+export { badValue } from './bad-value.js'
+export type { RecordFault } from './bad-value.js'
 export { quarantine, readQuarantine, withQuarantine } from './quarantine.js'

@@ -11,13 +11,20 @@ const encoder = new TextEncoder()
 
 const fileSink = (url: string): SinkQuarantine['begin'] => () => {
   let set: OutputSet | undefined
+  let broken = false
   return {
     quarantine: async (record) => {
       set ??= await openOutputSet([url], { ifExists: 'replace' })
       const raw = record.raw === undefined ? null : Buffer.from(record.raw).toString('base64')
-      await set.outputs[0]!.write(encoder.encode(`${JSON.stringify({ ...record, raw })}\n`))
+      try {
+        await set.outputs[0]!.write(encoder.encode(`${JSON.stringify({ ...record, raw })}\n`))
+      } catch (error) {
+        broken = true
+        throw error
+      }
     },
-    finish: async () => set?.commit(),
+    // A file that could not be written to its end (a full disk) does not appear.
+    finish: async () => (broken ? set?.abort() : set?.commit()),
   }
 }
 

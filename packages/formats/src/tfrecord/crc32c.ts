@@ -27,7 +27,7 @@ const askForNative = (): void => {
   )
 }
 
-/** Table `k`, the words from `256 k` on, advances a byte over `k` zero bytes (slicing-by-16, Kounavis and Berry 2005). */
+/** The tables of {@link crc32cTables}: table `k`, the words from `256 k` on, advances a byte over `k` zero bytes (slicing-by-16, Kounavis and Berry 2005). */
 const makeTable = (): Int32Array => {
   const table = new Int32Array(16 * 256)
   for (let byte = 0; byte < 256; byte++) {
@@ -39,12 +39,13 @@ const makeTable = (): Int32Array => {
   return table
 }
 
-const table = makeTable()
+/** Read only. */
+export const crcTable: Int32Array = makeTable()
 
 /** {@link crc32c} by the table alone. */
 export const crc32cTables = (bytes: Uint8Array, start: number, end: number, previous = 0): number => {
   // A local: bundlers make module constants variables, which the engine would load anew at each of the sixteen look-ups.
-  const t = table
+  const t = crcTable
   let crc = ~previous
   let i = start
   for (const last = end - 15; i < last; i += 16) {

@@ -30,7 +30,7 @@ class PayloadSink implements RecordSink<RawRecords> {
  */
 export const readRawRecords = (source: string | readonly string[], options: RecordStreamOptions = {}): Stream<RawRecords, 'cold'> =>
   recordStream<RawRecords>({
-    operator: 'source:records',
+    format: 'records',
     source,
     schema,
     options,

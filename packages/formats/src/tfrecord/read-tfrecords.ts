@@ -29,7 +29,7 @@ const wantedFields = <S extends Schema>(schema: S, options: RecordStreamOptions,
  * come in the order of `expandInputs`, records in that of the file. Both checksums of every record are checked.
  *
  * @param source - a path or URL, a glob, a shard specification (`train@4`), or a list of these
- * @returns a stream with native positions: `{ file, byte, record }`, where packed files are inflated again from their beginning
+ * @returns a stream with native positions: the file, byte and record, where packed files are inflated again from their beginning
  * @throws `BadRecord` TFRECORD_DATA_CRC and EXAMPLE_… (see `onBadRecord`); `Corrupt` TFRECORD_LENGTH_CRC, TFRECORD_TRUNCATED,
  *   COMPRESSED_…; `Limit` TFRECORD_TOO_LONG, INFLATION_LIMIT
  * @example
@@ -40,7 +40,7 @@ export const readTfRecords = <S extends Schema>(source: string | readonly string
   // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.
   new ExampleDecoder(schema, { defaults })
   return recordStream<S>({
-    operator: 'source:tfrecord',
+    format: 'tfrecord',
     source,
     schema,
     options,

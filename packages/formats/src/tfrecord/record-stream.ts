@@ -1,8 +1,7 @@
-import {
-  atPosition, expandInputs, failure, fromUnknown, hasTag, makeStream,
-  type Batch, type FileInfo, type Json, type MillraceError, type OpenContext, type Position, type Schema, type Stream,
-} from '@millrace/core'
-import { rejectRecord, type OnBadRecord } from '../records/index.js'
+import { atPosition, countIn, fromUnknown, hasTag, requireCount, type Batch, type Json, type MillraceError, type OpenContext, type Schema, type Stream } from '@millrace/core'
+import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import { readFiles, type FileTask } from '../reading/read-files.js'
+import type { OnBadRecord } from '../records/index.js'
 import { recordChunks, type RecordOffset, type TfRecordReadOptions } from './record-source.js'
 
 /**
@@ -29,7 +28,8 @@ export interface RecordSink<S extends Schema> {
 
 /** What {@link recordStream} needs to know. */
 export interface RecordStreamDefinition<S extends Schema> {
-  readonly operator: string
+  /** Name of the format, for the plan. */
+  readonly format: string
   readonly source: string | readonly string[]
   readonly schema: S
   readonly options: RecordStreamOptions
@@ -37,81 +37,50 @@ export interface RecordStreamDefinition<S extends Schema> {
   readonly sink: (context: OpenContext) => RecordSink<S>
 }
 
-interface Place extends RecordOffset {
-  readonly file: string
-}
-
-const isPlace = (position: Position): position is Position & Place =>
-  position !== null && typeof position === 'object' && 'file' in position && 'byte' in position && 'record' in position
-
-/** The files from a position on, and where in the first of them to begin. */
-const startAt = (files: readonly FileInfo[], from: Position | undefined): { readonly files: readonly FileInfo[]; readonly offset: RecordOffset } => {
-  if (from === undefined) return { files, offset: { byte: 0, record: 0 } }
-  const index = isPlace(from) ? files.findIndex((file) => file.url === from.file) : -1
-  if (!isPlace(from) || index < 0) {
-    throw failure({
-      tag: 'Usage',
-      code: 'BAD_POSITION',
-      problem: `${JSON.stringify(from)} is not a position of this stream`,
-      remedy: 'Resume from a position that the same files gave.',
-    })
-  }
-  return { files: files.slice(index), offset: { byte: from.byte, record: from.record } }
-}
-
 /** A cold stream over the records of TFRecord files, in the order of the files, with native positions. */
-export const recordStream = <S extends Schema>(definition: RecordStreamDefinition<S>): Stream<S, 'cold'> => {
-  const { operator, source, schema, options } = definition
-  return makeStream<S, 'cold'>({
+export const recordStream = <S extends Schema>({ format, source, schema, options, planOptions, sink }: RecordStreamDefinition<S>): Stream<S, 'cold'> => {
+  const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of a reader of TFRecords')
+  return readFiles<S>({
+    format,
+    source,
     schema,
-    mode: 'cold',
-    plan: { operator, options: { source: typeof source === 'string' ? source : [...source], ...definition.planOptions }, inputs: [] },
-    stableOrder: true,
-    positions: 'native',
-    open: (context) => openRecords(definition, options, context),
+    onBadRecord: options.onBadRecord,
+    options: planOptions,
+    readFile: (task) => readFile(sink(task.context), options, batchRows, task),
   })
 }
 
-async function* openRecords<S extends Schema>(definition: RecordStreamDefinition<S>, options: RecordStreamOptions, context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
-  const batchRows = Math.max(1, options.batchRows ?? 4096)
-  const start = startAt(await expandInputs(definition.source, context.signal), context.from)
-  const sink = definition.sink(context)
-  const progress = readingProgress(definition.source, start.files, context)
-  let place: Place = { file: start.files[0]!.url, ...start.offset }
+async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordStreamOptions, batchRows: number, task: FileTask): AsyncGenerator<Batch<S>, void, undefined> {
+  const { file, context, resume } = task
+  const from: RecordOffset = resume === undefined ? { byte: 0, record: 0 } : { byte: countIn(resume, 'byte'), record: countIn(resume, 'record') }
+  let place = from
   let held = 0
   const finish = (): Batch<S> => {
-    const batch = sink.finish()
     held = 0
-    context.tally.deliver(batch.numRows)
-    return atPosition(batch, { ...place })
+    return atPosition(sink.finish(), { ...place })
   }
   try {
-    for (const [index, file] of start.files.entries()) {
-      const offset = index === 0 ? start.offset : { byte: 0, record: 0 }
-      for await (const records of recordChunks(file, options, offset, context, progress.add)) {
-        for (;;) {
-          let bad: MillraceError | undefined
-          try {
-            if (!records.next()) break
-            sink.decode(records.bytes, records.start, records.end)
-            held += records.end - records.start
-          } catch (error) {
-            // Framing errors know where they are; those of the contents get the place of their record.
-            const fault = fromUnknown(error, { source: file.url, byte: records.recordByte, record: records.record })
-            const framing = hasTag(fault, 'Corrupt', 'Limit') && fault.position.byte === records.byteAfter
-            place = framing
-              ? { file: file.url, byte: records.byteAfter, record: records.recordAfter }
-              : { file: file.url, byte: records.recordByte, record: records.record }
-            if (!hasTag(fault, 'BadRecord')) throw fault
-            bad = fault
-          }
-          if (bad !== undefined) await rejectRecord(options.onBadRecord, context, bad, records.bytes.slice(records.start, records.end))
-          if (sink.length < batchRows && held < BATCH_BYTES) continue
-          place = { file: file.url, byte: records.byteAfter, record: records.recordAfter }
-          yield finish()
+    for await (const records of recordChunks(file, options, from, context, task.onRead)) {
+      for (;;) {
+        let bad: MillraceError | undefined
+        try {
+          if (!records.next()) break
+          sink.decode(records.bytes, records.start, records.end)
+          held += records.end - records.start
+        } catch (error) {
+          // Framing errors know where they are; those of the contents get the place of their record.
+          const fault = fromUnknown(error, { source: file.url, byte: records.recordByte, record: records.record })
+          const framing = hasTag(fault, 'Corrupt', 'Limit') && fault.position.byte === records.byteAfter
+          place = framing ? { byte: records.byteAfter, record: records.recordAfter } : { byte: records.recordByte, record: records.record }
+          if (!hasTag(fault, 'BadRecord')) throw fault
+          bad = fault
         }
-        place = { file: file.url, byte: records.byteAfter, record: records.recordAfter }
+        if (bad !== undefined) await task.reject(bad, records.bytes.slice(records.start, records.end))
+        if (sink.length < batchRows && held < BATCH_BYTES) continue
+        place = { byte: records.byteAfter, record: records.recordAfter }
+        yield finish()
       }
+      place = { byte: records.byteAfter, record: records.recordAfter }
     }
   } catch (error) {
     // The records before the fault are sound: they are handed over before it is told.
@@ -119,20 +88,4 @@ async function* openRecords<S extends Schema>(definition: RecordStreamDefinition
     throw error
   }
   if (sink.length > 0) yield finish()
-  progress.end()
-}
-
-const readingProgress = (source: string | readonly string[], files: readonly FileInfo[], context: OpenContext): { readonly add: (bytes: number) => void; readonly end: () => void } => {
-  const { progress } = context
-  if (progress === undefined) return { add: () => undefined, end: () => undefined }
-  const stage = `reading ${typeof source === 'string' ? source : `${files.length} files`}`
-  const total = files.every((file) => file.size !== undefined) ? files.reduce((sum, file) => sum + file.size!, 0) : undefined
-  let done = 0
-  return {
-    add: (bytes) => {
-      done += bytes
-      progress({ stage, done, total, unit: 'bytes' })
-    },
-    end: () => progress({ stage, done, total, unit: 'bytes', finished: true }),
-  }
 }

@@ -1,0 +1,27 @@
+import { failure, type ErrorPosition, type MillraceError } from '@millrace/core'
+
+/** Why a record does not fit: what a column builder or a reader's row found. */
+export interface RecordFault {
+  readonly code: string
+  readonly problem: string
+  readonly column?: string | undefined
+}
+
+const remedies: { readonly [code: string]: string } = {
+  NULL: 'Make the field nullable',
+  OUT_OF_RANGE: 'Give the column a wider kind',
+  WRONG_TYPE: 'Give the column the kind that its values have',
+  BAD_TEXT: 'Give the column the kind that its values have',
+  CSV_FIELD_COUNT: 'Check the delimiter and the quotes of the record',
+  CSV_FIELD_TOO_LONG: 'Raise maxFieldLength',
+  CSV_BAD_ENCODING: "Name the encoding that the file has, for instance encoding: 'latin1'",
+  JSON_TOO_DEEP: 'Raise maxDepth',
+  JSON_STRING_TOO_LONG: 'Raise maxStringLength',
+}
+
+/** The error of a record that does not fit its schema, with what to do about it, the same in every format. */
+export const badValue = ({ code, problem, column }: RecordFault, position: ErrorPosition = {}): MillraceError =>
+  failure({
+    tag: 'BadRecord', code, problem, position: { ...position, column },
+    remedy: `${remedies[code] ?? 'Mend the record'}, or leave such records out with onBadRecord.`,
+  })
