@@ -25,22 +25,45 @@ type Taken = Omit<BackendReport, 'backend' | 'notTaken'>
 
 const order: readonly BackendName[] = ['tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu']
 
+/** What to choose among. */
+export interface ChooseBackendOptions {
+  /** Tried first. */
+  readonly prefer?: BackendName | undefined
+  /**
+   * Keeps the backend that was chosen before, by `chooseBackend` or `tf.setBackend`. Plain JavaScript is what TensorFlow.js falls
+   * back on by itself, so `tf.setBackend('cpu')` counts as a choice only where WebAssembly was there to choose; `prefer: 'cpu'`
+   * always does. Default false.
+   */
+  readonly keep?: boolean | undefined
+}
+
+/** The last choice, and the name that TensorFlow.js has for it. */
+let chosen: { readonly backend: BackendName; readonly active: string } | undefined
+
+const chosenBefore = (tf: TensorFlow): BackendName | undefined => {
+  const active = tf.getBackend()
+  if (active === chosen?.active) return chosen.backend
+  if (active === 'wasm') return 'wasm'
+  return active === 'cpu' && tf.findBackendFactory('wasm') !== null ? 'cpu' : undefined
+}
+
 /**
  * Chooses the best backend there is for TensorFlow.js in this process: libtensorflow by `@tensorflow/tfjs-node-gpu` or
  * `@tensorflow/tfjs-node` where they are installed and load, else WebAssembly (with the gradient kernels that it lacks), else
  * plain JavaScript. Nothing is fetched. Running it again is cheap.
  *
- * @param options.prefer - tried first
  * @throws `MissingPeer` when `@tensorflow/tfjs` is not installed
  */
-export const chooseBackend = (options: { readonly prefer?: BackendName | undefined } = {}): Job<BackendReport> =>
+export const chooseBackend = (options: ChooseBackendOptions = {}): Job<BackendReport> =>
   job(async () => {
     const tf = await loadTensorFlow('chooseBackend')
-    const { prefer } = options
+    const prefer = options.prefer ?? (options.keep === true ? chosenBefore(tf) : undefined)
     const notTaken: { backend: BackendName; reason: string }[] = []
     for (const backend of prefer === undefined ? order : [prefer, ...order.filter((name) => name !== prefer)]) {
       try {
-        return { backend, notTaken, ...(await take[backend](tf)) }
+        const taken = await take[backend](tf)
+        chosen = { backend, active: tf.getBackend() }
+        return { backend, notTaken, ...taken }
       } catch (thrown) {
         notTaken.push({ backend, reason: reasonOf(thrown) })
       }

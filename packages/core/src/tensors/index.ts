@@ -1,5 +1,5 @@
 export { chooseBackend } from './backend.js'
-export type { BackendName, BackendReport } from './backend.js'
+export type { BackendName, BackendReport, ChooseBackendOptions } from './backend.js'
 export { tensorMaker, toTensors } from './to-tensors.js'
 export type { TensorOptions, Tensors } from './to-tensors.js'
 export { toDataset } from './to-dataset.js'

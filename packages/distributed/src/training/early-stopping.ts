@@ -1,8 +1,8 @@
-import { failure } from '@millrace/core'
+import { failure, requireCount } from '@millrace/core'
 
 /** When to stop before the last epoch, as Keras' `EarlyStopping`. */
 export interface EarlyStopping {
-  /** Epochs without improvement after which training stops. Default 0. */
+  /** Epochs without improvement after which training stops; 0, the default, stops at the first. */
   readonly patience?: number | undefined
   /** `loss`, `val_loss`, a metric of the model, or one with `val_` before it. Default `val_loss` with validation, else `loss`. */
   readonly metric?: string | undefined
@@ -23,8 +23,16 @@ export class Monitor {
   private readonly metric: string
   private readonly sign: number
 
-  constructor(private readonly options: EarlyStopping, validated: boolean) {
-    this.metric = options.metric ?? (validated ? 'val_loss' : 'loss')
+  /**
+   * @param measured - names of the values that there will be
+   * @throws `Usage` when the metric is not among them
+   */
+  constructor(private readonly options: EarlyStopping, measured: readonly string[]) {
+    requireCount(options.patience ?? 0, 0, 'patience of earlyStopping')
+    this.metric = options.metric ?? (measured.includes('val_loss') ? 'val_loss' : 'loss')
+    if (!measured.includes(this.metric)) {
+      throw failure({ tag: 'Usage', code: 'NO_SUCH_METRIC', problem: `early stopping watches "${this.metric}", which is not measured`, remedy: `Measured are: ${measured.join(', ')}.` })
+    }
     this.sign = (options.mode ?? (moreIsBetter.test(this.metric) ? 'max' : 'min')) === 'max' ? -1 : 1
   }
 
@@ -32,13 +40,9 @@ export class Monitor {
    * Notes the values of an epoch, counted from 1.
    *
    * @returns whether it is the best so far, and whether to stop
-   * @throws `Usage` when the metric is not among the values
    */
   note(epoch: number, values: Readonly<Record<string, number>>): { readonly improved: boolean; readonly stop: boolean } {
-    const value = values[this.metric]
-    if (value === undefined) {
-      throw failure({ tag: 'Usage', code: 'NO_SUCH_METRIC', problem: `early stopping watches "${this.metric}", which is not measured`, remedy: `Measured are: ${Object.keys(values).join(', ')}.` })
-    }
+    const value = values[this.metric]!
     const { minDelta = 0, patience = 0 } = this.options
     const improved = this.best === undefined || (this.best - value) * this.sign > Math.abs(minDelta)
     if (improved) {

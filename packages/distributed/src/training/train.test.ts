@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { field, fromRows, run, type ProgressEvent } from '@millrace/core'
+import { chooseBackend, field, fromRows, run, type ProgressEvent } from '@millrace/core'
 import * as tf from '@tensorflow/tfjs'
 import { describe, expect, it } from 'vitest'
 import { train, type EpochReport } from './train.js'
@@ -121,13 +121,45 @@ describe('train', () => {
     }
   })
 
+  it('keeps the backend that was chosen', async () => {
+    const trainedOn = async (backend?: 'cpu' | 'wasm') => (await run(train(build(), { data: rows(0, 50), label: 'late', epochs: 1, backend }))).backend.backend
+    await run(chooseBackend({ prefer: 'cpu' }))
+    expect(await trainedOn()).toBe('cpu')
+    await tf.setBackend('wasm')
+    expect(await trainedOn()).toBe('wasm')
+    await tf.setBackend('cpu')
+    expect(await trainedOn()).toBe('cpu')
+    expect(await trainedOn('wasm')).toBe('wasm')
+    expect((await run(chooseBackend())).backend).toBe('wasm')
+  })
+
+  it('trains several outputs by labels of their names, and bools as numbers', async () => {
+    const x = tf.input({ shape: [1], name: 'x' })
+    const outputs = ['late', 'far'].map((name) => tf.layers.dense({ units: 1, activation: 'sigmoid', name }).apply(x) as tf.SymbolicTensor)
+    const model = tf.model({ inputs: x, outputs })
+    model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' })
+    const both = { x: field.float32(), late: field.bool(), far: field.uint8() }
+    const data = fromRows(both, Array.from({ length: 40 }, (_, i) => ({ x: i / 40, late: i > 20, far: i % 2 })))
+    const report = await run(train(model, { data, label: ['far', 'late'], epochs: 1 }))
+    expect(Object.keys(report.epochs[0]!.metrics)).toEqual(['loss', 'late_loss', 'far_loss'])
+    await expect(run(train(model, { data, label: 'late' }))).rejects.toMatchObject({ _tag: 'Usage', code: 'LABELS', message: expect.stringContaining('outputs are late, far, and the labels late') as string })
+    await expect(run(train(build(), { data: rows(0, 50), label: ['late', 'x'] }))).rejects.toMatchObject({ code: 'LABELS' })
+  })
+
   it('says what is wrong with a model or its data', async () => {
     const data = rows(0, 50)
     const uncompiled = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] })
     await expect(run(train(uncompiled, { data, label: 'late' }))).rejects.toMatchObject({ _tag: 'Model', code: 'NOT_COMPILED' })
     await expect(run(train(build(), { data, label: 'lat' }))).rejects.toThrow(/Did you mean "late"/)
     await expect(run(train(build(), { data: fromRows({ city: field.int32(), late: field.int32() }, []), label: 'late' }))).rejects.toThrow(/the model's input needs the column "x"/)
-    await expect(run(train(build(), { data: rows(0, 0), label: 'late' }))).rejects.toMatchObject({ code: 'NO_ROWS' })
+    await expect(run(train(build(), { data: rows(0, 0), label: 'late' }))).rejects.toMatchObject({ code: 'NO_ROWS', message: expect.stringContaining('given as data') as string })
+    await expect(run(train(build(), { data, validation: rows(0, 0), label: 'late' }))).rejects.toMatchObject({ code: 'NO_ROWS', message: expect.stringContaining('given as validation') as string })
+    await expect(run(train(build(), { data, validation: fromRows({ city: field.int32(), x: field.float32() }, []), label: 'late' }))).rejects.toThrow(/needs the column "late"/)
+    const nulls = fromRows({ ...schema, late: field.nullable(field.int32()) }, [{ city: 1, x: 1, late: null }])
+    await expect(run(train(build(), { data: nulls, label: 'late' }))).rejects.toMatchObject({ _tag: 'Schema', code: 'NULL', position: { column: 'late' } })
+    for (const wrong of [{ epochs: 0 }, { epochs: NaN }, { epochs: 1.5 }, { batchSize: 0 }, { earlyStopping: { patience: NaN } }]) {
+      await expect(run(train(build(), { data, label: 'late', ...wrong }))).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_COUNT' })
+    }
     await expect(run(train(build(), { data, label: 'late', earlyStopping: { metric: 'val_auc' } }))).rejects.toThrow(/watches "val_auc".*Measured are: loss, acc/)
     const squares = build()
     squares.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })

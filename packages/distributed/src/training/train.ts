@@ -1,5 +1,5 @@
 import {
-  chooseBackend, failure, fromUnknown, job, minibatches, requireColumn, run, throwIfAborted,
+  chooseBackend, failure, fromUnknown, job, minibatches, requireColumn, requireCount, run, throwIfAborted,
   type BackendName, type BackendReport, type CountedMinibatch, type Epochs, type Job, type RunContext, type ShuffleRows, type Stream,
 } from '@millrace/core'
 import type { LayersModel } from '@tensorflow/tfjs'
@@ -11,9 +11,9 @@ import { openTrainingLog, type TrainingLog } from './training-log.js'
 export interface TrainingOptions {
   /** Rows with the model's inputs and the label as columns: a stream to which features were applied. Read once an epoch. */
   readonly data: Stream<Stream['schema'], 'cold'>
-  /** Column to predict; for a model with several outputs, columns that have their names. */
+  /** Column to predict; for a model with several outputs, columns that have their names. Numbers or bools, taken as float32. */
   readonly label: string | readonly string[]
-  /** Rows to measure after each epoch, never trained on. */
+  /** Rows to measure after each epoch, never trained on; at least one. */
   readonly validation?: Stream<Stream['schema'], 'cold'> | undefined
   /** At most. Default 10. */
   readonly epochs?: number | undefined
@@ -27,7 +27,7 @@ export interface TrainingOptions {
   readonly tensorBoard?: string | undefined
   /** Called after each epoch. */
   readonly onEpoch?: ((epoch: EpochReport) => void) | undefined
-  /** Default: the backend that was chosen already, or the best one where none was. */
+  /** Default: the backend that was chosen before, by `chooseBackend` or `tf.setBackend`, or the best one where none was. */
   readonly backend?: BackendName | undefined
 }
 
@@ -35,7 +35,7 @@ export interface TrainingOptions {
 export interface EpochReport {
   /** From 1. */
   readonly epoch: number
-  /** Mean over the epoch's steps, regularisation included. */
+  /** Mean over the epoch's rows, each under the weights of its step, regularisation included. */
   readonly loss: number
   /** Loss of the validation rows under the weights at the end of the epoch, without regularisation. */
   readonly valLoss: number | undefined
@@ -59,6 +59,7 @@ export interface TrainingReport {
   readonly seconds: number
 }
 
+const DEFAULT_EPOCHS = 10
 /** Rows of a step of validation: larger than in training, since nothing is learnt between. */
 const VALIDATION_ROWS = 1024
 /** Training never gives the event loop a turn by itself; signals and timers get one this often. */
@@ -71,7 +72,8 @@ const YIELD_MILLISECONDS = 50
  * the weights of its best epoch. When the signal fires, training stops at the next step, and the model keeps the weights it has
  * then. The backend is chosen by {@link chooseBackend}.
  *
- * @throws `Schema` for columns that are missing, `Model` when the model is not compiled, does not fit the data, or diverges
+ * @throws `Schema` for columns that are missing, `Model` when the model is not compiled, does not fit the data, or diverges (it keeps
+ *   the weights it has then), `Usage` for labels that do not fit the outputs, streams without rows, and counts that are none
  * @example
  * const report = await run(train(model, { data, validation, label: 'late', epochs: 20, batchSize: 128,
  *   shuffle: { seed: 1 }, earlyStopping: { patience: 3 }, tensorBoard: 'out/tensorboard' }))
@@ -81,8 +83,11 @@ export const train = (model: TrainableModel, options: TrainingOptions): Job<Trai
     const started = performance.now()
     const tf = await loadTensorFlow('train')
     const layers = compiled(model)
-    const backend = await run(chooseBackend({ prefer: options.backend ?? current(tf) }))
     const { label, batchSize = 32, shuffle, validation } = options
+    requireCount(options.epochs ?? DEFAULT_EPOCHS, 1, 'epochs of train')
+    requireCount(batchSize, 1, 'batchSize of train')
+    checkLabels(typeof label === 'string' ? [label] : label, layers.outputNames)
+    const backend = await run(chooseBackend({ prefer: options.backend, keep: true }))
     for (const name of layers.inputNames) requireColumn(options.data.schema, name, `the model's input`)
     const columns = { label, columns: layers.inputNames }
     const training = await minibatches(options.data, { ...columns, batchSize, shuffle })
@@ -96,8 +101,16 @@ export const train = (model: TrainableModel, options: TrainingOptions): Job<Trai
     }
   })
 
-/** A backend that somebody chose: any but the plain one, which is there by itself. */
-const current = (tf: TensorFlow): BackendName | undefined => (tf.getBackend() === 'wasm' ? 'wasm' : undefined)
+const checkLabels = (labels: readonly string[], outputs: readonly string[]): void => {
+  const fits = outputs.length === 1 ? labels.length === 1 : labels.length === outputs.length && outputs.every((name) => labels.includes(name))
+  if (fits) return
+  throw failure({
+    tag: 'Usage',
+    code: 'LABELS',
+    problem: `the model's outputs are ${outputs.join(', ')}, and the labels ${labels.join(', ')}`,
+    remedy: outputs.length === 1 ? 'A model with one output takes one label.' : 'A model with several outputs takes a label for each, of the same name: rename() the columns.',
+  })
+}
 
 interface Fit {
   readonly tf: TensorFlow
@@ -109,8 +122,9 @@ interface Fit {
 }
 
 const fit = async ({ tf, layers, training, validating, log, options }: Fit, context: RunContext): Promise<Omit<TrainingReport, 'backend' | 'seconds'>> => {
-  const { epochs: limit = 10, earlyStopping } = options
-  const monitor = earlyStopping === undefined ? undefined : new Monitor(earlyStopping, validating !== undefined)
+  const { epochs: limit = DEFAULT_EPOCHS, earlyStopping } = options
+  const measured = validating === undefined ? layers.metricsNames : [...layers.metricsNames, ...layers.metricsNames.map((name) => `val_${name}`)]
+  const monitor = earlyStopping === undefined ? undefined : new Monitor(earlyStopping, measured)
   const best = new Snapshot(layers)
   const reports: EpochReport[] = []
   let steps = 0
@@ -128,13 +142,14 @@ const fit = async ({ tf, layers, training, validating, log, options }: Fit, cont
         context.progress?.({ stage, done, total, unit: 'rows', note: `loss ${values[0]!.toFixed(4)}` }))
       rows = trained.rows
       steps += trained.steps
-      if (rows === 0) throw failure({ tag: 'Usage', code: 'NO_ROWS', problem: 'there is nothing to train on: the stream gave no rows' })
+      if (rows === 0) throw noRows('data', 'there is nothing to train on')
       const validated = validating === undefined ? undefined : await pass(tf, layers, validating(0, { signal: context.signal }), measure, context.signal)
+      if (validated?.rows === 0) throw noRows('validation', 'there is nothing to measure')
       validationRows = validated?.rows ?? 0
 
       const metrics = Object.fromEntries([
         ...layers.metricsNames.map((name, i) => [name, trained.means[i]!] as const),
-        ...(validated === undefined || validated.rows === 0 ? [] : layers.metricsNames.map((name, i) => [`val_${name}`, validated.means[i]!] as const)),
+        ...(validated === undefined ? [] : layers.metricsNames.map((name, i) => [`val_${name}`, validated.means[i]!] as const)),
       ])
       const report: EpochReport = { epoch, loss: metrics['loss']!, valLoss: metrics['val_loss'], metrics, seconds: (performance.now() - started) / 1000 }
       reports.push(report)
@@ -154,6 +169,9 @@ const fit = async ({ tf, layers, training, validating, log, options }: Fit, cont
     best.dispose()
   }
 }
+
+const noRows = (option: string, consequence: string): Error =>
+  failure({ tag: 'Usage', code: 'NO_ROWS', problem: `${consequence}: the stream that is given as ${option} has no rows`, remedy: 'Check its source, its filters and its split.' })
 
 const note = ({ loss, valLoss }: EpochReport): string => `loss ${loss.toFixed(4)}${valLoss === undefined ? '' : `, validation ${valLoss.toFixed(4)}`}`
 
