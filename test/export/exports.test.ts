@@ -90,7 +90,7 @@ describe('exports', () => {
     const words = tf.sequential({ layers: [tf.layers.embedding({ inputDim: 5, outputDim: 2, name: 'words' }), tf.layers.dense({ units: 3 })] })
     const report = await run(exportSavedModel(words, join(folder, 'words')))
     expect(Object.keys(report.signatures)).toEqual(['serving_default'])
-    expect(report.notes).toEqual(['no signature serving_examples: the shape of the input "words_input" is not known before it runs'])
+    expect(report.notes).toEqual(['it takes no examples: the shape of the input "words_input" is not known before it runs'])
     expect(report.signatures['serving_default']?.outputs).toMatchObject({ [words.layers[1]!.name]: { shape: [null, null, 3] } })
     await expect(run(exportSavedModel(words, join(folder, 'none'), { signatures: ['serving_examples'] }))).rejects.toThrow(/there can be no signature serving_examples/)
   })
@@ -170,6 +170,18 @@ describe('exports', () => {
     const gone = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] })
     gone.dispose()
     await expect(run(exportSavedModel(gone, join(folder, 'gone')))).rejects.toMatchObject({ _tag: 'Model', code: 'MODEL_VARIABLE' })
+  })
+
+  test('the report names what callers may trip over', async () => {
+    const columns = { 'a b': field.nullable(field.int32()), 'a/b': field.nullable(field.utf8()), c: field.nullable(field.float32()) }
+    const data = fromRows(columns, [{ 'a b': 1, 'a/b': null, c: 2 }, { 'a b': 4, 'a/b': 'x', c: null }])
+    const inputs = await run(features({ n: standardize({ from: 'a b' }), t: vocabulary({ from: 'a/b' }), c: standardize() }).fit(data))
+    const ports = ['n', 't', 'c'].map((name) => tf.input({ name, shape: [1] }))
+    const sum = tf.model({ inputs: ports, outputs: tf.layers.add({ name: 'sum' }).apply(ports) as tf.SymbolicTensor })
+    const notes = [expect.stringMatching(/^the column "a b" may be null, but every example has to have it/), expect.stringMatching(/"a b" and "a\/b" are a_b to Python/)]
+    expect((await run(exportSavedModel(sum, join(folder, 'notes'), { inputs }))).notes).toEqual(notes)
+    expect((await run(exportFrozenGraph(sum, join(folder, 'notes.pb'), { inputs }))).notes).toEqual(notes.slice(0, 1))
+    expect((await run(exportFrozenGraph(sum, join(folder, 'notes.pb'), { inputs, examples: false, ifExists: 'replace' }))).notes).toEqual([])
   })
 
   test('a model that is not built is refused', () => {

@@ -185,8 +185,12 @@ describe('features, given what does not fit', () => {
       expect(json).toContain(from)
       await fails(() => featuresFromJSON(json.replaceAll(from, to)), { ...corrupt, code: 'BAD_FEATURES_JSON' })
     }
-    const repeated = featuresFromJSON(json.replace('"SFO","ORD"', '"SFO","SFO"'))
-    await fails(collectRows(repeated.apply(flights)), { _tag: 'Corrupt', code: 'REPEATED_TOKEN' }, 'feature "origin"')
+    // Tokens that a vocabulary file cannot hold, or not twice.
+    for (const tokens of ['"SFO","SFO"', '"SFO",""', '"SFO","a\\nb"', '"SFO","a\\r"', '"SFO","\\ud800"']) {
+      await fails(() => featuresFromJSON(json.replace('"SFO","ORD"', tokens)), { ...corrupt, code: 'BAD_FEATURES_JSON' }, 'feature "origin"')
+    }
+    await fails(() => featuresFromJSON(json.replace('"maskToken":null', '"maskToken":"ORD"')), { ...corrupt, code: 'BAD_FEATURES_JSON' }, 'feature "origin"')
+    expect(featuresFromJSON(json.replace('"SFO","ORD"', '"SFO","🛫"')).vocabulary('origin')).toEqual(['SFO', '🛫', 'JFK'])
   })
 
   it('stops when it is told to', async () => {

@@ -2,6 +2,7 @@ import { failure, job, throwIfAborted, writeBytes, type IfExists, type Job } fro
 import { isStringData, type Graph, type TensorValue } from '../graph/index.js'
 import { lower, readModel, type FeatureSet, type ModelLike } from '../lower/index.js'
 import { addInitializer } from '../saved-model/build-saved-model.js'
+import { exampleNotes } from '../saved-model/notes.js'
 import { describeEntry, type SignatureReport } from '../saved-model/signatures.js'
 
 /** Options of {@link exportFrozenGraph}. */
@@ -22,7 +23,7 @@ export interface FrozenReport {
   /** The node to run once before anything else, which fills the vocabularies; `undefined` where there are none. */
   readonly initializer: string | undefined
   readonly bytes: number
-  /** What could not be written as asked, for people. */
+  /** What could not be written as asked, and what callers may trip over, for people. */
   readonly notes: readonly string[]
 }
 
@@ -40,12 +41,13 @@ const MAX_MESSAGE_BYTES = 2 ** 31 - 1
 export const exportFrozenGraph = (model: ModelLike, url: string, options: ExportFrozenGraphOptions = {}): Job<FrozenReport> =>
   job(async ({ signal }) => {
     const description = await readModel(model)
-    const { graph, values, examples, noExamples, tables } = lower(description, {
+    const lowered = lower(description, {
       mode: 'serving',
       variables: 'constants',
       inputs: options.inputs,
       examples: options.examples ?? true,
     })
+    const { graph, values, examples, tables } = lowered
     const initializer = addInitializer(graph, tables)?.name
     const size = constantBytes(graph)
     if (size > MAX_MESSAGE_BYTES) {
@@ -68,7 +70,7 @@ export const exportFrozenGraph = (model: ModelLike, url: string, options: Export
       },
       initializer,
       bytes: bytes.length,
-      notes: noExamples === undefined ? [] : [`it takes no examples: ${noExamples}`],
+      notes: exampleNotes(lowered),
     }
   })
 

@@ -41,6 +41,8 @@ export interface Lowered {
   readonly examples: LoweredEntry | undefined
   /** Why there is no entry for examples though it was asked for. */
   readonly noExamples: string | undefined
+  /** Columns that may be null, and yet have to be in each example: their features agree on no value that stands for a null. */
+  readonly required: readonly string[]
   readonly variables: readonly LoweredVariable[]
   /** Vocabularies; their initializers run before anything else. */
   readonly tables: readonly LoweredTable[]
@@ -85,6 +87,7 @@ const lowerInto = (graph: Graph, model: ModelDescription, options: LowerOptions)
     values,
     examples,
     noExamples: options.examples === true ? entries.noExample : undefined,
+    required: options.examples === true ? entries.required : [],
     variables: layers.variables,
     tables: features.tables,
     updates: layers.updates,
@@ -96,6 +99,7 @@ interface Entries {
   readonly columns: readonly Pick<Tensor, 'name' | 'dtype' | 'shape'>[]
   readonly example: readonly ExampleColumn[] | undefined
   readonly noExample: string | undefined
+  readonly required: readonly string[]
   readonly modelInputs: (graph: Graph, given: Readonly<Record<string, Tensor>>) => Record<string, Tensor>
 }
 
@@ -105,6 +109,7 @@ const featuredModel = (model: ModelDescription, features: readonly FittedFeature
     columns,
     example: columns.map((column) => ({ ...column, itemShape: [] })),
     noExample: undefined,
+    required: columns.filter(({ nullable, missing }) => nullable && missing === undefined).map(({ name }) => name),
     modelInputs: (graph, given) =>
       Object.fromEntries(
         model.inputs.map((input, index) => {
@@ -128,6 +133,7 @@ const rawModel = (model: ModelDescription): Entries => {
     columns: model.inputs,
     example: unknown === undefined ? example : undefined,
     noExample: unknown === undefined ? undefined : `the shape of the input "${unknown.name}" is not known before it runs`,
+    required: [],
     modelInputs: (graph, given) =>
       Object.fromEntries(
         model.inputs.map(({ name, dtype }) => {

@@ -10,6 +10,8 @@ export interface RawColumn {
   readonly shape: Shape
   /** What an absent value of a `tf.train.Example` stands for; `undefined` where one has to be there. */
   readonly missing: MissingValue
+  /** Whether it may be null where the features were fitted. */
+  readonly nullable: boolean
 }
 
 const dtypesByKind: Readonly<Record<string, RawColumn['dtype']>> = {
@@ -52,7 +54,7 @@ export const rawColumns = (features: readonly FittedFeature[]): readonly RawColu
     const missing = input.nullable ? missingValue(feature) : undefined
     const known = columns.get(from)
     const agreed = known === undefined || known.missing === missing ? missing : undefined
-    columns.set(from, { name: from, dtype: rawDType(from, input), shape: [null], missing: agreed })
+    columns.set(from, { name: from, dtype: rawDType(from, input), shape: [null], missing: agreed, nullable: input.nullable || known?.nullable === true })
   }
   return [...columns.values()]
 }

@@ -4,6 +4,7 @@ import { writeCheckpoint, type NamedTensor } from '../checkpoint/index.js'
 import { lower, readModel, type FeatureSet, type Lowered, type LoweredEntry, type ModelLike } from '../lower/index.js'
 import { tensorflow } from '../proto/index.js'
 import { buildSavedModel } from './build-saved-model.js'
+import { exampleNotes, nameNotes } from './notes.js'
 import { describeEntry, signatureNames, type SignatureName, type SignatureReport } from './signatures.js'
 
 /** Options of {@link exportSavedModel}. */
@@ -28,7 +29,7 @@ export interface ExportReport {
   readonly vocabularies: Readonly<Record<string, number>>
   /** Bytes of all files. */
   readonly bytes: number
-  /** What could not be written as asked, for people. */
+  /** What could not be written as asked, and what callers may trip over, for people. */
   readonly notes: readonly string[]
 }
 
@@ -39,7 +40,7 @@ export interface ExportReport {
  * - `serving_default` takes the raw columns, each `[batch]`: text as strings, floats as float32, integers, dates and timestamps as
  *   int64; without `inputs` it takes the model's inputs.
  * - `serving_examples` takes serialized `tf.train.Example`s of the same columns as `examples`. A column that may be null may be
- *   absent there.
+ *   absent there, where a value stands for the null in all of its features; `notes` names those where none does.
  *
  * @example
  * const report = await run(exportSavedModel(model, 'out/saved-model/1', { inputs }))
@@ -82,7 +83,7 @@ export const exportSavedModel = (model: ModelLike, url: string, options: ExportS
       parameters: lowered.variables.reduce((sum, { weight }) => sum + weight.shape.reduce((product, dim) => product * dim, 1), 0),
       vocabularies: Object.fromEntries(lowered.tables.map(({ feature, tokens }) => [feature, tokens.length])),
       bytes: total,
-      notes: lowered.noExamples === undefined ? [] : [`no signature serving_examples: ${lowered.noExamples}`],
+      notes: [...exampleNotes(lowered), ...nameNotes(lowered)],
     }
   })
 

@@ -1,5 +1,4 @@
 import { fixedColumn, type Column } from '../../columns/index.js'
-import { failure } from '../../errors/index.js'
 import { field, type Int32 } from '../../schema/index.js'
 import type { TextLike } from '../accepts.js'
 import type { Analyzer, Feature } from '../feature.js'
@@ -104,6 +103,9 @@ class VocabularyAnalyzer implements Analyzer<VocabularyState> {
   }
 }
 
+/** Whether a text of JSON could have come from {@link decodeToken}: vocabulary files hold no other. */
+const isToken = (text: unknown): boolean => typeof text === 'string' && text !== '' && !/[\n\r]|\p{Surrogate}/u.test(text)
+
 const firstToken = (params: VocabularyParams): number => (params.maskToken === null ? 0 : 1) + params.oovBuckets
 
 export const vocabularyKind = defineKind<VocabularyParams, VocabularyState>({
@@ -111,16 +113,14 @@ export const vocabularyKind = defineKind<VocabularyParams, VocabularyState>({
   takes: textKinds,
   describe: ({ params, state }) => ({ output: field.int32(), cardinality: firstToken(params) + state.tokens.length }),
   check: ({ oovBuckets, maskToken }, { tokens }) =>
-    isCount(oovBuckets) && (maskToken === null || typeof maskToken === 'string') && Array.isArray(tokens) && tokens.every((token) => typeof token === 'string'),
+    isCount(oovBuckets) && (maskToken === null || typeof maskToken === 'string') && Array.isArray(tokens) &&
+    tokens.every((token) => isToken(token) && token !== maskToken) && new Set(tokens).size === tokens.length,
   analyze: (params) => new VocabularyAnalyzer(params),
   compile: ({ params, state }) => {
     const table = new ByteTable()
     for (const token of state.tokens) {
       const bytes = encoder.encode(token)
       table.add(bytes, 0, bytes.length)
-    }
-    if (table.size !== state.tokens.length) {
-      throw failure({ tag: 'Corrupt', code: 'REPEATED_TOKEN', problem: 'the vocabulary holds a token twice', remedy: 'Fit the features again.' })
     }
     const first = firstToken(params)
     const firstBucket = first - params.oovBuckets
