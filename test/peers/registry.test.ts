@@ -145,6 +145,7 @@ describePeer('protos and op table against TensorFlow', 'tensorflow', () => {
       if (value.b !== undefined) return value.b
       if (value.type !== undefined) return dtypeEnum[value.type]
       if (value.shape?.unknown_rank === true) return undefined
+      if (value.list !== undefined && Object.keys(value.list).length === 0) return []
       throw new Error(`a default that this test does not know: ${JSON.stringify(value)}`)
     }
 

@@ -242,3 +242,97 @@ export const parseExample: ShapeFunction = (context) => {
     ...times(ragged, [null]),
   ]
 }
+
+export const addAll: ShapeFunction = (context) => {
+  let shape: Shape | 'conflict' = undefined
+  for (const tensor of context.inputs) {
+    shape = mergeShapes(shape, tensor.shape)
+    if (shape === 'conflict') return shapeError(context, 'the shapes differ')
+  }
+  return [shape]
+}
+
+export const unpack: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  const count = Number(context.attrs['num'])
+  if (shape === undefined) return Array.from({ length: count }, () => undefined)
+  const at = toAxis(context, Number(context.attrs['axis']), shape.length)
+  if (mergeDims(shape[at] as Dim, count) === undefined) return shapeError(context, `dimension ${at} is not ${count}`)
+  return Array.from({ length: count }, () => shape.filter((_, index) => index !== at))
+}
+
+export const squeeze: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  if (shape === undefined) return [undefined]
+  const axes = (context.attrs['squeeze_dims'] as readonly number[]).map((axis) => toAxis(context, Number(axis), shape.length))
+  if (axes.length === 0) return [shape.includes(null) ? undefined : shape.filter((dim) => dim !== 1)]
+  const wide = axes.find((axis) => mergeDims(shape[axis] as Dim, 1) === undefined)
+  if (wide !== undefined) return shapeError(context, `dimension ${wide} is not 1`)
+  return [shape.filter((_, index) => !axes.includes(index))]
+}
+
+export const slice: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  const [begin, size] = [constantInts(input(context, 1)), constantInts(input(context, 2))]
+  if (shape === undefined || size === undefined) return [shape?.map(() => null) ?? shapeFromVector(input(context, 2))]
+  if (size.length !== shape.length) return shapeError(context, `${size.length} sizes are given`)
+  const rest = (dim: Dim, at: number): Dim => (dim === null || begin?.[at] === undefined ? null : dim - begin[at])
+  return [size.map((count, index) => (count === -1 ? rest(shape[index] as Dim, index) : count))]
+}
+
+export const padded: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  const paddings = constantInts(input(context, 1))
+  if (shape === undefined || paddings?.length !== shape.length * 2) return [shape?.map(() => null)]
+  return [shape.map((dim, index) => (dim === null ? null : dim + (paddings[index * 2] as number) + (paddings[index * 2 + 1] as number)))]
+}
+
+export const broadcastTo: ShapeFunction = (context) => [shapeFromVector(input(context, 1))]
+
+export const unique: ShapeFunction = (context) => [[null], input(context, 0).shape]
+
+export const argMax: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  const [axis] = constantInts(input(context, 1)) ?? []
+  if (shape === undefined || axis === undefined) return [shape?.slice(1).map(() => null)]
+  const at = toAxis(context, axis, shape.length)
+  return [shape.filter((_, index) => index !== at)]
+}
+
+export const segmentSum: ShapeFunction = (context) => {
+  const [data, ids] = [input(context, 0).shape, input(context, 1).shape]
+  if (data === undefined || ids === undefined) return [undefined]
+  const [count = null] = constantInts(input(context, 2)) ?? []
+  return [[count, ...data.slice(ids.length)]]
+}
+
+export const batchMatMul: ShapeFunction = (context) => {
+  const [x, y] = [input(context, 0).shape, input(context, 1).shape]
+  if (x === undefined || y === undefined) return [undefined]
+  if (x.length < 2 || y.length < 2) return shapeError(context, 'both inputs have to be matrices, or batches of them')
+  const batch = broadcastShapes(x.slice(0, -2), y.slice(0, -2))
+  if (batch === 'conflict' || batch === undefined) return shapeError(context, 'the batches cannot be broadcast together')
+  const [rows, inner] = (context.attrs['adj_x'] === true ? [x.at(-1), x.at(-2)] : x.slice(-2)) as [Dim, Dim]
+  const [innerToo, columns] = (context.attrs['adj_y'] === true ? [y.at(-1), y.at(-2)] : y.slice(-2)) as [Dim, Dim]
+  if (mergeDims(inner, innerToo) === undefined) return shapeError(context, 'the inner dimensions differ')
+  return [[...batch, rows, columns]]
+}
+
+export const biasAddGrad: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  return [[shape?.at(context.attrs['data_format'] === 'NCHW' ? 1 : -1) ?? null]]
+}
+
+/** Two lists of axes. */
+export const broadcastGradientArgs: ShapeFunction = () => [[null], [null]]
+
+/** A vector for each of the shapes. */
+export const concatOffset: ShapeFunction = (context) => context.inputs.slice(1).map(({ shape }) => shape)
+
+export const stridedSliceGrad: ShapeFunction = (context) => [shapeFromVector(input(context, 0))]
+
+/** The loss of each row, and the gradient of its logits. */
+export const crossEntropy: ShapeFunction = (context) => {
+  const { shape } = input(context, 0)
+  return [[shape?.[0] ?? null], shape]
+}

@@ -27,6 +27,17 @@ export interface LoweredVariable {
   readonly device: string | undefined
 }
 
+/** Adds a resource variable and a read of it, under its own name whatever the scope. It has no value before one is assigned. */
+export const addVariable = (graph: Graph, weight: WeightDescription, device?: string): LoweredVariable => {
+  const { name, dtype, shape } = weight
+  const node = toNodeName(name)
+  return graph.atRoot(() => {
+    const handle = graph.one('VarHandleOp', [], { dtype, shape, shared_name: name }, { name: node, device })
+    const value = graph.one('ReadVariableOp', [handle], { dtype }, { name: `${node}/Read/ReadVariableOp`, device })
+    return { weight, handle, value, device }
+  })
+}
+
 /** Puts a model's variables into a graph: each once, when it is first wanted. */
 export class VariableStore {
   readonly #graph: Graph
@@ -75,14 +86,8 @@ export class VariableStore {
       throw failure({ tag: 'Model', code: 'LOWER_CONSTANT', problem: `"${weight.name}" is a constant and cannot be changed`, remedy: "Lower with variables: 'variables'." })
     }
     const device = this.#mode === 'variables' ? undefined : this.#mode(weight).device
-    const { name, dtype, shape } = weight
-    const node = toNodeName(name)
-    const variable = this.#graph.atRoot(() => {
-      const handle = this.#graph.one('VarHandleOp', [], { dtype, shape, shared_name: name }, { name: node, device })
-      const value = this.#graph.one('ReadVariableOp', [handle], { dtype }, { name: `${node}/Read/ReadVariableOp`, device })
-      return { weight, handle, value, device }
-    })
-    this.#variables.set(name, variable)
+    const variable = addVariable(this.#graph, weight, device)
+    this.#variables.set(weight.name, variable)
     return variable
   }
 

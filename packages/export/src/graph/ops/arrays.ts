@@ -1,8 +1,8 @@
 import { attr } from '../attr.js'
 import { op } from '../op-def.js'
 import {
-  broadcast, concat, expandDims, filled, fromShapeAttr, fromValueAttr, gather, noOutputs, oneHot, pack, reshape, sameAsInput,
-  shapeVector, stridedSlice, transpose,
+  broadcast, broadcastTo, concat, expandDims, filled, fromShapeAttr, fromValueAttr, gather, noOutputs, oneHot, pack, padded, reshape,
+  sameAsInput, scalar, shapeVector, slice, squeeze, stridedSlice, transpose, unique, unpack,
 } from '../shape-function.js'
 import { indices, smallIndices } from './dtype-sets.js'
 
@@ -19,9 +19,19 @@ export const arrayOps = {
   Cast: op('x:SrcT -> y:DstT', { SrcT: any, DstT: any, Truncate: attr.bool({ default: false }) }, sameAsInput),
   Shape: op('input:T -> output:out_type', { T: any, out_type: index }, shapeVector),
   Reshape: op('tensor:T shape:Tshape -> output:T', { T: any, Tshape: index }, reshape),
+  Size: op('input:T -> output:out_type', { T: any, out_type: index }, scalar),
   ExpandDims: op('input:T dim:Tdim -> output:T', { T: any, Tdim: index }, expandDims),
   ConcatV2: op('values:N*T axis:Tidx -> output:T', { N: attr.int({ minimum: 2 }), T: any, Tidx: index }, concat),
   Pack: op('values:N*T -> output:T', { N: attr.int({ minimum: 1 }), T: any, axis: attr.int({ default: 0 }) }, pack),
+  Unpack: op(
+    'value:T -> output:num*T',
+    { num: attr.int({ minimum: 0 }), T: any, axis: attr.int({ default: 0 }) },
+    unpack,
+  ),
+  Squeeze: op('input:T -> output:T', { T: any, squeeze_dims: attr.ints({ default: [] }) }, squeeze),
+  Slice: op('input:T begin:Index size:Index -> output:T', { T: any, Index: attr.type({ allowed: indices }) }, slice),
+  Pad: op('input:T paddings:Tpaddings -> output:T', { T: any, Tpaddings: index }, padded),
+  BroadcastTo: op('input:T shape:Tidx -> output:T', { T: any, Tidx: index }, broadcastTo),
   StridedSlice: op(
     'input:T begin:Index end:Index strides:Index -> output:T',
     {
@@ -57,5 +67,8 @@ export const arrayOps = {
   ),
   Fill: op('dims:index_type value:T -> output:T', { T: any, index_type: index }, filled),
   ZerosLike: op('x:T -> y:T', { T: any }, sameAsInput),
+  StopGradient: op('input:T -> output:T', { T: any }, sameAsInput),
+  Unique: op('x:T -> y:T idx:out_idx', { T: any, out_idx: index }, unique),
+  InvertPermutation: op('x:T -> y:T', { T: index }, sameAsInput),
   SelectV2: op('condition:bool t:T e:T -> output:T', { T: any }, broadcast),
 } as const

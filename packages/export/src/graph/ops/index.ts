@@ -1,7 +1,9 @@
 import type { OpDef } from '../op-def.js'
 import { activationOps } from './activations.js'
 import { arrayOps } from './arrays.js'
+import { gradientOps } from './gradients.js'
 import { mathOps } from './math.js'
+import { optimizerOps } from './optimizers.js'
 import { randomOps } from './random.js'
 import { stateOps } from './state.js'
 import { tableOps } from './tables.js'
@@ -10,7 +12,16 @@ import { tableOps } from './tables.js'
  * Every op that our graphs hold, as TensorFlow registers it (`tensorflow/core/ops/*.cc`); a test compares each with the registry.
  * Attributes of newer TensorFlows that have defaults are left out, so that older ones load what we write.
  */
-export const ops = { ...stateOps, ...arrayOps, ...mathOps, ...activationOps, ...tableOps, ...randomOps } as const
+export const ops = {
+  ...stateOps,
+  ...arrayOps,
+  ...mathOps,
+  ...activationOps,
+  ...gradientOps,
+  ...optimizerOps,
+  ...tableOps,
+  ...randomOps,
+} as const
 
 /** Name of an op in the table. */
 export type OpName = keyof typeof ops

@@ -1,7 +1,7 @@
 import { attr } from '../attr.js'
 import { op } from '../op-def.js'
-import { biasAdd, broadcast, matMul, reduce, sameAsInput } from '../shape-function.js'
-import { floats, indices, realNumbers, signedNumbers } from './dtype-sets.js'
+import { addAll, argMax, batchMatMul, biasAdd, broadcast, matMul, reduce, sameAsInput, segmentSum } from '../shape-function.js'
+import { floats, indices, realNumbers, signedNumbers, smallIndices } from './dtype-sets.js'
 
 const real = { T: attr.type({ allowed: realNumbers }) }
 const signed = { T: attr.type({ allowed: signedNumbers }) }
@@ -16,6 +16,7 @@ const reducing = 'input:T reduction_indices:Tidx -> output:T'
 /** Arithmetic, comparisons, reductions, matrix products. */
 export const mathOps = {
   AddV2: op(binary, real, broadcast),
+  AddN: op('inputs:N*T -> sum:T', { N: attr.int({ minimum: 1 }), T: attr.type({ allowed: [...realNumbers, 'variant'] }) }, addAll),
   Sub: op(binary, real, broadcast),
   Mul: op(binary, real, broadcast),
   RealDiv: op(binary, real, broadcast),
@@ -31,6 +32,10 @@ export const mathOps = {
   Pow: op(binary, signed, broadcast),
   Exp: op(unary, float, sameAsInput),
   Log: op(unary, float, sameAsInput),
+  Log1p: op(unary, float, sameAsInput),
+  Floor: op(unary, float, sameAsInput),
+  Sign: op(unary, signed, sameAsInput),
+  Cos: op(unary, float, sameAsInput),
   Neg: op(unary, signed, sameAsInput),
   Abs: op(unary, signed, sameAsInput),
   Sqrt: op(unary, float, sameAsInput),
@@ -48,6 +53,21 @@ export const mathOps = {
   Sum: op(reducing, reduction, reduce),
   Mean: op(reducing, reduction, reduce),
   Max: op(reducing, reduction, reduce),
+  Min: op(reducing, reduction, reduce),
+  ArgMax: op(
+    'input:T dimension:Tidx -> output:output_type',
+    {
+      T: attr.type({ allowed: [...realNumbers, 'bool'] }),
+      Tidx: attr.type({ allowed: smallIndices, default: 'int32' }),
+      output_type: attr.type({ allowed: ['int16', 'uint16', 'int32', 'int64'], default: 'int64' }),
+    },
+    argMax,
+  ),
+  UnsortedSegmentSum: op(
+    'data:T segment_ids:Tindices num_segments:Tnumsegments -> output:T',
+    { ...real, Tindices: attr.type({ allowed: smallIndices }), Tnumsegments: attr.type({ allowed: indices, default: 'int32' }) },
+    segmentSum,
+  ),
   MatMul: op(
     'a:T b:T -> product:T',
     {
@@ -58,6 +78,17 @@ export const mathOps = {
       }),
     },
     matMul,
+  ),
+  BatchMatMulV2: op(
+    'x:T y:T -> output:T',
+    {
+      T: attr.type({
+        allowed: ['bfloat16', 'float16', 'float32', 'float64', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64'],
+      }),
+      adj_x: attr.bool({ default: false }),
+      adj_y: attr.bool({ default: false }),
+    },
+    batchMatMul,
   ),
   BiasAdd: op('value:T bias:T -> output:T', { ...real, data_format: attr.string({ default: 'NHWC' }) }, biasAdd),
   Bucketize: op(
