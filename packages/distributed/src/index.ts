@@ -1,2 +1,3 @@
 export * from './cluster/index.js'
+export * from './gradients/index.js'
 export * from './training/index.js'

@@ -1,0 +1,388 @@
+import { beforeAll, expect, test } from 'vitest'
+import { Graph, tensorValue, type Dim, type DType, type OpName, type Tensor } from '@millrace/export'
+import { gradients, isIndexedSlices } from '@millrace/distributed'
+import { describePeer, runPython } from '../support/peer.js'
+
+const script = `
+import base64, json, sys
+import numpy as np
+import tensorflow as tf
+v1 = tf.compat.v1
+
+given = json.load(sys.stdin)
+graph_def = v1.GraphDef()
+graph_def.ParseFromString(base64.b64decode(given['graph']))
+report = {}
+config = v1.ConfigProto(graph_options=v1.GraphOptions(optimizer_options=v1.OptimizerOptions(opt_level=-1)))
+config.graph_options.rewrite_options.disable_meta_optimizer = True
+with v1.Session(graph=tf.Graph(), config=config) as session:
+    tf.import_graph_def(graph_def, name='')
+    tensor = session.graph.get_tensor_by_name
+    feeds, fetches = {}, []
+    for case in given['cases']:
+        feeds.update({name: np.array(value['data'], dtype=value['dtype']).reshape(value['shape']) for name, value in case['feeds'].items()})
+        theirs = tf.gradients([tensor(y) for y in case['ys']], [tensor(x) for x in case['xs']], [tensor(seed) for seed in case['seeds']] or None)
+        fetches.append([pair for pair in zip(case['ours'], theirs) if None not in pair])
+        report[case['name']] = [{'x': x, 'ours': ours and ('slices' if 'indices' in ours else 'dense'),
+                                 'theirs': None if their is None else 'slices' if isinstance(their, tf.IndexedSlices) else 'dense'}
+                                for x, ours, their in zip(case['xs'], case['ours'], theirs)]
+    session.run(given['assign'])
+    # All cases in one step: a step of its own for each takes ten times as long.
+    fetched = session.run(fetches, feeds)
+
+def dense(values, indices, rows):
+    sums = np.zeros((rows,) + values.shape[1:], values.dtype)
+    np.add.at(sums, indices, values)
+    return sums
+
+for case, pairs in zip(given['cases'], fetched):
+    entries = [entry for entry in report[case['name']] if entry['ours'] and entry['theirs']]
+    for entry, (ours, their) in zip(entries, pairs):
+        indices = ours.get('indices')
+        if indices is not None: entry['duplicates'] = len(set(indices.tolist())) < len(indices)
+        if entry['theirs'] == 'slices':
+            rows = int(their.dense_shape[0])
+            ours = ours['values'] if indices is None else dense(ours['values'], indices, rows)
+            their = dense(their.values, their.indices, rows)
+        else:
+            ours = ours['values']
+        largest = float(np.max(np.abs(their)))
+        entry.update(shapes=[list(ours.shape), list(their.shape)], largest=largest)
+        if ours.shape == their.shape: entry['error'] = float(np.max(np.abs(ours - their))) / (largest or 1.0)
+print(json.dumps(report))
+`
+
+/** Numbers of `mulberry32`, so that every run sees the same. */
+const random = (() => {
+  let state = 20261125
+  return (): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+})()
+
+interface Fed {
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly data: readonly number[]
+}
+
+interface Case {
+  readonly name: string
+  readonly feeds: Record<string, Fed>
+  readonly ys: readonly string[]
+  readonly xs: readonly string[]
+  readonly seeds: readonly string[]
+  readonly ours: readonly ({ readonly values: string; readonly indices?: string } | null)[]
+}
+
+interface Entry {
+  readonly x: string
+  readonly ours: string | null
+  readonly theirs: string | null
+  readonly shapes?: readonly [readonly number[], readonly number[]]
+  readonly largest?: number
+  readonly error?: number
+  readonly duplicates?: boolean
+}
+
+const graph = new Graph()
+const cases: Case[] = []
+const assign: string[] = []
+/** What is fed in the case in the making. */
+let feeds: Record<string, Fed> = {}
+
+const count = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1)
+
+interface InputOptions {
+  /** Static shape, where it says less than what is fed. */
+  readonly known?: readonly Dim[] | undefined
+  readonly from?: number
+  readonly to?: number
+  readonly dtype?: DType
+}
+
+/** A placeholder that is fed random numbers, or those given. */
+const input = (shape: readonly number[], { known, from = -2, to = 2, dtype = 'float32' }: InputOptions = {}, values?: readonly number[]): Tensor => {
+  const x = graph.placeholder('x', dtype, known ?? shape)
+  const drawn = values ?? Array.from({ length: count(shape) }, () => from + (to - from) * random())
+  feeds[x.name] = { dtype, shape, data: drawn }
+  return x
+}
+
+const inputOf = (options: InputOptions) => (shape: readonly number[]) => input(shape, options)
+
+const variable = (shape: readonly number[]): Tensor => {
+  const handle = graph.one('VarHandleOp', [], { dtype: 'float32', shape, shared_name: `variable${assign.length}` })
+  const value = tensorValue('float32', shape, Array.from({ length: count(shape) }, () => random() - 0.5))
+  assign.push(graph.add('AssignVariableOp', [handle, graph.constant(value)]).name)
+  return handle
+}
+
+const ints = (...values: number[]): Tensor => graph.vector('int32', values)
+
+/** Differentiates y by the xs with a random seed; `seedShape` is the shape of y when it runs. */
+const check = (name: string, build: () => { y: Tensor | readonly Tensor[]; xs: readonly Tensor[]; seedShape?: readonly number[] }): void => {
+  graph.scope(name.replace(/[^A-Za-z0-9]/g, '_'), () => {
+    feeds = {}
+    const { y, xs, seedShape } = build()
+    const ys = 'node' in y ? [y] : y
+    const seeds = seedShape === undefined ? undefined : [input(seedShape)]
+    const results = gradients(graph, ys, xs, { seeds })
+    const names = (tensors: readonly Tensor[]): string[] => tensors.map((tensor) => tensor.name)
+    const ours = results.map((result) => {
+      if (result === undefined) return null
+      return isIndexedSlices(result) ? { values: result.values.name, indices: result.indices.name } : { values: result.name }
+    })
+    cases.push({ name, feeds, ys: names(ys), xs: names(xs), seeds: names(seeds ?? []), ours })
+  })
+}
+
+type Unary = (x: Tensor) => Tensor
+const one = (op: OpName): Unary => (x) => graph.one(op, [x])
+
+const positive = inputOf({ from: 0.2, to: 3 })
+const plain = inputOf({ from: -3, to: 3 })
+const unary: readonly (readonly [string, Unary, (shape: readonly number[]) => Tensor])[] = [
+  ...(['Neg', 'Abs', 'Exp', 'Square', 'Erf', 'Identity', 'Relu', 'Elu', 'Selu', 'Softplus', 'Softsign', 'Sigmoid', 'Tanh', 'Softmax', 'LogSoftmax'] as const)
+    .map((op) => [op, one(op), plain] as const),
+  ...(['Log', 'Log1p', 'Sqrt', 'Rsqrt'] as const).map((op) => [op, one(op), positive] as const),
+  ['Relu6', one('Relu6'), inputOf({ from: -2, to: 9 })],
+  ['LeakyRelu', (x) => graph.one('LeakyRelu', [x], { alpha: 0.3 }), plain],
+  ['Cast', (x) => graph.one('Cast', [graph.one('Cast', [x], { DstT: 'float64' })], { DstT: 'float32' }), plain],
+  ['a factor that is not differentiated', (x) => graph.one('Mul', [x, graph.one('Floor', [x])]), plain],
+  ['StopGradient', (x) => graph.one('Mul', [x, graph.one('StopGradient', [x])]), plain],
+  ['ZerosLike', (x) => graph.one('AddV2', [x, graph.one('ZerosLike', [x])]), plain],
+]
+for (const [name, op, from] of unary) {
+  check(name, () => {
+    const x = from([3, 4])
+    return { y: op(x), xs: [x], seedShape: [3, 4] }
+  })
+}
+
+const binary = ['AddV2', 'Sub', 'Mul', 'RealDiv', 'Maximum', 'Minimum', 'SquaredDifference', 'Pow', 'FloorMod'] as const
+const broadcasts: readonly (readonly [readonly number[], readonly number[], readonly number[]])[] = [
+  [[3, 4], [3, 4], [3, 4]],
+  [[3, 4], [4], [3, 4]],
+  [[], [2, 3], [2, 3]],
+  [[3, 1], [2, 1, 4], [2, 3, 4]],
+  [[1, 4], [3, 1], [3, 4]],
+  [[2, 1, 3, 1], [3, 5], [2, 1, 3, 5]],
+]
+for (const op of binary) {
+  for (const [left, right, result] of broadcasts) {
+    for (const hidden of ['nothing', 'the first dimension', 'all dimensions', 'the rank'] as const) {
+      // Each op in each way once is enough where the op itself plays no part.
+      if (hidden !== 'nothing' && op !== 'Mul' && op !== 'Pow') continue
+      const known = (shape: readonly number[]): InputOptions['known'] =>
+        hidden === 'all dimensions' ? shape.map(() => null) : hidden === 'the first dimension' ? shape.map((dim, axis) => (axis === 0 ? null : dim)) : shape
+      check(`${op} [${left.join(', ')}] and [${right.join(', ')}], ${hidden} unknown`, () => {
+        const from = op === 'Pow' || op === 'RealDiv' || op === 'FloorMod' ? 0.5 : -2
+        const operands = [left, right].map((shape) => {
+          const fed = input(shape, { from: shape.length === 0 ? 0.5 : from, to: shape.length === 0 ? 0.7 : 2.5, known: hidden === 'the rank' ? undefined : known(shape) })
+          if (hidden !== 'the rank') return fed
+          const unranked = graph.placeholder('unranked', 'float32', undefined)
+          feeds[unranked.name] = feeds[fed.name]!
+          return unranked
+        })
+        return { y: graph.one(op, operands), xs: operands, seedShape: result }
+      })
+    }
+  }
+}
+check('Maximum of equal operands', () => {
+  const [x, y] = [input([3], {}, [1, 2, 3]), input([3], {}, [1, 0, 5])]
+  return { y: graph.one('Mul', [graph.one('Maximum', [x, y]), graph.one('Minimum', [x, y])]), xs: [x, y], seedShape: [3] }
+})
+check('Pow of what is not positive', () => {
+  const [x, y] = [input([4], {}, [-1.5, 0, 2, -2]), input([4], {}, [2, 3, 2, 3])]
+  return { y: graph.one('Pow', [x, y]), xs: [x, y], seedShape: [4] }
+})
+check('a tensor with itself', () => {
+  const x = input([2, 3], { known: [null, null] })
+  return { y: graph.one('RealDiv', [graph.one('Mul', [x, x]), graph.one('AddV2', [x, x])]), xs: [x], seedShape: [2, 3] }
+})
+for (const known of [undefined, [null, null]] as const) {
+  check(`SelectV2 ${known === undefined ? '' : 'of unknown shapes'}`, () => {
+    const condition = graph.one('Greater', [input([3, 1], {}, [1, -1, 2]), graph.scalar('float32', 0)])
+    const [t, e] = [input([3, 4], { known }), input([4])]
+    return { y: graph.one('SelectV2', [condition, t, e]), xs: [t, e], seedShape: [3, 4] }
+  })
+}
+
+for (const op of ['Sum', 'Mean', 'Max', 'Min'] as const) {
+  for (const [axes, keep_dims, shape] of [[[0], false, [3, 4]], [[-1], true, [2, 3, 1]], [[0, 2], false, [3]], [[2, -3], true, [1, 3, 1]], [[0, 1, 2], false, []]] as const) {
+    for (const known of [undefined, [null, 3, null]] as const) {
+      check(`${op} over [${axes.join(', ')}]${keep_dims ? ', kept' : ''}${known === undefined ? '' : ' of an unknown shape'}`, () => {
+        const x = input([2, 3, 4], { known })
+        return { y: graph.one(op, [x, ints(...axes)], { keep_dims }), xs: [x], seedShape: shape }
+      })
+    }
+  }
+}
+check('Max of equal elements', () => {
+  const x = input([2, 3], {}, [1, 3, 3, 2, 2, 2])
+  return { y: graph.one('Max', [x, ints(1)]), xs: [x], seedShape: [2] }
+})
+
+for (const transpose_a of [false, true]) {
+  for (const transpose_b of [false, true]) {
+    const flip = (shape: readonly number[], flipped: boolean): readonly number[] => (flipped ? [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!] : shape)
+    check(`MatMul, transposed ${String(transpose_a)} and ${String(transpose_b)}`, () => {
+      const [a, b] = [input(flip([3, 4], transpose_a)), input(flip([4, 2], transpose_b))]
+      return { y: graph.one('MatMul', [a, b], { transpose_a, transpose_b }), xs: [a, b], seedShape: [3, 2] }
+    })
+    for (const [left, right, result] of [[[2], [2], [2]], [[2, 1], [3], [2, 3]], [[], [3], [3]]] as const) {
+      for (const isKnown of [true, false]) {
+        check(`BatchMatMulV2 of [${left.join(', ')}] and [${right.join(', ')}], transposed ${String(transpose_a)} and ${String(transpose_b)}${isKnown ? '' : ', unknown'}`, () => {
+          const operand = (shape: readonly number[]): Tensor => input(shape, { known: isKnown ? undefined : shape.map(() => null) })
+          const [x, y] = [operand(flip([...left, 3, 4], transpose_a)), operand(flip([...right, 4, 2], transpose_b))]
+          return { y: graph.one('BatchMatMulV2', [x, y], { adj_x: transpose_a, adj_y: transpose_b }), xs: [x, y], seedShape: [...result, 3, 2] }
+        })
+      }
+    }
+  }
+}
+for (const shape of [[3, 4], [2, 3, 4]]) {
+  check(`BiasAdd to ${shape.length} dimensions`, () => {
+    const [x, bias] = [input(shape), input([4])]
+    return { y: graph.one('BiasAdd', [x, bias]), xs: [x, bias], seedShape: shape }
+  })
+}
+
+for (const known of [undefined, [null, 3, null]] as const) {
+  const of = known === undefined ? '' : ' of an unknown shape'
+  const x3 = (): Tensor => input([2, 3, 4], { known })
+  const move = (name: string, op: (x: Tensor) => Tensor, seedShape: readonly number[]): void => {
+    check(`${name}${of}`, () => {
+      const x = x3()
+      return { y: op(x), xs: [x], seedShape }
+    })
+  }
+  move('Reshape', (x) => graph.one('Reshape', [x, ints(-1, 6)]), [4, 6])
+  move('ExpandDims', (x) => graph.one('ExpandDims', [x, graph.scalar('int32', 1)]), [2, 1, 3, 4])
+  move('Squeeze', (x) => graph.one('Squeeze', [graph.one('ExpandDims', [x, graph.scalar('int32', -1)])], { squeeze_dims: [3] }), [2, 3, 4])
+  move('Transpose', (x) => graph.one('Transpose', [x, ints(2, 0, 1)]), [4, 2, 3])
+  move('Transpose by an order that is computed', (x) => graph.one('Transpose', [x, graph.one('Identity', [ints(1, 2, 0)])]), [3, 4, 2])
+  move('Slice', (x) => graph.one('Slice', [x, ints(0, 1, 2), ints(-1, 2, 1)]), [2, 2, 1])
+  move('StridedSlice', (x) => graph.one('StridedSlice', [x, ints(1, 0, -1), ints(2, 3, 0), ints(1, 2, -2)], { begin_mask: 1, shrink_axis_mask: 0 }), [2, 2, 2])
+  move('StridedSlice with masks', (x) => graph.one('StridedSlice', [x, ints(1, 0, 1), ints(0, 0, 3), ints(1, 1, 1)], { shrink_axis_mask: 1, begin_mask: 2, end_mask: 2 }), [3, 2])
+  move('BroadcastTo', (x) => graph.one('BroadcastTo', [graph.one('Sum', [x, ints(1)], { keep_dims: true }), ints(5, 2, 3, 4)]), [5, 2, 3, 4])
+  for (const axis of [1, -1]) {
+    check(`ConcatV2 along ${axis}${of}`, () => {
+      const xs = [x3(), input([2, axis === 1 ? 1 : 3, axis === 1 ? 4 : 2]), x3()]
+      return { y: graph.one('ConcatV2', [xs, graph.scalar('int32', axis)]), xs, seedShape: axis === 1 ? [2, 7, 4] : [2, 3, 10] }
+    })
+    check(`Pack along ${axis}${of}`, () => {
+      const xs = [x3(), x3()]
+      return { y: graph.one('Pack', [xs], { axis }), xs, seedShape: axis === 1 ? [2, 2, 3, 4] : [2, 3, 4, 2] }
+    })
+  }
+  move('Unpack, one of them unused', (x) => {
+    const [first, , third] = graph.add('Unpack', [x], { num: 3, axis: 1 }).outputs as [Tensor, Tensor, Tensor]
+    return graph.one('Mul', [first, third])
+  }, [2, 4])
+  move('AddN', (x) => graph.one('AddN', [[x, x, graph.one('Square', [x])]]), [2, 3, 4])
+}
+
+check('GatherV2 with duplicates', () => {
+  const params = input([5, 3], { known: [null, 3] })
+  return { y: graph.one('GatherV2', [params, ints(4, 1, 4, 0, 4), graph.scalar('int32', 0)]), xs: [params], seedShape: [5, 3] }
+})
+check('GatherV2 of what is computed', () => {
+  const x = input([5, 3])
+  const indices = graph.constant(tensorValue('int64', [2, 2], [4n, 1n, 4n, 0n]))
+  return { y: graph.one('GatherV2', [graph.one('Square', [x]), indices, graph.scalar('int32', 0)]), xs: [x], seedShape: [2, 2, 3] }
+})
+for (const axis of [1, -1]) {
+  check(`GatherV2 along ${axis}`, () => {
+    const x = input([2, 5, 4])
+    const indices = graph.constant(tensorValue('int32', [2, 2], [3, 1, 3, 0]))
+    return { y: graph.one('GatherV2', [x, indices, graph.scalar('int32', axis)]), xs: [x], seedShape: axis === 1 ? [2, 2, 2, 4] : [2, 5, 2, 2] }
+  })
+}
+const lookUp = (handle: Tensor, indices: Tensor): Tensor => graph.one('ResourceGather', [handle, indices], { dtype: 'float32' })
+check('ResourceGather with duplicates', () => {
+  const handle = variable([6, 3])
+  const indices = graph.constant(tensorValue('int32', [2, 2], [5, 2, 5, 5]))
+  return { y: lookUp(handle, indices), xs: [handle], seedShape: [2, 2, 3] }
+})
+check('two lookups of one variable, indices of two dtypes', () => {
+  const handle = variable([6, 3])
+  const y = graph.one('Mul', [lookUp(handle, ints(5, 2, 5)), lookUp(handle, graph.vector('int64', [0n, 5n, 1n]))])
+  return { y, xs: [handle], seedShape: [3, 3] }
+})
+check('a variable that is read and looked up', () => {
+  const handle = variable([6, 3])
+  const read = graph.one('ReadVariableOp', [handle], { dtype: 'float32' })
+  const y = graph.one('MatMul', [lookUp(handle, ints(5, 2, 5)), read], { transpose_b: true })
+  return { y, xs: [handle], seedShape: [3, 6] }
+})
+check('GatherV2 of a variable that is read', () => {
+  const handle = variable([6, 3])
+  const read = graph.one('Identity', [graph.one('ReadVariableOp', [handle], { dtype: 'float32' })])
+  return { y: graph.one('GatherV2', [read, ints(1, 1, 4), graph.scalar('int32', 0)]), xs: [handle], seedShape: [3, 3] }
+})
+
+check('SoftmaxCrossEntropyWithLogits', () => {
+  const [logits, scores] = [input([3, 4]), input([3, 4])]
+  return { y: graph.one('SoftmaxCrossEntropyWithLogits', [logits, graph.one('Softmax', [scores])]), xs: [logits, scores], seedShape: [3] }
+})
+check('SparseSoftmaxCrossEntropyWithLogits', () => {
+  const logits = input([3, 4])
+  return { y: graph.one('SparseSoftmaxCrossEntropyWithLogits', [logits, ints(3, 0, 1)]), xs: [logits], seedShape: [3] }
+})
+check('several ys without seeds, and an x that none depends on', () => {
+  const [x, other] = [input([2, 3], { known: [null, 3] }), input([2])]
+  return { y: [graph.one('Square', [x]), graph.one('Mean', [graph.one('Exp', [x]), ints(0, 1)]), graph.one('Tanh', [x])], xs: [x, other] }
+})
+check('by what is computed on the way', () => {
+  const x = input([2, 3])
+  const middle = graph.one('Square', [x])
+  return { y: graph.one('Mul', [graph.one('Exp', [middle]), x]), xs: [middle, x], seedShape: [2, 3] }
+})
+check('a product of three layers', () => {
+  const x = input([5, 4], { known: [null, 4] })
+  const [first, second] = [variable([4, 3]), variable([3, 2])]
+  const bias = variable([3])
+  const read = (handle: Tensor): Tensor => graph.one('ReadVariableOp', [handle], { dtype: 'float32' })
+  const hidden = graph.one('Tanh', [graph.one('BiasAdd', [graph.one('MatMul', [x, read(first)]), read(bias)])])
+  const centered = graph.one('Sub', [hidden, graph.one('Mean', [hidden, ints(0)], { keep_dims: true })])
+  return { y: graph.one('MatMul', [centered, read(second)]), xs: [first, second, bias, x], seedShape: [5, 2] }
+})
+
+describePeer('gradients against tf.gradients', 'tensorflow', () => {
+  let report: Record<string, readonly Entry[]>
+  beforeAll(async () => {
+    const sent = JSON.stringify({ graph: Buffer.from(graph.encode()).toString('base64'), assign, cases })
+    report = JSON.parse(await runPython(script, { input: sent })) as typeof report
+  })
+
+  test.each(cases.map(({ name, xs }) => [name, xs.length] as const))('%s', (name, xs) => {
+    const entries = report[name]!
+    expect(entries).toHaveLength(xs)
+    for (const { x, ours, theirs, shapes, error } of entries) {
+      // A sum of lookups may be dense here where TensorFlow keeps slices, and the other way round; both were made dense.
+      expect(ours === null, `${x}: ours ${String(ours)}, theirs ${String(theirs)}`).toBe(theirs === null)
+      if (ours === null) continue
+      expect(shapes?.[0], x).toEqual(shapes?.[1])
+      expect(error, x).toBeLessThan(1e-5)
+    }
+  })
+
+  test('lookups stay sparse, with their duplicates', () => {
+    for (const name of ['ResourceGather with duplicates', 'two lookups of one variable, indices of two dtypes', 'GatherV2 of a variable that is read', 'GatherV2 with duplicates']) {
+      expect(report[name]?.[0], name).toMatchObject({ ours: 'slices', theirs: 'slices', duplicates: true })
+    }
+    expect(report['a variable that is read and looked up']?.[0]).toMatchObject({ ours: 'dense' })
+  })
+
+  test('what is compared is not all zeros', () => {
+    const compared = Object.values(report).flat().filter(({ largest }) => largest !== undefined)
+    expect(compared.length).toBeGreaterThan(200)
+    expect(compared.filter(({ largest }) => largest === 0)).toEqual([])
+  })
+})
