@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { run } from '@millrace/core'
+import { field, fromRows, run } from '@millrace/core'
+import { train, type TrainingReport } from '@millrace/distributed'
 import { openEventFile, tensorValue, writeCheckpoint, type NamedTensor } from '@millrace/export'
 import { describePeer, runPython } from '../support/peer.js'
 
@@ -10,7 +12,7 @@ const script = `
 import json, sys
 import numpy as np
 import tensorflow as tf
-prefix, events = sys.argv[1:3]
+prefix, events, training = sys.argv[1:4]
 reader = tf.train.load_checkpoint(prefix)
 def plain(value):
     if value.dtype == object: return [item.decode('latin-1') for item in value.reshape(-1).tolist()]
@@ -27,7 +29,12 @@ for event in tf.compat.v1.train.summary_iterator(events):
         written.append([event.step, value.tag, value.metadata.plugin_data.plugin_name, float(tf.make_ndarray(value.tensor)), event.wall_time])
     if event.file_version: written.append(event.file_version)
     if event.graph_def: written.append(len(event.graph_def))
-print(json.dumps({'tensors': tensors, 'events': written}))
+def scalars(folder):
+    files = tf.io.gfile.glob(folder + '/events.out.tfevents.*')
+    return [[event.step, value.tag, float(tf.make_ndarray(value.tensor))]
+            for file in files for event in tf.compat.v1.train.summary_iterator(file) for value in event.summary.value]
+parts = {part: scalars(training + '/' + part) for part in ['train', 'validation']}
+print(json.dumps({'tensors': tensors, 'events': written, 'training': parts}))
 `
 
 const long = 'x'.repeat(300)
@@ -51,7 +58,8 @@ const many = Array.from({ length: 3000 }, (_, index): NamedTensor => ({
 
 describePeer('checkpoints and event files against TensorFlow', 'tensorflow', () => {
   let folder = ''
-  let theirs: { tensors: Record<string, { dtype: string; shape: number[]; values: string[] }>; events: unknown[] }
+  let theirs: { tensors: Record<string, { dtype: string; shape: number[]; values: string[] }>; events: unknown[]; training: Record<'train' | 'validation', [step: number, tag: string, value: number][]> }
+  let report: TrainingReport
   const before = Date.now() / 1000
 
   beforeAll(async () => {
@@ -62,8 +70,12 @@ describePeer('checkpoints and event files against TensorFlow', 'tensorflow', () 
     await Promise.all([events.scalars(1, { epoch_loss: 0.25 }), events.scalars(2 ** 40, { epoch_loss: 0.125 })])
     await events.graph(new Uint8Array([10, 0]))
     await events.close()
+    const model = tf.sequential({ layers: [tf.layers.inputLayer({ inputShape: [1], name: 'x' }), tf.layers.dense({ units: 1 })] })
+    model.compile({ optimizer: tf.train.sgd(0.25), loss: 'meanSquaredError', metrics: ['mae'] })
+    const data = fromRows({ x: field.float32(), y: field.float32() }, [{ x: 1, y: 2 }, { x: 2, y: 3 }])
+    report = await run(train(model, { data, validation: data, label: 'y', epochs: 2, tensorBoard: join(folder, 'training') }))
     expect(dirname(events.path)).toBe(join(folder, 'events', 'train'))
-    theirs = JSON.parse(await runPython(script, { args: [join(folder, 'model'), events.path] })) as typeof theirs
+    theirs = JSON.parse(await runPython(script, { args: [join(folder, 'model'), events.path, join(folder, 'training')] })) as typeof theirs
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -101,6 +113,15 @@ describePeer('checkpoints and event files against TensorFlow', 'tensorflow', () 
       expect(time).toBeGreaterThanOrEqual(before)
       expect(time).toBeLessThanOrEqual(after)
     }
+  })
+
+  test('a training leaves the tags and steps that the TensorBoard callback of Keras leaves', () => {
+    // keras/src/callbacks/tensorboard.py: epochs count from 0, and the learning rate stands with the training.
+    const [first, second] = report.epochs.map(({ metrics }) => metrics)
+    const metric = Object.keys(first!)[1]!
+    const expected = (epoch: number, metrics: typeof first, prefix: string) => ['loss', metric].map((name) => [epoch, `epoch_${name}`, Math.fround(metrics![`${prefix}${name}`]!)])
+    expect(theirs.training.train).toEqual([...expected(0, first, ''), [0, 'epoch_learning_rate', 0.25], ...expected(1, second, ''), [1, 'epoch_learning_rate', 0.25]])
+    expect(theirs.training.validation).toEqual([...expected(0, first, 'val_'), ...expected(1, second, 'val_')])
   })
 
   test('two tensors of one name are refused, and nothing is left', async () => {
