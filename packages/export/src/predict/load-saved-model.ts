@@ -13,7 +13,8 @@ export interface LoadSavedModelOptions {
   /**
    * What runs the model: `native` is TensorFlow's own library through `@tensorflow/tfjs-node-gpu` or `@tensorflow/tfjs-node`;
    * `javascript` our kernels and TensorFlow.js, on the backend that is active. Default `auto`: native where one of the packages
-   * is installed, the model is in a local folder, and no input is int64, of which the packages pass 32 bits only.
+   * is installed and TensorFlow loads the model, which must be in a local folder, take float32, int32, int64, uint8, bool or
+   * strings, and give float32, int32, int64 or bool.
    */
   readonly runtime?: 'auto' | 'javascript' | 'native' | undefined
 }
@@ -31,7 +32,8 @@ const chosen = (all: { readonly [name: string]: ModelSignature }, wanted: readon
  * Loads a SavedModel to answer in this process: one that Millrace exported, or that TensorFlow or Keras wrote.
  *
  * @param url - the folder that holds `saved_model.pb`
- * @throws `NotFound`, `Corrupt`; `Model` that names every op that nothing here can run
+ * @throws `NotFound`, `Corrupt`; `Model` that names every op that nothing here can run; under `native`, `MissingPeer`, and `Model` for
+ *   what TensorFlow does not load
  * @example
  * const predictor = await run(loadSavedModel('out/model/1'))
  * const { probability } = await run(predictor.predict({ origin: ['SFO'], distance: [337] }))

@@ -1,108 +1,95 @@
-import { failure, localPath, schemeOf } from '@millrace/core'
+import { failure, hasTag, localPath } from '@millrace/core'
 import type { ModelSignature, OpenedSavedModel } from '../saved-model/read-saved-model.js'
-import type { DType } from '../tensor/dtypes.js'
-import { numbersOf, stringData, stringsOf, type HostTensor } from '../tensor/host-tensor.js'
+import { dtypeNumber, readDtype, type DType } from '../tensor/dtypes.js'
+import { numbersOf, numericTensor, stringsOf, type HostTensor } from '../tensor/host-tensor.js'
+import { findNativeLibrary, firstLine, isLocal, type NativeBinding, type NativeLibrary, type NativeOutput } from './native-library.js'
 import type { Runner } from './predictor.js'
 
 export type NativeChoice = 'auto' | 'native' | 'javascript'
 
-/** The part of `@tensorflow/tfjs-node` that is used; the package need not be installed. */
-interface NativeTensor {
-  readonly dtype: string
-  readonly shape: number[]
-  data(): Promise<Float32Array | Int32Array | Uint8Array | string[]>
-  bytes(): Promise<Uint8Array[] | Uint8Array>
-  dispose(): void
-}
-interface NativeModel {
-  predict(inputs: { [name: string]: NativeTensor }): { [name: string]: NativeTensor } | NativeTensor | NativeTensor[]
-  dispose(): void
-}
-interface NativeTensorFlow {
-  readonly node: { loadSavedModel(path: string, tags: string[], signature: string): Promise<NativeModel> }
-  tensor(values: unknown, shape: number[], dtype: string): NativeTensor
-}
+/** Types that the addon of tfjs-node takes. */
+const taken: ReadonlySet<DType> = new Set<DType>(['float32', 'int32', 'int64', 'uint8', 'bool', 'string'])
+/**
+ * Types that it gives. Strings it gives too, but deleting such a tensor frees the texts of all that share its memory: where the
+ * output is a constant of the graph, a list of labels say, the model answers with empty texts from then on.
+ */
+const given: ReadonlySet<DType> = new Set<DType>(['float32', 'int32', 'int64', 'bool'])
 
-const packages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const
-
-/** Imported by a name that bundlers and the compiler do not follow: neither package needs to be there. */
-const importPackage = (name: string): Promise<unknown> => import(/* @vite-ignore */ name)
-
-const findPackage = async (): Promise<{ readonly library: string; readonly tf: NativeTensorFlow } | { readonly causes: readonly unknown[] }> => {
-  const causes: unknown[] = []
-  for (const library of packages) {
-    try {
-      const module = await importPackage(library) as NativeTensorFlow & { default?: NativeTensorFlow }
-      return { library, tf: module.node === undefined ? module.default! : module }
-    } catch (cause) {
-      causes.push(cause)
+/** Says which input or output cannot pass through the addon, if one cannot. */
+const obstacle = (signatures: { readonly [name: string]: ModelSignature }): string | undefined => {
+  for (const [name, { inputs, outputs }] of Object.entries(signatures)) {
+    for (const [kind, tensors, types] of [['input', inputs, taken], ['output', outputs, given]] as const) {
+      for (const [key, { dtype }] of Object.entries(tensors)) if (!types.has(dtype)) return `the ${kind} "${key}" of the signature ${name} is ${dtype}`
     }
   }
-  return { causes }
+  return undefined
 }
 
-/** Its SavedModels take int64 inputs as int32 tensors and widen them. */
-const toNative = (tf: NativeTensorFlow, name: string, value: HostTensor): NativeTensor => {
-  const shape = [...value.shape]
-  if (value.dtype === 'string') return tf.tensor(stringsOf(value, name).toArray(), shape, 'string')
-  if (value.dtype === 'int64') {
-    const narrow = Int32Array.from(numbersOf(value, name) as unknown as ArrayLike<bigint>, (element: bigint) => {
-      if (BigInt.asIntN(32, element) === element) return Number(element)
-      throw failure({ tag: 'Model', code: 'OUT_OF_RANGE', problem: `${element} does not pass through tfjs-node, which gives models integers of 32 bits`, remedy: "Load the model with { runtime: 'javascript' }.", position: { column: name } })
-    })
-    return tf.tensor(narrow, shape, 'int32')
+/** The values are shared, not copied: they must stay as they are until the tensor is deleted. */
+const createTensor = (binding: NativeBinding, name: string, value: HostTensor): number => {
+  const dtype = dtypeNumber(value.dtype)
+  if (value.dtype === 'string') {
+    const { offsets, bytes } = stringsOf(value, name)
+    const texts = Array.from({ length: offsets.length - 1 }, (_, i) => bytes.subarray(offsets[i]!, offsets[i + 1]!))
+    return binding.createTensor(value.shape, dtype, texts)
   }
-  return tf.tensor(numbersOf(value, name), shape, value.dtype === 'float32' || value.dtype === 'bool' ? value.dtype : 'int32')
+  const values = numbersOf(value, name)
+  // The addon takes an int64 as two elements of an Int32Array, the low half first: the bytes of a BigInt64Array as they are.
+  return binding.createTensor(value.shape, dtype, value.dtype === 'int64' ? new Int32Array(values.buffer, values.byteOffset, 2 * values.length) : values)
 }
 
-const fromNative = async (tensor: NativeTensor, dtype: DType): Promise<HostTensor> => {
-  if (dtype === 'string') return { dtype, shape: tensor.shape, data: stringData(await tensor.bytes() as Uint8Array[]) }
-  const data = await tensor.data() as Int32Array
-  return { dtype, shape: tensor.shape, data: dtype === 'int64' ? BigInt64Array.from(data, BigInt) : data }
+const readTensor = (binding: NativeBinding, name: string, { id, shape, dtype }: NativeOutput): HostTensor =>
+  numericTensor(readDtype(dtype, `the output "${name}"`), shape, binding.tensorDataSync(id))
+
+const runSignature = (binding: NativeBinding, model: number, signature: ModelSignature, feeds: ReadonlyMap<string, HostTensor>): ReadonlyMap<string, HostTensor> => {
+  const names = Object.keys(signature.outputs)
+  const ids: number[] = []
+  try {
+    for (const [key, value] of feeds) ids.push(createTensor(binding, key, value))
+    const fed = [...feeds.keys()].map((key) => signature.inputs[key]!.tensor).join()
+    const outputs = binding.runSavedModel(model, ids, fed, names.map((name) => signature.outputs[name]!.tensor).join())
+    ids.push(...outputs.map(({ id }) => id))
+    return new Map(names.map((name, i) => [name, readTensor(binding, name, outputs[i]!)]))
+  } finally {
+    for (const id of ids) binding.deleteTensor(id)
+  }
+}
+
+const makeRunner = ({ binding, library }: NativeLibrary, contents: OpenedSavedModel, signatures: { readonly [name: string]: ModelSignature }): Runner => {
+  let model: number
+  try {
+    model = binding.loadSavedModel(localPath(contents.url), contents.tags.join())
+  } catch (cause) {
+    throw failure({ tag: 'Model', code: 'NATIVE_LOAD_FAILED', problem: `TensorFlow ${binding.TF_Version} (${library}) does not load the model: ${firstLine(cause)}`, position: { source: contents.url }, cause })
+  }
+  return {
+    runtime: { kind: 'native', library },
+    run: (name, feeds) => {
+      try {
+        return Promise.resolve(runSignature(binding, model, signatures[name]!, feeds))
+      } catch (cause) {
+        return Promise.reject(failure({ tag: 'Model', code: 'NATIVE_RUN_FAILED', problem: `TensorFlow could not run the signature ${name}: ${firstLine(cause)}`, position: { source: contents.url }, cause }))
+      }
+    },
+    dispose: () => binding.deleteSavedModel(model),
+  }
 }
 
 /**
  * The model in TensorFlow's own library, where it is installed.
  *
- * @returns undefined under `auto` when no package is there, the model is not in a local folder, or it takes int64, which that package
- *   gives models as int32 (a timestamp would not fit)
- * @throws `MissingPeer` under `native`
+ * @returns undefined under `auto` when no package is there or TensorFlow does not load the model
+ * @throws `MissingPeer` and `Model` under `native`
  */
 export const loadNative = async (contents: OpenedSavedModel, signatures: { readonly [name: string]: ModelSignature }, choice: NativeChoice): Promise<Runner | undefined> => {
-  const takesInt64 = Object.values(signatures).some(({ inputs }) => Object.values(inputs).some(({ dtype }) => dtype === 'int64'))
-  if (choice === 'auto' && (takesInt64 || schemeOf(contents.url) !== 'file')) return undefined
-  const found = await findPackage()
-  if ('causes' in found) {
-    if (choice !== 'native') return undefined
-    throw failure({
-      tag: 'MissingPeer',
-      code: 'MISSING_PEER',
-      problem: `running a model natively needs ${packages.join(' or ')}, and neither could be loaded`,
-      remedy: `Install one: npm install ${packages[1]}`,
-      cause: found.causes[0],
-    })
-  }
-  const { tf, library } = found
-  const models = new Map<string, NativeModel>()
-  for (const name of Object.keys(signatures)) models.set(name, await tf.node.loadSavedModel(localPath(contents.url), [...contents.tags], name))
-  return {
-    runtime: { kind: 'native', library },
-    run: async (name, feeds) => {
-      const inputs: { [name: string]: NativeTensor } = {}
-      let outputs: { [name: string]: NativeTensor } = {}
-      try {
-        for (const [key, value] of feeds) inputs[key] = toNative(tf, key, value)
-        outputs = models.get(name)!.predict(inputs) as { [name: string]: NativeTensor }
-        const results = new Map<string, HostTensor>()
-        for (const [key, info] of Object.entries(signatures[name]!.outputs)) results.set(key, await fromNative(outputs[key]!, info.dtype))
-        return results
-      } finally {
-        for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.dispose()
-      }
-    },
-    dispose: () => {
-      for (const model of models.values()) model.dispose()
-      models.clear()
-    },
+  try {
+    const unsupported = isLocal(contents.url) ? obstacle(signatures) : 'it is not in a local folder'
+    if (unsupported !== undefined) {
+      throw failure({ tag: 'Model', code: 'NOT_NATIVE', problem: `the model cannot run natively: ${unsupported}`, remedy: "Load it with { runtime: 'javascript' }.", position: { source: contents.url } })
+    }
+    return makeRunner(await findNativeLibrary(), contents, signatures)
+  } catch (thrown) {
+    if (choice === 'auto' && (hasTag(thrown, 'MissingPeer') || hasTag(thrown, 'Model'))) return undefined
+    throw thrown
   }
 }
