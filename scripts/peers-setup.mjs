@@ -1,5 +1,6 @@
 /**
- * npm run peers:setup: makes .peers/venv, the Python environment of the peer tests, from test/peers/requirements.txt.
+ * npm run peers:setup: makes .peers/venv, the Python environment of the peer tests, from test/peers/requirements.txt, and then
+ * .peers/tfjs-node (scripts/tfjs-node-setup.mjs), if it can.
  * Does nothing when it is there and the requirements have not changed. Needs no root, and writes inside the repository only.
  * MILLRACE_PYTHON names the Python to build it with (3.11 to 3.13).
  */
@@ -87,3 +88,6 @@ if (isCurrent()) {
   writeFileSync(stamp, `${wanted}\n`)
   console.log(`peers: TensorFlow ${check.stdout.trim()} is ready`)
 }
+
+// Says itself when it could not; the tests that need it are skipped then, or fail where peers are required.
+spawnSync(process.execPath, [join(root, 'scripts', 'tfjs-node-setup.mjs')], { cwd: root, stdio: 'inherit', env: withoutPythonPath() })

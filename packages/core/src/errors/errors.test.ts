@@ -51,8 +51,7 @@ describe('helpers', () => {
 
   it('loadPeer names the install command', async () => {
     expect(await loadPeer('node:path', 'this', () => import('node:path'))).toHaveProperty('join')
-    const missing: string = 'some-peer'
-    await expect(loadPeer('some-peer', 'This test', () => import(missing))).rejects.toMatchObject({
+    await expect(loadPeer('some-peer', 'This test', () => import(`${'some'}-peer`))).rejects.toMatchObject({
       _tag: 'MissingPeer', code: 'MISSING_PEER', message: 'This test needs the package some-peer, which is not installed. Install it: npm install some-peer',
     })
   })

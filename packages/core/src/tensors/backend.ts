@@ -84,7 +84,6 @@ const use = async (tf: TensorFlow, backend: string): Promise<void> => {
 
 /** What is used of `tfjs-node`. */
 interface NativePackage {
-  readonly version_core?: string
   readonly version?: { readonly 'tfjs-node'?: string }
 }
 interface NativeBackend {
@@ -97,21 +96,13 @@ const native = (name: '@tensorflow/tfjs-node' | '@tensorflow/tfjs-node-gpu') => 
   // By a variable, since the package need not be there when this file is compiled or bundled.
   const specifier: string = name
   const module = await loadPeer(name, 'chooseBackend', () => import(/* @vite-ignore */ specifier) as Promise<NativePackage>)
-  const backend = tf.findBackend('tensorflow') as NativeBackend | null
-  if (backend === null) {
-    throw failure({
-      tag: 'Engine',
-      code: 'BACKEND_FAILED',
-      problem: `it computes for a TensorFlow.js of its own (${module.version_core ?? 'of unknown version'}), not for the one that this program uses (${tf.version_core})`,
-      remedy: 'Install both in the same version.',
-    })
-  }
   await use(tf, 'tensorflow')
+  const { binding, isUsingGpuDevice } = tf.backend() as NativeBackend
   // tfjs-node loads on Node 23 and later, and then lacks functions of Node that its ops call.
   tf.tidy(() => tf.sum(tf.relu(tf.tensor1d([1, 2]))).dataSync())
   const version = module.version?.['tfjs-node'] ?? tf.version_core
-  const devices = backend.isUsingGpuDevice === true ? ', GPU' : name.endsWith('-gpu') ? ', no GPU found' : ''
-  return { version, description: `TensorFlow ${backend.binding?.TF_Version ?? ''} (${name} ${version}${devices})`, addedKernels: [] }
+  const devices = isUsingGpuDevice === true ? ', GPU' : name.endsWith('-gpu') ? ', no GPU found' : ''
+  return { version, description: `TensorFlow ${binding?.TF_Version ?? ''} (${name} ${version}${devices})`, addedKernels: [] }
 }
 
 const wasm = async (tf: TensorFlow): Promise<Taken> => {
