@@ -16,7 +16,7 @@ question = json.load(sys.stdin)
 texts = tf.constant([value.encode() for value in question['texts']])
 numbers = tf.constant(np.array([float(value) for value in question['numbers']], np.float32))
 integers = tf.constant(np.array([int(value) for value in question['integers']], np.int64))
-raw = {'text': texts, 'number': numbers, 'integer': integers}
+raw = {'text': texts, 'number': numbers, 'integer': integers, **{f'instant_{unit}': integers for unit in question['units']}}
 
 
 def plain(values):
@@ -34,6 +34,12 @@ def keras_layers():
     answers['scaled'] = tf.reshape(keras.layers.Normalization(axis=None, mean=question['mean'], variance=question['variance'])(numbers), [-1])
     answers['constant'] = tf.reshape(keras.layers.Normalization(axis=None, mean=3.0, variance=0.0)(numbers), [-1])
     answers['bucket'] = tf.reshape(keras.layers.Discretization(bin_boundaries=question['boundaries'])(numbers), [-1])
+    answers['scaled_integer'] = tf.reshape(keras.layers.Normalization(axis=None, mean=0.5, variance=4.0)(integers), [-1])
+    # By Python's integers, which have no width.
+    for unit, second in question['units'].items():
+        instants = [int(value) for value in question['integers']]
+        answers[f'hour_{unit}'] = [instant // (3600 * second) % 24 for instant in instants]
+        answers[f'weekday_{unit}'] = [(instant // (86400 * second) + 4) % 7 for instant in instants]
     return {name: plain(value) for name, value in answers.items()}
 
 
@@ -41,7 +47,9 @@ def example(index):
     out = tf.train.Example()
     out.features.feature['text'].bytes_list.value.append(texts[index].numpy())
     out.features.feature['number'].float_list.value.append(float(numbers[index]))
-    out.features.feature['integer'].int64_list.value.append(int(integers[index]))
+    for name in raw:
+        if name not in ('text', 'number'):
+            out.features.feature[name].int64_list.value.append(int(integers[index]))
     return out.SerializeToString()
 
 

@@ -15,7 +15,7 @@ const texts = ['CA', 'TX', '東京', '', ' ', 'ca', 'unknown', '[MASK]', '🛫',
 const tokens = ['TX', '東京', 'CA', 'a\u0000b', '\ufeffCA', ' ', 'é', '🛫']
 const boundaries = [-1000, -1, 0, 0.1, 15].map(Math.fround)
 const numbers = [NaN, Infinity, -Infinity, -0, 0, 0.1, Math.fround(0.1), 15, 14.999999, -1000, -1000.0001, 1e30, -1e-30, 16777217, 3]
-const integers = ['0', '-1', '1', '42', '-9223372036854775808', '9223372036854775807', '2147483647', '-2147483648', '4294967296', '9007199254740993', '7', '8', '9', '10', '-42']
+const integers = ['0', '-1', '1', '42', '-9223372036854775808', '9223372036854775807', '2147483647', '-2147483648', '4294967296', '9007199254740993', `${2n ** 60n + 2n ** 36n + 1n}`, '-978310020001', '978310020000000', '-1000000001', '-86400000']
 
 interface Plain {
   readonly dtype: string
@@ -30,6 +30,8 @@ interface Answers {
 }
 
 const lookups = [null, '', '[MASK]'].flatMap((maskToken, m) => [1, 3].map((oovBuckets) => ({ name: `lookup_${m}_${oovBuckets}`, maskToken, oovBuckets, tokens })))
+const units = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 } as const
+const instants = (Object.keys(units) as (keyof typeof units)[]).map((unit) => ({ unit, from: `instant_${unit}`, input: field.timestamp({ unit }) }))
 const raw = { text: field.utf8(), number: field.float32(), integer: field.int64() }
 const stated = (name: string, kind: string, from: keyof typeof raw, params: object, state: object | null = null) =>
   ({ name, kind, from, role: 'input', params, state, input: raw[from], output: field.int32() })
@@ -41,6 +43,8 @@ const inputs = described([
   stated('hashed', 'hashBucket', 'text', { buckets: 97 }),
   stated('hashed_integer', 'hashBucket', 'integer', { buckets: 97 }),
   stated('scaled', 'standardize', 'number', {}, scaling),
+  stated('scaled_integer', 'standardize', 'integer', {}, { mean: 0.5, variance: 4 }),
+  ...instants.flatMap(({ unit, ...column }) => ['hourOfDay', 'dayOfWeek'].map((kind) => ({ ...stated(`${kind === 'hourOfDay' ? 'hour' : 'weekday'}_${unit}`, kind, 'integer', {}), ...column }))),
   stated('constant', 'standardize', 'number', {}, { mean: 3, variance: 0 }),
   stated('bucket', 'bucketize', 'number', { boundaries }, { boundaries }),
 ])
@@ -95,7 +99,7 @@ describePeer('exported features, against Keras layers', 'tensorflow', () => {
     await run(exportSavedModel(strange, strangeUrl, { inputs: strangeFeatures }))
 
     const question = {
-      texts, numbers: numbers.map((value) => String(value).replace('Infinity', 'inf')), integers, lookups, buckets: 97, boundaries, ...scaling,
+      texts, numbers: numbers.map((value) => String(value).replace('Infinity', 'inf')), integers, lookups, buckets: 97, boundaries, ...scaling, units,
       strange: { url: strangeUrl, columns: strangeColumns, dtypes: Object.fromEntries(strangeSources.map((name) => [name, 'string'])) },
     }
     const output = await runPython(fileURLToPath(new URL('exported-features.py', import.meta.url)), { args: [folder], input: JSON.stringify(question), timeoutMs: 110_000 })
@@ -120,11 +124,11 @@ describePeer('exported features, against Keras layers', 'tensorflow', () => {
 
   it('give the same in this process', async () => {
     const predictor = await run(loadSavedModel(url, { runtime: 'javascript' }))
-    const ours = await run(predictor.predict({ text: texts, number: numbers, integer: integers.map(BigInt) }))
+    const ours = await run(predictor.predict({ text: texts, number: numbers, integer: integers.map(BigInt), ...Object.fromEntries(instants.map(({ from }) => [from, integers.map(BigInt)])) }))
     for (const [index, name] of names.entries()) {
       expect([name, Array.from(ours[`out_${index}`]!.values as ArrayLike<number>)]).toEqual([name, asNumbers(answers.keras[name]!)])
     }
-    const none = await run(predictor.predict({ text: [], number: new Float32Array(0), integer: new BigInt64Array(0) }))
+    const none = await run(predictor.predict({ text: [], number: new Float32Array(0), integer: new BigInt64Array(0), ...Object.fromEntries(instants.map(({ from }) => [from, []])) }))
     expect(none['out_0']).toMatchObject({ shape: [0, 1] })
     predictor.dispose()
   })
@@ -146,7 +150,7 @@ describePeer('exported features, against Keras layers', 'tensorflow', () => {
     expect(shown).toMatch(/signature_def\['serving_default'\]/)
     expect(shown).toMatch(/inputs\['integer'\] tensor_info:\s+dtype: DT_INT64\s+shape: \(-1\)/)
     expect(shown).toMatch(/signature_def\['serving_examples'\]/)
-    const ran = (await saved(cli, ['run', '--dir', url, '--tag_set', 'serve', '--signature_def', 'serving_default', '--input_exprs', 'text=[b"TX", b"?"];number=[3.0, 15.0];integer=[1, 2]'])).stdout
+    const ran = (await saved(cli, ['run', '--dir', url, '--tag_set', 'serve', '--signature_def', 'serving_default', '--input_exprs', 'text=[b"TX", b"?"];number=[3.0, 15.0];integer=[1, 2];instant_s=[1, 2];instant_ms=[1, 2];instant_us=[1, 2];instant_ns=[1, 2]'])).stdout
     expect(ran).toMatch(/Result for output key out_0:\s+\[\[1\]\s+\[0\]\]/)
   })
 })
