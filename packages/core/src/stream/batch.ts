@@ -13,6 +13,7 @@ import { withField } from '../columns/make-column.js'
 import { arrowData, arrowSchema } from '../columns/to-arrow.js'
 import { failure, fromUnknown } from '../errors/index.js'
 import { requireColumn, type Field, type Row, type Schema } from '../schema/index.js'
+import { ownValue, requireNames } from './own-value.js'
 import type { Position } from './position.js'
 
 /** The column class of each kind. */
@@ -119,7 +120,7 @@ export const makeBatch = <S extends Schema>(schema: S, columns: ColumnMap, numRo
   const ordered: { [name: string]: Column } = {}
   let rows = numRows
   for (const name in schema) {
-    const column = columns[name]
+    const column = ownValue(columns, name) as Column | undefined
     if (column === undefined) requireColumn(mapValues(columns, (found) => found.field), name, 'the batch')
     rows ??= column!.length
     if (column!.length !== rows) {
@@ -154,11 +155,12 @@ export const batchFromArrow = <S extends Schema>(schema: S, batch: arrow.RecordB
  * @throws `BadRecord` with row and column for a value that does not fit its field
  */
 export const batchFromRows = <S extends Schema>(schema: S, rows: readonly Row<S>[], firstRow = 0): Batch<S> => {
+  requireNames(schema)
   const columns: { [name: string]: Column } = {}
   for (const name in schema) {
     const builder = makeBuilder(schema[name]!)
     try {
-      for (const row of rows) builder.append((row as Record<string, unknown>)[name])
+      for (const row of rows) builder.append(ownValue(row, name))
     } catch (thrown) {
       throw fromUnknown(thrown, { record: firstRow + builder.length, column: name })
     }

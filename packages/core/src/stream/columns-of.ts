@@ -1,13 +1,14 @@
 import type { Column } from '../columns/index.js'
 import type { Field, Schema } from '../schema/index.js'
-import { concatBatches, makeBatch, type Batch, type ColumnMap } from './batch.js'
+import { concatBatches, makeBatch, type Batch } from './batch.js'
+import { ownValue } from './own-value.js'
 
 /** The batch with the columns `names` only, in that order; those it lacks are left out. */
 export const pickColumns = (batch: Batch, names: readonly string[]): Batch => {
   const schema: { [name: string]: Field } = {}
   const columns: { [name: string]: Column } = {}
   for (const name of names) {
-    const column = (batch.columns as ColumnMap)[name]
+    const column = ownValue(batch.columns, name) as Column | undefined
     if (column === undefined) continue
     schema[name] = batch.schema[name]!
     columns[name] = column

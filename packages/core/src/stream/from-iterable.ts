@@ -4,6 +4,7 @@ import type { Row, Schema } from '../schema/index.js'
 import { makeBatch, type Batch } from './batch.js'
 import { callbackError } from './callback.js'
 import { requireCount } from './operators/counts.js'
+import { ownValue } from './own-value.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from './stream.js'
 
 const DEFAULT_BATCH_ROWS = 4096
@@ -61,7 +62,7 @@ async function* batches<S extends Schema>(schema: S, rows: RowSource<S>, batchRo
     try {
       for (let i = 0; i < names.length; i++) {
         column = names[i]!
-        builders[i]!.append(row[column])
+        builders[i]!.append(ownValue(row, column))
       }
     } catch (thrown) {
       throw callbackError('fromIterable', record, thrown, column)

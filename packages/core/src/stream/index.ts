@@ -1,3 +1,4 @@
+export { requireNames } from './own-value.js'
 export { countIn, fieldIn } from './position.js'
 export type { Json, Position } from './position.js'
 export { requireCount } from './operators/counts.js'

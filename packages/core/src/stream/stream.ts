@@ -2,6 +2,7 @@ import { failure, throwIfAborted } from '../errors/index.js'
 import type { RunContext } from '../job/index.js'
 import type { Schema } from '../schema/index.js'
 import { atPosition, type Batch } from './batch.js'
+import { requireNames } from './own-value.js'
 import { explainPlan, type PlanNode } from './plan.js'
 import { countIn, type Position } from './position.js'
 import { Tally } from './tally.js'
@@ -158,9 +159,7 @@ async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void
  * @throws `Schema` for a column named `__proto__`, which rows, being plain objects, cannot hold
  */
 export const makeStream = <S extends Schema, M extends Mode>(definition: StreamDefinition<S, M>): Stream<S, M> => {
-  if (Object.prototype.hasOwnProperty.call(definition.schema, '__proto__')) {
-    throw failure({ tag: 'Schema', code: 'BAD_COLUMN_NAME', problem: 'no column can be named "__proto__"', remedy: 'Rename it in the source, or read it under another name.' })
-  }
+  requireNames(definition.schema)
   return new DefinedStream(definition) as unknown as Stream<S, M>
 }
 

@@ -2,6 +2,7 @@ import { columnFrom, fixedColumn, type Column, type Values } from '../../columns
 import type { Field, Schema } from '../../schema/index.js'
 import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
 import { callbackError } from '../callback.js'
+import { ownValue } from '../own-value.js'
 import { lambda } from '../plan.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
@@ -47,7 +48,7 @@ export const mapColumns = <S extends Schema, M extends Mode, T extends Schema>(
       try {
         const made = mapper(batch) as { readonly [name: string]: Column | Values | readonly unknown[] | undefined }
         for (column in schema) {
-          const found = made[column]
+          const found = ownValue(made, column) as Column | Values | readonly unknown[] | undefined
           if (found === undefined) delete columns[column]
           else columns[column] = columnOf(schema[column]!, found)
         }

@@ -3,6 +3,7 @@ import type { Column } from '../../columns/index.js'
 import type { Row, Schema } from '../../schema/index.js'
 import { makeBatch } from '../batch.js'
 import { callbackError } from '../callback.js'
+import { ownValue } from '../own-value.js'
 import { lambda } from '../plan.js'
 import { rowReader } from '../row-reader.js'
 import type { Mode, Stream } from '../stream.js'
@@ -33,7 +34,7 @@ export const map = <S extends Schema, M extends Mode, T extends Schema>(schema: 
           const made = mapper(rowAt(row)) as { readonly [name: string]: unknown }
           for (let i = 0; i < names.length; i++) {
             column = names[i]!
-            builders[i]!.append(made[column])
+            builders[i]!.append(ownValue(made, column))
           }
         } catch (thrown) {
           throw callbackError('map', firstRow + row, thrown, column)

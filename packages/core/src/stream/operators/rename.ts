@@ -1,6 +1,7 @@
 import type { Column } from '../../columns/index.js'
 import { failure } from '../../errors/index.js'
 import { requireColumn, type Field, type Schema } from '../../schema/index.js'
+import { requireNames } from '../own-value.js'
 import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
@@ -22,11 +23,12 @@ export const rename = <S extends Schema, M extends Mode, New extends string, con
   const given = names as { readonly [name: string]: string }
   for (const name in given) requireColumn(stream.schema, name, 'rename')
   const newName = (name: string): string => (Object.prototype.hasOwnProperty.call(given, name) ? given[name]! : name)
+  requireNames(Object.fromEntries(Object.values(given).map((to) => [to, undefined])) as unknown as Schema)
   const schema: { [name: string]: Field } = {}
   const oldNames: { [name: string]: string } = {}
   for (const [name, field] of Object.entries(stream.schema)) {
     const to = newName(name)
-    if (schema[to] !== undefined) {
+    if (Object.hasOwn(schema, to)) {
       throw failure({
         tag: 'Schema',
         code: 'DUPLICATE_COLUMN',

@@ -20,7 +20,7 @@ export const requireSameColumns = (schema: Schema, others: readonly Stream[], us
       }
     }
     // Types let a stream with more columns pass; leaving them out silently would lose data.
-    const extra = Object.keys(other.schema).find((name) => !(name in schema))
+    const extra = Object.keys(other.schema).find((name) => !Object.hasOwn(schema, name))
     if (extra !== undefined) {
       throw failure({
         tag: 'Schema',
