@@ -1,7 +1,7 @@
 import { failure } from '../errors/index.js'
 import { job, type Job, type RunContext } from '../job/index.js'
 import type { Field, Schema } from '../schema/index.js'
-import { Tally, type ColumnMap, type Json, type Mode, type Stream } from '../stream/index.js'
+import { type ColumnMap, type Json, type Mode, type Stream } from '../stream/index.js'
 import { featureKind } from './feature-kinds.js'
 import type { CanFit, FeatureColumns, FeatureMap } from './feature-types.js'
 import type { Analyzer, Feature, FittedFeature } from './feature.js'
@@ -55,12 +55,12 @@ const finishFeature = (plan: Plan): FittedFeature => {
   })
 }
 
-const readColumns = async (stream: Stream, plans: readonly Plan[], { signal, progress }: RunContext): Promise<number> => {
+const readColumns = async (stream: Stream, plans: readonly Plan[], { signal, progress, tally }: RunContext): Promise<number> => {
   const analyzing = plans.flatMap(layers).filter(({ analyzer }) => analyzer !== undefined)
   if (analyzing.length === 0) return 0
   const columns = [...new Set(analyzing.map(({ from }) => from))]
   let rows = 0
-  for await (const batch of stream.open({ signal, progress, tally: new Tally(), columns })) {
+  for await (const batch of stream.open({ signal, progress, tally, columns })) {
     for (const { name, from, feature, analyzer } of analyzing) {
       inFeature(name, feature.kind, from, () => analyzer!.update((batch.columns as ColumnMap)[from]!))
     }

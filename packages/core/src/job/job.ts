@@ -3,6 +3,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { fromUnknown, type MillraceError } from '../errors/index.js'
 import type { ProgressListener } from '../progress/index.js'
+import type { Tally } from '../stream/tally.js'
 
 /** What a running job is given from outside. */
 export interface RunContext {
@@ -10,6 +11,8 @@ export interface RunContext {
   readonly signal?: AbortSignal | undefined
   /** Told how far the work is. */
   readonly progress?: ProgressListener | undefined
+  /** Counts the records that the job's sources read and rejected, also of jobs whose result does not say (`collect`, `fit`). */
+  readonly tally?: Tally | undefined
 }
 
 /**

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
-  atPosition, batchFromRows, collect, concatBatches, explainPlan, field, fromBatches, fromRows, hasTag, isMillraceError, makeBatch, makeStream, pipe, run, Tally, transformBatches,
+  atPosition, batchFromRows, collect, concat, concatBatches, explainPlan, features, field, forEach, fromBatches, fromIterable, fromRows, hasTag, isMillraceError, makeBatch, makeStream, map, pipe,
+  rename, run, select, standardize, Tally, transformBatches,
   type Batch, type Position, type Stream,
 } from '../index.js'
 import { columnFrom, type Column } from '../columns/index.js'
@@ -102,6 +103,24 @@ describe('streams', () => {
     expect(await caught(() => fromBatches({ ['__proto__']: field.int8() }, []))).toMatchObject({ code: 'BAD_COLUMN_NAME' })
   })
 
+  it('have columns of any other name, also of what every object inherits', async () => {
+    for (const name of ['constructor', 'toString', 'hasOwnProperty', '']) {
+      const odd = { n: field.int32(), [name]: field.nullable(field.utf8()) }
+      const rows = [{ n: 1 }, { n: 2, [name]: 'x' }] as never[]
+      const whole = [{ n: 1, [name]: null }, { n: 2, [name]: 'x' }]
+      const stream = fromRows(odd, rows)
+      expect(await run(pipe(stream, collect()))).toEqual(whole)
+      expect(await run(pipe(fromIterable(odd, () => rows), collect()))).toEqual(whole)
+      expect(await run(pipe(stream, map(odd, (row) => (row.n === 1 ? { n: 1 } : row) as never), collect()))).toEqual(whole)
+      expect(await run(pipe(stream, select(name), rename({ [name]: 'n' } as never), collect()))).toEqual([{ n: null }, { n: 'x' }])
+      expect(await run(pipe(fromRows({ n: field.int32() }, [{ n: 3 }]), rename({ n: name } as never), collect()))).toEqual([{ [name]: 3 }])
+      expect(await caught(() => concat(stream as never)(fromRows({ n: field.int32() }, [])))).toMatchObject({ code: 'EXTRA_COLUMN' })
+      expect(await caught(() => makeBatch(odd, { n: columnFrom(odd.n, [1]) as Column }))).toMatchObject({ code: 'NO_SUCH_COLUMN' })
+    }
+    expect(await caught(() => rename({ n: '__proto__' } as never)(fromRows({ n: field.int32() }, [])))).toMatchObject({ code: 'BAD_COLUMN_NAME' })
+    expect(await caught(() => batchFromRows({ ['__proto__']: field.int8() }, [{} as never]))).toMatchObject({ code: 'BAD_COLUMN_NAME' })
+  })
+
   it('abort before and between batches, and close their source', async () => {
     expect(await caught(() => replayed().open({ signal: AbortSignal.abort() }))).toMatchObject({ _tag: 'Aborted' })
     const controller = new AbortController()
@@ -170,6 +189,16 @@ describe('tallies', () => {
     other.add(tally.summary())
     other.add(tally.summary())
     expect(other.summary()).toEqual({ read: 8, delivered: 6, rejected: 2, rejectedByCode: { X: 2 } })
+  })
+
+  it('of a job\'s caller count along, whatever the job gives', async () => {
+    const tally = new Tally()
+    const stream = fromRows(schema, data)
+    await run(pipe(stream, collect()), { tally })
+    await run(pipe(stream, forEach(() => undefined)), { tally })
+    await run(features({ n: standardize() }).fit(stream), { tally })
+    tally.reject(new MillraceError({ tag: 'BadRecord', code: 'X', problem: 'x' }))
+    expect(tally.summary()).toEqual({ read: 31, delivered: 30, rejected: 1, rejectedByCode: { X: 1 } })
   })
 
   it('see what was delivered through a stream', async () => {

@@ -17,9 +17,13 @@ export class Tally {
   private rejectedCount = 0
   private readonly byCode = new Map<string, number>()
 
+  /** @param parent - a tally that counts along, for instance that of the caller of a job */
+  constructor(private readonly parent?: Tally | undefined) {}
+
   /** Notes records that became rows. */
   deliver(records: number): void {
     this.readCount += records
+    this.parent?.deliver(records)
   }
 
   /** Notes one record that was left out. */
@@ -27,6 +31,7 @@ export class Tally {
     this.readCount++
     this.rejectedCount++
     this.byCode.set(error.code, (this.byCode.get(error.code) ?? 0) + 1)
+    this.parent?.reject(error)
   }
 
   /** Adds what another tally counted. */
@@ -34,6 +39,7 @@ export class Tally {
     this.readCount += counts.read
     this.rejectedCount += counts.rejected
     for (const [code, count] of Object.entries(counts.rejectedByCode)) this.byCode.set(code, (this.byCode.get(code) ?? 0) + count)
+    this.parent?.add(counts)
   }
 
   summary(): TallySummary {

@@ -86,7 +86,7 @@ export const writeTfRecords =
       const { compression = 'none', ifExists = 'fail' } = options
       const files = shardNames(prefix, checkedShards(options.shards ?? 1))
       const encoder = new ExampleEncoder<Schema>(stream.schema, options.columns)
-      const tally = new Tally()
+      const tally = new Tally(context.tally)
       const { rows, bytes } = await withOutputSet(files, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (outputs) => {
         const shards = outputs.map((output) => new ShardWriter(output, compression))
         try {

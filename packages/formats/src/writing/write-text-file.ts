@@ -21,7 +21,7 @@ export const writeTextFile = <S extends Schema, M extends Mode>(url: string, opt
   job(async (context) => {
     const { signal, progress } = context
     const compression = options.compression ?? (/\.gz$/i.test(url) ? 'gzip' : 'none')
-    const tally = new Tally()
+    const tally = new Tally(context.tally)
     const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists, signal }, async ([output]) => {
       const packed = packedWriter(output!, compression)
       try {

@@ -12,7 +12,7 @@ import { Tally, type TallySummary } from '../tally.js'
 export const forEach = <S extends Schema>(work: (row: Row<S>) => unknown): ((stream: Stream<S>) => Job<TallySummary>) => (stream) =>
   job(async (context) => {
     const reader = rowReader(stream.schema)
-    const tally = new Tally()
+    const tally = new Tally(context.tally)
     let record = 0
     for await (const batch of stream.open({ ...context, tally })) {
       const rowAt = reader(batch)
