@@ -30,7 +30,7 @@ export const fromUnknown = (thrown: unknown, position: ErrorPosition = {}): Mill
     const code = (thrown as NodeJS.ErrnoException).code
     // A value that a column could not take or show; by name, since the schema stands on this folder.
     if (thrown.name === 'ConversionError' && code !== undefined) {
-      return failure({ tag: 'BadRecord', code, problem: thrown.message, position, cause: thrown })
+      return failure({ tag: 'BadRecord', code, problem: thrown.message, remedy: 'Give a value that the field takes, or change the field.', position, cause: thrown })
     }
     const known = code === undefined ? undefined : systemErrors[code]
     if (code !== undefined && known !== undefined) {

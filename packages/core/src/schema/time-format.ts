@@ -8,7 +8,7 @@ import { ConversionError, showValue } from './convert.js'
 export interface TimeFormat {
   /** Milliseconds since 1970-01-01 UTC. @throws ConversionError when the text does not fit the pattern */
   parse(text: string): number
-  /** Text of an instant in milliseconds since 1970-01-01 UTC. */
+  /** Text of an instant in milliseconds since 1970-01-01 UTC. @throws ConversionError for an instant or a year that the form cannot show */
   print(milliseconds: number): string
 }
 
@@ -106,6 +106,13 @@ const localToUtc = (offset: (instant: number) => number): ((local: number) => nu
   }
 }
 
+/** @throws ConversionError for an instant beyond ±100 million days, which a `Date` cannot show */
+const shownDate = (local: number, milliseconds: number): Date => {
+  const date = new Date(local)
+  if (Number.isNaN(date.getTime())) throw new ConversionError('OUT_OF_RANGE', `an instant ${milliseconds} ms from 1970 has no calendar date`)
+  return date
+}
+
 const isoPattern = /^([+-]\d{6}|\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$/
 
 const parseIso = (text: string, toUtc: (local: number) => number): number => {
@@ -130,7 +137,10 @@ const compile = (pattern: string | undefined, zone: string, dateOnly: boolean): 
   if (pattern === undefined) {
     return {
       parse: (text) => parseIso(text, toUtc),
-      print: (milliseconds) => (dateOnly ? new Date(milliseconds).toISOString().slice(0, 10) : new Date(milliseconds).toISOString()),
+      print: (milliseconds) => {
+        const text = shownDate(milliseconds, milliseconds).toISOString()
+        return dateOnly ? text.slice(0, text.indexOf('T')) : text
+      },
     }
   }
   const parts = parsePattern(pattern)
@@ -162,7 +172,8 @@ const compile = (pattern: string | undefined, zone: string, dateOnly: boolean): 
       return toUtc(local)
     },
     print: (milliseconds) => {
-      const date = new Date(toLocal(milliseconds))
+      const date = shownDate(toLocal(milliseconds), milliseconds)
+      if (date.getUTCFullYear() < 0 || date.getUTCFullYear() > 9999) throw new ConversionError('OUT_OF_RANGE', `the year ${date.getUTCFullYear()} has no form in the time format ${JSON.stringify(pattern)}`)
       const values: Record<string, number> = {
         yyyy: date.getUTCFullYear(), MM: date.getUTCMonth() + 1, dd: date.getUTCDate(),
         HH: date.getUTCHours(), mm: date.getUTCMinutes(), ss: date.getUTCSeconds(), SSS: date.getUTCMilliseconds(),

@@ -1,6 +1,6 @@
 import { failure, type Column, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
-import { columnText, requireTextForms } from '../writing/column-texts.js'
+import { columnText, namedText, requireTextForms } from '../writing/column-texts.js'
 import { writeTextFile, type TextOutputOptions } from '../writing/write-text-file.js'
 
 /** Options of {@link writeCsv}. */
@@ -39,7 +39,7 @@ export const writeCsv =
       header ? line(names.map(quote)) : '',
       (batch) => {
         const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
-        const texts = columns.map(columnText)
+        const texts = columns.map((column, i) => namedText(names[i]!, columnText(column)))
         return (row) => line(columns.map((column, i) => (column.isValid(row) ? quote(texts[i]!(row)) : nullToken)))
       },
       stream,

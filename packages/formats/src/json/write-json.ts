@@ -1,6 +1,6 @@
 import type { Column, Job, Mode, Schema, Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
-import { columnJson, requireTextForms } from '../writing/column-texts.js'
+import { columnJson, namedText, requireTextForms } from '../writing/column-texts.js'
 import { writeTextFile, type TextOutputOptions } from '../writing/write-text-file.js'
 
 /** Options of {@link writeJson}. */
@@ -29,7 +29,7 @@ export const writeJson =
       '',
       (batch) => {
         const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
-        const texts = columns.map(columnJson)
+        const texts = columns.map((column, i) => namedText(names[i]!, columnJson(column)))
         return (row) => {
           const members: string[] = []
           for (let i = 0; i < columns.length; i++) {

@@ -1,5 +1,5 @@
 import {
-  DictionaryColumn, failure, ListColumn, timeFormat, timestampMilliseconds,
+  DictionaryColumn, failure, fromUnknown, ListColumn, timeFormat, timestampMilliseconds,
   type Column, type Field, type FixedColumn, type MillraceError, type Schema,
 } from '@millrace/core'
 
@@ -30,6 +30,15 @@ const instantText = (column: FixedColumn<unknown, BigInt64Array>): RowText => {
   }
 }
 
+/** The same texts; an error of one names the column. */
+export const namedText = (name: string, text: RowText): RowText => (row) => {
+  try {
+    return text(row)
+  } catch (error) {
+    throw fromUnknown(error, { column: name })
+  }
+}
+
 /** How a column's values are written as texts that its builder reads back: decimals and 64-bit integers to the last digit, times by their format. */
 export const columnText = (column: Column): RowText => {
   if (column instanceof DictionaryColumn) return columnText(column.expand() as Column)
@@ -48,6 +57,12 @@ export const columnText = (column: Column): RowText => {
     }
     case 'list':
       return columnJson(column)
+    case 'float32':
+    case 'float64':
+      return (row) => {
+        const value = column.get(row) as number
+        return Object.is(value, -0) ? '-0' : String(value)
+      }
     default:
       return (row) => String(column.get(row))
   }
@@ -72,7 +87,7 @@ export const columnJson = (column: Column): RowText => {
   if (column.field.kind !== 'float32' && column.field.kind !== 'float64') return text
   return (row) => {
     const value = column.get(row) as number
-    if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value)
+    if (Number.isFinite(value)) return text(row)
     throw failure({ tag: 'BadRecord', code: 'JSON_NOT_FINITE', problem: `JSON has no number for ${value}`, remedy: 'Replace it by null first.' })
   }
 }

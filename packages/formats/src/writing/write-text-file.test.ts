@@ -50,6 +50,22 @@ describe('writeCsv and writeJson', () => {
     expect(await readFile(path, 'utf8')).toBe(text)
   })
 
+  it('keep the sign of zero, and say which instants have no text', async () => {
+    const floats = { f: field.float64(), g: field.float32() }
+    const instants = { s: field.timestamp({ unit: 's' }), year: field.timestamp({ format: 'yyyy-MM-dd' }), day: field.date() }
+    const ancient = { s: new Date(-1e12), year: new Date('0000-01-01'), day: new Date('-000500-01-02') }
+    for (const [name, writing, reading] of [['csv', writeCsv, readCsv], ['jsonl', writeJson, readJson]] as const) {
+      const path = join(folder, `edges.${name}`)
+      await run(pipe(fromRows(floats, [{ f: -0, g: -0 }]), writing(path)))
+      expect(await rowsOf(reading(path, { schema: floats }))).toEqual([{ f: -0, g: -0 }])
+      const write = (row: object) => run(pipe(fromRows(instants, [{ ...ancient, ...row } as Row<typeof instants>]), writing(path, { ifExists: 'replace' })))
+      await write({})
+      expect(await rowsOf(reading(path, { schema: instants }))).toEqual([ancient])
+      await expect(write({ s: 2n ** 63n - 1n })).rejects.toMatchObject({ _tag: 'BadRecord', code: 'OUT_OF_RANGE', position: { record: 0, column: 's' } })
+      await expect(write({ year: new Date('+010000-01-01T00:00:00Z') })).rejects.toMatchObject({ code: 'OUT_OF_RANGE', position: { column: 'year' } })
+    }
+  })
+
   it('write dialects, and nothing where there are no rows', async () => {
     const path = join(folder, 'dialect.tsv')
     const two = { a: field.nullable(field.utf8()), b: field.utf8() }
@@ -65,7 +81,7 @@ describe('writeCsv and writeJson', () => {
   it('leave nothing behind when they fail, and replace only when told to', async () => {
     const path = join(folder, 'nan.jsonl')
     const numbers = { x: field.float64() }
-    await expect(run(pipe(fromRows(numbers, [{ x: 1 }, { x: NaN }]), writeJson(path)))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'JSON_NOT_FINITE', position: { record: 1 } })
+    await expect(run(pipe(fromRows(numbers, [{ x: 1 }, { x: NaN }]), writeJson(path)))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'JSON_NOT_FINITE', position: { record: 1, column: 'x' } })
     expect((await readdir(folder)).filter((name) => name.includes('nan'))).toEqual([])
     await run(pipe(fromRows(numbers, [{ x: 1 }]), writeJson(path)))
     await expect(run(pipe(fromRows(numbers, [{ x: 2 }]), writeJson(path)))).rejects.toMatchObject({ _tag: 'AlreadyExists' })
