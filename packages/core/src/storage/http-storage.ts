@@ -63,6 +63,7 @@ const request = async (url: string, init: RequestInit, signal: AbortSignal | und
       watch.rest()
       if (response.ok) return response
       await response.body?.cancel()
+      if (response.status === 416) return response
       problem = statusError(url, response.status)
       if (!worthRetrying(response.status)) throw problem
     } catch (error) {
@@ -81,6 +82,9 @@ const request = async (url: string, init: RequestInit, signal: AbortSignal | und
 const rangeHeader = (start: number, end: number | undefined): Record<string, string> =>
   start === 0 && end === undefined ? {} : { range: `bytes=${start}-${end === undefined ? '' : end - 1}` }
 
+/** The length of the file as an answer 416 tells it (`content-range: bytes * /12`, without the blank); infinite where it does not. */
+const lengthIn = (response: Response): number => Number(/^bytes \*\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1] ?? Infinity)
+
 /** Reads on after a cut connection from the byte where it was cut, as long as the file is still the same (ETag). */
 async function* readHttp(url: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const { start = 0, end, signal } = options
@@ -92,6 +96,9 @@ async function* readHttp(url: string, options: ReadOptions = {}): AsyncGenerator
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...rangeHeader(at, end), ...(tag === null ? {} : { 'if-range': tag }) }
     const watch = new IdleWatch(signal)
     const response = await request(url, { headers }, signal, watch)
+    // Nothing is left at this place: a reader that resumes after the last byte, as a local file would have it.
+    if (response.status === 416 && lengthIn(response) <= at) return
+    if (response.status === 416) throw statusError(url, 416)
     if (at > 0 && response.status !== 206) {
       await response.body?.cancel()
       throw failure({

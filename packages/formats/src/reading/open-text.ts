@@ -1,4 +1,5 @@
 import { failure, readBytes, type FileInfo } from '@millrace/core'
+import { fileBytes } from './file-bytes.js'
 import { guessCompression, inflated } from '../tfrecord/compression.js'
 
 /** Text as UTF-8 bytes from some offset on. */
@@ -47,20 +48,17 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
   const { start = 0, signal, onRead } = options
   const source = file.url
   const named = /\.gz(ip)?$/i.test(source.replace(/[?#].*$/, '')) ? 'gzip' : undefined
-  const raw = (from: number, end?: number): AsyncGenerator<Uint8Array, void, undefined> =>
-    counted(readBytes(source, { start: from, end, signal }), from === 0 && end === undefined ? onRead : undefined)
-
   if (start > 0 && named === undefined) {
-    const head = await peek(raw(0, HEAD_BYTES))
+    const head = await peek(bytesOf(readBytes(source, { end: HEAD_BYTES, signal })))
     await head.close()
     if (!isGzip(head.bytes) && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
       onRead?.(start)
-      const chunks = counted(readBytes(source, { start, signal }), onRead)
+      const chunks = fileBytes(file, { start, signal, onRead })
       return { start, chunks, close: async () => void (await chunks.return()) }
     }
   }
 
-  const packed = await peek(raw(0))
+  const packed = await peek(fileBytes(file, { signal, onRead }))
   // However far it inflates, no more than a record of it is held: there is no limit to set.
   const plain = await peekOrClose(packed.close, named === 'gzip' || isGzip(packed.bytes) ? inflated(packed.chunks, 'gzip', source, Infinity) : packed.chunks)
   const { name, mark } = encodingOf(plain.bytes, options.encoding)
@@ -82,11 +80,8 @@ const encodingOf = (head: Uint8Array, label: string | undefined): { name: string
   return { name: label === undefined ? 'utf-8' : encodingName(label), mark: 0 }
 }
 
-async function* counted(chunks: AsyncIterable<Uint8Array>, onRead: ((bytes: number) => void) | undefined): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunks) {
-    onRead?.(chunk.length)
-    yield chunk
-  }
+async function* bytesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* chunks
 }
 
 interface Peeked {

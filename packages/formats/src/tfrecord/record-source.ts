@@ -1,4 +1,5 @@
 import { readBytes, throwIfAborted, type FileInfo, type OpenContext } from '@millrace/core'
+import { fileBytes } from '../reading/file-bytes.js'
 import { guessCompression, inflated, peek, type Compression } from './compression.js'
 import { FRAME_HEADER } from './frame.js'
 import { TfRecordDecoder } from './tfrecord-decoder.js'
@@ -22,16 +23,16 @@ export interface RecordOffset {
 /** Tells of bytes read from the files, for progress. */
 export type BytesRead = (bytes: number) => void
 
+/** Chunks with memory of their own: a decompressor may still be at one when it asks for the next. */
+async function* owned(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) yield chunk.slice()
+}
+
 async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: RecordOffset, context: OpenContext, onBytes: BytesRead): AsyncGenerator<Uint8Array, void, undefined> {
   const { signal } = context
   const { url } = file
   const known = options.compression === undefined || options.compression === 'auto' ? undefined : options.compression
-  const counted = async function* (start: number): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of readBytes(url, { start, signal })) {
-      onBytes(chunk.length)
-      yield chunk
-    }
-  }
+  const counted = (start: number): AsyncGenerator<Uint8Array, void, undefined> => fileBytes(file, { start, reuse: true, signal, onRead: onBytes })
   let compression = known
   if (compression === undefined && from.byte > 0) {
     // A read of the head alone, so that a file that is not packed can be entered in the middle.
@@ -50,7 +51,7 @@ async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: R
     return
   }
   let skip = from.byte
-  for await (const chunk of inflated(chunks, compression, url, options.maxInflation)) {
+  for await (const chunk of inflated(owned(chunks), compression, url, options.maxInflation)) {
     if (skip >= chunk.length) skip -= chunk.length
     else {
       yield skip === 0 ? chunk : chunk.subarray(skip)
