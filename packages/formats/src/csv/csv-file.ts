@@ -1,4 +1,4 @@
-import { failure, field, fromUnknown, type Batch, type MillraceError, type Schema } from '@millrace/core'
+import { failure, field, fromUnknown, requireNames, type Batch, type MillraceError, type Schema } from '@millrace/core'
 import { badValue } from '../records/index.js'
 import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
@@ -59,6 +59,7 @@ export class CsvFile implements CsvHandler {
   begin(header: readonly string[] | undefined, fields: number): void {
     const names = header ?? (this.schema === undefined ? Array.from({ length: fields }, (_, i) => `column_${i}`) : undefined)
     const schema = this.schema ?? Object.fromEntries(names!.map((name) => [name, field.utf8()]))
+    requireNames(schema)
     const layout = matchHeader(schema, names, this.options, this.source)
     this.width = layout.width
     this.assembler = new BatchAssembler(schema, this.task.context.columns, mustValidateAll(this.options.onBadRecord))

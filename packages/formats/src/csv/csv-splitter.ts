@@ -12,6 +12,9 @@ export interface CsvHandler {
   malformed(error: MillraceError, start: number, end: number): void
 }
 
+/** What follows a bad record is parsed in pieces: were it all copied, a file full of bad records would take the square of its size. */
+const PIECE_BYTES = 2048
+
 /**
  * csv-parse, with its records taken where it makes them: an override of `push`, so that nothing is queued and no row object or
  * info object is built.
@@ -146,7 +149,9 @@ export class CsvSplitter {
   private note(error: Error): void {
     const start = this.done
     const line = this.window.lineAt(start)
-    const code = error instanceof CsvError ? error.code : ''
+    // A defect of ours is none of the record.
+    if (!(error instanceof CsvError)) throw error
+    const { code } = error
     if ((code as string) === 'CSV_QUOTE_NOT_CLOSED') {
       throw failure({
         tag: 'Corrupt', code: 'CSV_UNCLOSED_QUOTE', problem: `the file ends inside a quoted field: bytes ${start} to ${this.window.end} are one record`,
@@ -178,7 +183,9 @@ export class CsvSplitter {
       this.base = next
       this.done = next
       this.parser = this.newParser()
-      if (next < this.window.end) await this.parse(this.window.view(next, this.window.end).slice())
+      for (let at = next; at < this.window.end && this.bad === undefined; at += PIECE_BYTES) {
+        await this.parse(this.window.view(at, Math.min(at + PIECE_BYTES, this.window.end)).slice())
+      }
     }
   }
 

@@ -123,6 +123,17 @@ describe('readCsv', () => {
     expect(tally.summary()).toMatchObject({ read: 8, delivered: 2, rejected: 6, rejectedByCode: { CSV_FIELD_COUNT: 2, CSV_STRAY_QUOTE: 2 } })
   })
 
+  it('goes on after bad records however many there are, and names what cannot be a column', async () => {
+    const bad = 'é,5,"a"b\n'
+    const path = await file(`a,b\n1,x\n${bad.repeat(20_000)}2,y\n`)
+    const bytes: number[] = []
+    const stream = readCsv(path, { schema: ab, onBadRecord: { quarantine: ({ byte, raw }) => void bytes.push(byte!, raw!.length) } })
+    expect(await rowsOf(stream)).toEqual([{ a: 1, b: 'x' }, { a: 2, b: 'y' }])
+    expect(bytes).toEqual(Array.from({ length: 20_000 }, (_, i) => [8 + 10 * i, 10]).flat())
+    await expect(rowsOf(readCsv(await file('__proto__,z\nv,1\n')))).rejects.toMatchObject({ _tag: 'Schema', code: 'BAD_COLUMN_NAME' })
+    expect(await rowsOf(readCsv(await file('constructor,z\nv,1\n')))).toEqual([{ constructor: 'v', z: '1' }])
+  }, 20_000)
+
   it('names the byte range of a quote that is never closed', async () => {
     const path = await file('a,b\n1,x\n2,"y\n3,z\n')
     await expect(rowsOf(readCsv(path, { schema: ab, onBadRecord: 'skip' }))).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import {
-  countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, throwIfAborted,
+  countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type Job, type Schema, type Stream,
 } from '@millrace/core'
 import type { DecodedArray, FileMetaData, SchemaElement, SchemaTree } from 'hyparquet'
@@ -106,6 +106,7 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
   const source = await openParquet(file, { signal: context.signal, onRead: task.onRead })
   const columns = await columnsOf(source)
   const schema = checkedSchema(source.url, columns, options)
+  requireNames(schema)
   const wanted = Object.keys(schema).filter((name) => context.columns === undefined || context.columns.includes(name))
   const read = mustValidateAll(options.onBadRecord) ? Object.keys(schema) : wanted
   const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
