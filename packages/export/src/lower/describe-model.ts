@@ -156,6 +156,11 @@ const walkModel = (model: ModelLike): Walk => {
  * @throws `Usage` when the model has not been built; `Model` when it cannot be described
  */
 export const describeModel = (model: ModelLike): ModelDescription => {
+  requireBuilt(model)
+  return walkModel(model).description
+}
+
+const requireBuilt = (model: ModelLike): void => {
   if (!Array.isArray(model.inputs) || model.inputs.length === 0 || !Array.isArray(model.outputs) || model.outputs.length === 0) {
     throw failure({
       tag: 'Usage',
@@ -164,7 +169,6 @@ export const describeModel = (model: ModelLike): ModelDescription => {
       remedy: 'Give its first layer an inputShape, or call build().',
     })
   }
-  return walkModel(model).description
 }
 
 /**
@@ -173,7 +177,7 @@ export const describeModel = (model: ModelLike): ModelDescription => {
  * @throws as {@link describeModel}; `Model` when the model was disposed of
  */
 export const readModel = async (model: ModelLike): Promise<ModelDescription> => {
-  describeModel(model)
+  requireBuilt(model)
   const { description, weights } = walkModel(model)
   const layers = await Promise.all(
     description.layers.map(async (layer, index) => ({

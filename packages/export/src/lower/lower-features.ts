@@ -1,5 +1,5 @@
 import { failure, type FittedFeature } from '@millrace/core'
-import { describeShape, toNodeName, type Graph, type Tensor } from '../graph/index.js'
+import { describeShape, toNodeName, type DType, type Graph, type Tensor } from '../graph/index.js'
 import type { ModelPort } from './describe-model.js'
 import { cast } from './features/feature-context.js'
 import { featureLowering, loweredKinds } from './features/index.js'
@@ -69,13 +69,26 @@ export class FeatureSetLowering {
   }
 }
 
+const isFloat = (dtype: DType): boolean => dtype.includes('float')
+
+/** Whether a model is given the same number under the other dtype: TensorFlow.js casts nothing when it trains, so no more than that. */
+const keepsNumbers = (from: DType, to: DType): boolean => from === to || (to === 'float32' && (isFloat(from) || from.includes('int'))) || (to === 'int32' && from.includes('int'))
+
 /**
  * A feature's tensor in the form of a model's input: single values as `[batch, 1]` where the input has that shape, in the input's
  * dtype.
  *
- * @throws `Model` when the shapes do not fit
+ * @throws `Model` when the shapes do not fit, or a cast would change the numbers
  */
 export const asModelInput = (graph: Graph, { name, dtype, shape }: ModelPort, feature: Tensor): Tensor => {
+  if (!keepsNumbers(feature.dtype, dtype)) {
+    throw failure({
+      tag: 'Model',
+      code: 'LOWER_INPUT_DTYPE',
+      problem: `the model's input "${name}" is ${dtype}, but its feature gives ${feature.dtype}`,
+      remedy: `Make it tf.input({ name: '${name}', dtype: '${isFloat(feature.dtype) ? 'float32' : 'int32'}', … }).`,
+    })
+  }
   const wanted = shape?.slice(1)
   const width = feature.shape?.[1]
   const typed = cast(graph, feature, dtype)

@@ -134,6 +134,18 @@ describe('features', () => {
     expect(examples?.outputs['y']).toMatchObject({ name: 'from_examples/outputs/y:0', shape: [null, 3] })
   })
 
+  test('an input gets the numbers of its feature, or there is no graph', () => {
+    const into = (dtype: string, one: FittedFeature) => () => lower({ ...chain([], { dtype: dtype as 'int32', shape: [null, 1] }), outputs: [{ name: 'y', dtype: 'float32', shape: undefined, value: 0 }] }, { ...serving, inputs: features(one) })
+    const scaled = feature('x', 'standardize', { state: { mean: 1, variance: 4 } })
+    expect(into('float32', scaled)().values.outputs['y']!.dtype).toBe('float32')
+    expect(into('int32', vocabulary('x', ['a']))().values.outputs['y']!.dtype).toBe('int32')
+    expect(into('float32', vocabulary('x', ['a']))().values.outputs['y']!.dtype).toBe('float32')
+    // TensorFlow.js trains on the fractions that a cast would cut off.
+    expect(into('int32', scaled)).toThrow(/the model's input "x" is int32, but its feature gives float32.*dtype: 'float32'/)
+    expect(into('bool', vocabulary('x', ['a']))).toThrow(/is bool, but its feature gives int32/)
+    expect(into('string', vocabulary('x', ['a']))).toThrow(/is string, but its feature gives int32/)
+  })
+
   test('vocabularies are assets beside variables, and constants beside constants', () => {
     const inputs = features(vocabulary('city', ['Paris', 'Rome']))
     const [asset] = lower(one, { ...serving, inputs }).tables
