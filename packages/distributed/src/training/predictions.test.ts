@@ -1,4 +1,4 @@
-import { collect, field, fromRows, pipe, run, select } from '@millrace/core'
+import { collect, field, filter, fromRows, pipe, run, select } from '@millrace/core'
 import tf from '@tensorflow/tfjs'
 import { expect, it } from 'vitest'
 import { predictions } from './predictions.js'
@@ -19,6 +19,18 @@ it('adds a column by the model, whatever else the stream has, and leaks nothing'
   const before = tf.memory().numTensors
   const rows = await run(collect()(pipe(stream, predictions(adding, ['sum']), select('note', 'sum'))))
   expect(rows).toEqual(Array.from({ length: 10 }, (_, i) => ({ note: `${i}`, sum: i / 4 + i + 0.5 })))
+  expect(tf.memory().numTensors).toBe(before)
+})
+
+it('passes batches on of which a filter left no row', async () => {
+  const rows = await run(collect()(pipe(stream, filter(({ y }) => y === 4), predictions(model(1), ['sum']), select('sum'))))
+  expect(rows).toEqual([{ sum: 1 + 4 + 0.5 }])
+})
+
+it('leaks nothing when a batch does not fit', async () => {
+  const wide = tf.sequential({ layers: [tf.layers.inputLayer({ inputShape: [2], name: 'x' }), tf.layers.dense({ units: 1 })] })
+  const before = tf.memory().numTensors
+  await expect(run(collect()(pipe(stream, predictions(wide, ['sum']))))).rejects.toThrow(/shape/)
   expect(tf.memory().numTensors).toBe(before)
 })
 

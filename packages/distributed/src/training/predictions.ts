@@ -1,6 +1,6 @@
 import {
   failure, fixedColumn, field, makeBatch, requireColumn, toTensors, transformBatches,
-  type ColumnMap, type Field, type Float32, type Mode, type Schema, type Stream,
+  type ColumnMap, type Field, type Float32, type Mode, type Schema, type Stream, type Tensors,
 } from '@millrace/core'
 import type { LayersModel, Tensor } from '@tensorflow/tfjs'
 
@@ -38,19 +38,25 @@ export const predictions =
       schema,
       needs: (wanted) => (wanted === undefined ? undefined : [...new Set([...wanted.filter((name) => !(name in added)), ...model.inputNames])]),
       transform: async (batch) => {
-        const inputs = await toTensors(batch, { columns: model.inputNames })
-        const result = layers.predictOnBatch(model.inputNames.map((name) => inputs[name] as Tensor))
-        const tensors = Array.isArray(result) ? result : [result]
-        try {
-          const values = await Promise.all(tensors.map((tensor) => tensor.data()))
-          const columns = Object.fromEntries(outputs.map((name, i) => [name, fixedColumn(field.float32(), Float32Array.from(values[i]!))]))
-          return makeBatch(schema, { ...(batch.columns as ColumnMap), ...columns }, batch.numRows)
-        } finally {
-          for (const tensor of [...tensors, ...Object.values(inputs)]) tensor.dispose()
-        }
+        // TensorFlow.js predicts nothing for nothing, which filters leave of a batch now and then.
+        const values = batch.numRows === 0 ? outputs.map(() => new Float32Array(0)) : await predict(layers, await toTensors(batch, { columns: model.inputNames }))
+        const columns = Object.fromEntries(outputs.map((name, i) => [name, fixedColumn(field.float32(), values[i]!)]))
+        return makeBatch(schema, { ...(batch.columns as ColumnMap), ...columns }, batch.numRows)
       },
     })
   }
+
+/** The values of each output. Disposes of the inputs. */
+const predict = async (model: LayersModel, inputs: Tensors): Promise<readonly Float32Array[]> => {
+  let tensors: Tensor[] = []
+  try {
+    const result = model.predictOnBatch(model.inputNames.map((name) => inputs[name] as Tensor))
+    tensors = Array.isArray(result) ? result : [result]
+    return await Promise.all(tensors.map(async (tensor) => Float32Array.from(await tensor.data())))
+  } finally {
+    for (const tensor of [...tensors, ...Object.values(inputs)]) tensor.dispose()
+  }
+}
 
 const checkOutputs = (model: PredictingModel, outputs: readonly string[], schema: Schema): void => {
   const taken = outputs.find((name) => Object.hasOwn(schema, name))
