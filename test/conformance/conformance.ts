@@ -140,6 +140,22 @@ export const conformance = (reader: ReaderUnderTest): void => {
       expect(storage.open).toBe(0)
     })
 
+    test.runIf(reader.gzip)('left early or aborted within gzip, closes its file before it says so', async () => {
+      const packed = storage.put(`left.${reader.extension}.gz`, gzipSync(repeated(reader, sound, 500)))
+      storage.chunkBytes = 16
+      for await (const batch of reader.read(packed, { batchRows: 1 })) {
+        expect(batch.numRows).toBe(1)
+        break
+      }
+      expect(storage.open).toBe(0)
+      const controller = new AbortController()
+      const reading = (async () => {
+        for await (const batch of reader.read(packed, { batchRows: 1 }).open({ signal: controller.signal })) if (batch.numRows > 0) controller.abort()
+      })()
+      await expect(reading).rejects.toMatchObject({ _tag: 'Aborted' })
+      expect(storage.open).toBe(0)
+    })
+
     test('aborted, before or within, says so and closes its file', async () => {
       storage.chunkBytes = 16
       const before = AbortSignal.abort()

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { field, fromRows, pipe, run, type Position, type Stream } from '@millrace/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readCsv, readJson, readRawRecords, writeTfRecords } from '../index.js'
+import { readCsv, readJson, readRawRecords, readTfRecords, writeCsv, writeTfRecords } from '../index.js'
 
 let folder: string
 beforeAll(() => {
@@ -38,6 +38,35 @@ describe('a file that is cut while it is read', () => {
     const text = 'x'.repeat(1000 - 41)
     await run(pipe(fromRows({ text: field.utf8() }, Array.from({ length: 8000 }, () => ({ text }))), writeTfRecords(records)))
     expect(await cutWithin(`${records}-00000-of-00001`, readRawRecords(`${records}@1`))).toMatchObject({ _tag: 'Corrupt' })
+  })
+})
+
+/** Files in the folder that this process holds open; only Linux tells. */
+const openFiles = (): number =>
+  readdirSync('/proc/self/fd').filter((entry) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${entry}`).startsWith(folder)
+    } catch {
+      return false
+    }
+  }).length
+
+describe.skipIf(!existsSync('/proc/self/fd'))(`a packed file that is left early${existsSync('/proc/self/fd') ? '' : ' [skipped: no /proc here]'}`, () => {
+  it('is closed when the loop is', async () => {
+    const rows = Array.from({ length: 50_000 }, (_, i) => ({ a: Math.imul(i, 2654435761) }))
+    await run(pipe(fromRows(schema, rows), writeTfRecords(join(folder, 'packed'), { compression: 'gzip' })))
+    await run(pipe(fromRows(schema, rows), writeCsv(join(folder, 'packed.csv.gz'))))
+    for (let turn = 0; turn < 5; turn++) {
+      for (const stream of [readTfRecords(join(folder, 'packed@1'), { schema, batchRows: 10 }), readCsv(join(folder, 'packed.csv.gz'), { schema, batchRows: 10 })]) {
+        for await (const batch of stream) if (batch.numRows > 0) break
+        expect(openFiles()).toBe(0)
+        const controller = new AbortController()
+        await expect(async () => {
+          for await (const batch of stream.open({ signal: controller.signal })) if (batch.numRows > 0) controller.abort()
+        }).rejects.toMatchObject({ _tag: 'Aborted' })
+        expect(openFiles()).toBe(0)
+      }
+    }
   })
 })
 

@@ -35,6 +35,8 @@ export const peek = async (chunks: AsyncIterable<Uint8Array>, count: number): Pr
   const held: Uint8Array[] = []
   let size = 0
   while (size < count) {
+    // The chunk before may be overwritten when the next one is asked for.
+    if (held.length > 0) held.push(held.pop()!.slice())
     const next = await iterator.next()
     if (next.done === true) break
     held.push(next.value)
@@ -100,8 +102,9 @@ export async function* inflated(
       yield chunk
     }
   }
-  // What goes wrong comes out of the loop below; this promise only says that the source is closed.
-  const closed = pipeline(Readable.from(counted(), { objectMode: true, highWaterMark: 1 }), engine).catch(() => undefined)
+  const packed = counted()
+  // What goes wrong comes out of the loop below.
+  const piped = pipeline(Readable.from(packed, { objectMode: true, highWaterMark: 1 }), engine).catch(() => undefined)
   try {
     for await (const chunk of engine as AsyncIterable<Uint8Array>) {
       given += chunk.length
@@ -120,7 +123,9 @@ export async function* inflated(
     throw inflateError(error, kind, source, read, given)
   } finally {
     engine.destroy()
-    await closed
+    await piped
+    // A pipeline that is cut ends before its source is closed.
+    await packed.return()
   }
   // zlib stops at the end of its data and swallows the rest, which would hide a damaged second part of a gzip file.
   if (engine.bytesWritten < read) {
