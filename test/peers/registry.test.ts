@@ -8,11 +8,12 @@ import { describePeer, runPython } from '../support/peer.js'
 const protoFolder = fileURLToPath(new URL('../../packages/export/src/proto/', import.meta.url))
 
 const script = `
-import json, sys
+import json, os, re, sys
 from google.protobuf.descriptor import FieldDescriptor as F
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.framework import types_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2, saver_pb2, tensor_bundle_pb2
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, named_tensor_pb2, saved_model_pb2, saver_pb2, tensor_bundle_pb2, tensorflow_server_pb2
+from tensorflow.core.framework import device_attributes_pb2
 from tensorflow.core.util import event_pb2
 from tensorflow.core.example import example_pb2
 from tensorflow.python.framework import op_def_registry
@@ -37,7 +38,12 @@ messages = {name: {f.name: describe(f) for f in pool.FindMessageTypeByName(name)
 enums = {name: {v.name: v.number for v in pool.FindEnumTypeByName(name).values} for name in asked['enums']}
 ops = {name: MessageToDict(op_def_registry.get(name), preserving_proto_field_name=True) for name in asked['ops']}
 dtypes = {name: int(getattr(tf.dtypes, name).as_datatype_enum) for name in asked['dtypes']}
-print(json.dumps({'messages': messages, 'enums': enums, 'ops': ops, 'dtypes': dtypes}))
+
+# The wheel has no descriptors of the session protocol; its C++ header has names and numbers.
+header = open(os.path.join(os.path.dirname(tf.__file__), 'include/tensorflow/core/protobuf/master.pb.h')).read()
+classes = re.findall(r'^class (?:\\w+\\s+)?(\\w+) final\\b(.*?)^};', header, re.S | re.M)
+master = {name: {re.sub('(?<!^)([A-Z])', r'_\\1', field).lower(): int(number) for field, number in re.findall(r'k(\\w+)FieldNumber = (\\d+)', body)} for name, body in classes}
+print(json.dumps({'master': master, 'messages': messages, 'enums': enums, 'ops': ops, 'dtypes': dtypes}))
 `
 
 interface TheirOp {
@@ -63,6 +69,7 @@ interface TheirValue {
   list?: { type?: string[] }
 }
 interface Theirs {
+  master: Record<string, Record<string, number>>
   messages: Record<string, Record<string, { number: number; label: string; type: string; oneof?: boolean }>>
   enums: Record<string, Record<string, number>>
   ops: Record<string, TheirOp>
@@ -80,10 +87,11 @@ describePeer('protos and op table against TensorFlow', 'tensorflow', () => {
   ours.resolvePath = (_origin, target) => (target.startsWith('google/') ? target : `${protoFolder}${target}`)
   ours.loadSync(readdirSync(protoFolder).filter((name) => name.endsWith('.proto')), { keepCase: true }).resolveAll()
   const messages: protobuf.Type[] = []
+  const protocol: protobuf.Type[] = []
   const enums: protobuf.Enum[] = []
   const walk = (namespace: protobuf.NamespaceBase): void => {
     for (const nested of namespace.nestedArray) {
-      if (nested instanceof protobuf.Type) messages.push(nested)
+      if (nested instanceof protobuf.Type) (nested.filename?.endsWith('master.proto') === true ? protocol : messages).push(nested)
       if (nested instanceof protobuf.Enum) enums.push(nested)
       if (nested instanceof protobuf.Namespace) walk(nested)
     }
@@ -114,6 +122,10 @@ describePeer('protos and op table against TensorFlow', 'tensorflow', () => {
           : { number: field.id, label: field.repeated ? 'repeated' : 'one', type, oneof: field.partOf !== null }
       expect({ [field.name]: actual }).toEqual({ [field.name]: expected[field.name] })
     }
+  })
+
+  test.each(protocol.map((message) => [message.name, message] as const))('message %s of the session protocol', (name, message) => {
+    expect(theirs.master[name]).toMatchObject(Object.fromEntries(message.fieldsArray.map((field) => [field.name, field.id])))
   })
 
   test.each(enums.map((one) => [name(one), one] as const))('enum %s', (fullName, one) => {

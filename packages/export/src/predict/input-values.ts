@@ -128,7 +128,8 @@ const flatten = (value: readonly unknown[], shape: readonly number[], depth: num
   }
 }
 
-const valuesTensor = (value: InputValues, dtype: DType): HostTensor => {
+/** Values of any accepted form as a tensor of `dtype`. @throws ConversionError */
+export const valuesTensor = (value: InputValues, dtype: DType): HostTensor => {
   if (Array.isArray(value)) {
     const shape = nestedShape(value)
     const flat: unknown[] = []

@@ -40,9 +40,10 @@ const valuesOf = (proto: tensorflow.ITensorProto, dtype: DType): readonly (numbe
  * A tensor of its message. Short lists of values repeat their last value, no values at all mean zeros, as in
  * `tensorflow/core/framework/tensor.cc`.
  *
+ * @param elements - `elementsOverBytes` lets the tensor share the message's memory
  * @throws `Model` when shape and contents do not fit, `Limit` when a short message stands for a huge tensor
  */
-export const decodeTensorProto = (proto: tensorflow.ITensorProto, use: string): HostTensor => {
+export const decodeTensorProto = (proto: tensorflow.ITensorProto, use: string, elements = elementsFromBytes): HostTensor => {
   const dtype = readDtype(proto.dtype, use)
   const shape = knownShape(proto.tensorShape, use)
   const size = sizeOf(shape)
@@ -63,7 +64,7 @@ export const decodeTensorProto = (proto: tensorflow.ITensorProto, use: string): 
   if (bytes === undefined) throw failure({ tag: 'Model', code: 'UNKNOWN_DTYPE', problem: `${use} is a ${dtype} constant, which has no plain value` })
   if (content.length > 0) {
     if (content.length !== size * bytes) throw misfit(content.length / bytes)
-    return numericTensor(dtype, shape, elementsFromBytes(dtype, content))
+    return numericTensor(dtype, shape, elements(dtype, content))
   }
   const values = valuesOf(proto, dtype)
   if (values.length > size) throw misfit(values.length)

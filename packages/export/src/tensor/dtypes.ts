@@ -5,7 +5,7 @@ import type { NumericData } from '../graph/tensor-value.js'
 export type { DType, NumericData }
 
 /** Arrays that hold the elements of each type that has a fixed size; 16-bit floats as their bits. */
-const arrays: { readonly [D in DType]?: { new (buffer: ArrayBuffer | number): NumericData; readonly BYTES_PER_ELEMENT: number } } = {
+const arrays: { readonly [D in DType]?: { new (buffer: ArrayBuffer | number, byteOffset?: number, length?: number): NumericData; readonly BYTES_PER_ELEMENT: number } } = {
   float32: Float32Array,
   float64: Float64Array,
   int32: Int32Array,
@@ -40,7 +40,14 @@ export const dtypeBytes = (dtype: DType): number | undefined => arrays[dtype]?.B
 export const allocate = (dtype: DType, length: number): NumericData => new (numericArray(dtype))(length)
 
 /** `bytes`, little-endian as TensorFlow writes them, as elements; copied, so that they are aligned. */
-export const elementsFromBytes = (dtype: DType, bytes: Uint8Array): NumericData => new (numericArray(dtype))(bytes.slice().buffer)
+export const elementsFromBytes = (dtype: DType, bytes: Uint8Array): NumericData => new (numericArray(dtype))(new Uint8Array(bytes).buffer)
+
+/** {@link elementsFromBytes}, without the copy where the bytes lie aligned. What it gives shares their memory. */
+export const elementsOverBytes = (dtype: DType, bytes: Uint8Array): NumericData => {
+  const array = numericArray(dtype)
+  if (bytes.byteOffset % array.BYTES_PER_ELEMENT !== 0) return elementsFromBytes(dtype, bytes)
+  return new array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / array.BYTES_PER_ELEMENT)
+}
 
 const numericArray = (dtype: DType): NonNullable<(typeof arrays)[DType]> => {
   const array = arrays[dtype]

@@ -1,0 +1,199 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { failure, fromUnknown, hasTag, job, run, throwIfAborted, type Job } from '@millrace/core'
+import { clusterSpec, toTfConfig, type ClusterSpec, type Task } from '../cluster/index.js'
+import { listServerDevices } from '../session/index.js'
+import { freePorts } from './free-ports.js'
+
+/** A cluster on this machine. */
+export interface LocalClusterOptions {
+  /** Parameter servers. Default 1. */
+  readonly ps?: number | undefined
+  /** Default 1. */
+  readonly workers?: number | undefined
+  /** Default false. */
+  readonly chief?: boolean | undefined
+  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node. */
+  readonly library?: string | undefined
+  /** For all servers to be up. Default 60,000: each process loads TensorFlow. */
+  readonly timeoutMs?: number | undefined
+  /** More environment variables of the servers, such as `TF_CPP_MIN_LOG_LEVEL`. */
+  readonly environment?: { readonly [name: string]: string } | undefined
+}
+
+/** A cluster of servers, each a process of its own on this machine. They end with this process, however it ends. */
+export interface LocalCluster {
+  readonly spec: ClusterSpec
+  /** `grpc://…` of a task. @throws `Usage` when there is no such task */
+  target(task: Task): string
+  /** Ends one server at once, as a machine that fails would. Resolves when its process is gone. */
+  kill(task: Task): Promise<void>
+  /** Starts a server again that was killed. Resolves when it answers. */
+  restart(task: Task): Promise<void>
+  /** Ends all servers. Resolves when their processes are gone. */
+  stop(): Promise<void>
+}
+
+/** A server's process, and the end of what it said. */
+interface Server {
+  readonly task: Task
+  readonly child: ChildProcess
+  readonly ended: Promise<void>
+  said: string
+}
+
+const MAX_SAID = 4_000
+/** Somebody else may take a port between our look and TensorFlow's. */
+const ATTEMPTS = 3
+const DEFAULT_TIMEOUT_MS = 60_000
+
+/** The package's own program, which `npx millrace-server` runs too. */
+const program = (): string => join(dirname(createRequire(import.meta.url).resolve('@millrace/distributed/package.json')), 'dist', 'millrace-server.js')
+
+const startServer = (spec: ClusterSpec, task: Task, options: LocalClusterOptions): Server => {
+  const child = spawn(process.execPath, [program()], {
+    env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...options.environment, TF_CONFIG: toTfConfig({ spec, task }), ...(options.library === undefined ? {} : { LIBTENSORFLOW: options.library }) },
+    // The channel closes when this process ends, even when it is killed, and then the server ends too.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  const server: Server = {
+    task,
+    child,
+    said: '',
+    ended: new Promise((resolve) => {
+      child.once('close', () => resolve())
+      child.once('error', (error) => {
+        server.said += error.message
+        resolve()
+      })
+    }),
+  }
+  const listen = (chunk: Buffer): void => {
+    server.said = (server.said + chunk.toString('utf8')).slice(-MAX_SAID)
+  }
+  child.stdout?.on('data', listen)
+  child.stderr?.on('data', listen)
+  // A program that has nothing else to do may end, and its servers with it.
+  child.unref()
+  child.channel?.unref()
+  for (const stream of [child.stdout, child.stderr]) (stream as { unref?: () => void } | null)?.unref?.()
+  return server
+}
+
+const endServer = async ({ child, ended }: Server): Promise<void> => {
+  if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+  child.ref()
+  await ended
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => {
+  setTimeout(resolve, ms)
+})
+
+class ProcessCluster implements LocalCluster {
+  readonly spec: ClusterSpec
+  readonly #options: LocalClusterOptions
+  readonly #servers = new Map<string, Server>()
+
+  constructor(spec: ClusterSpec, options: LocalClusterOptions) {
+    this.spec = spec
+    this.#options = options
+    for (const { name, tasks } of spec.jobs) for (const { index } of tasks) this.#start({ type: name, index })
+  }
+
+  target(task: Task): string {
+    const address = this.spec.jobs.find(({ name }) => name === task.type)?.tasks.find(({ index }) => index === task.index)?.address
+    if (address === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `the cluster has no task ${task.type} ${task.index}` })
+    return `grpc://${address}`
+  }
+
+  async kill(task: Task): Promise<void> {
+    this.target(task)
+    const server = this.#servers.get(key(task))
+    if (server !== undefined) await endServer(server)
+  }
+
+  async restart(task: Task): Promise<void> {
+    await this.kill(task)
+    this.#start(task)
+    await this.ready([task], undefined)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#servers.values()].map(endServer))
+    this.#servers.clear()
+  }
+
+  /** Waits until the servers answer; one that ends before that ends the wait. */
+  async ready(tasks: readonly Task[], signal: AbortSignal | undefined): Promise<void> {
+    const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+    const end = performance.now() + timeoutMs
+    for (const task of tasks) {
+      for (;;) {
+        throwIfAborted(signal)
+        const dead = [...this.#servers.values()].find(({ child }) => child.exitCode !== null || child.signalCode !== null)
+        if (dead !== undefined && tasks.some((one) => key(one) === key(dead.task))) {
+          throw failure({ tag: 'Engine', code: 'SERVER_ENDED', problem: `the server ${key(dead.task)} ended before it was up: ${dead.said.trim() || 'it said nothing'}` })
+        }
+        const left = end - performance.now()
+        if (left <= 0) throw failure({ tag: 'Engine', code: 'TF_DEADLINE_EXCEEDED', problem: `the server ${key(task)} was not up within ${timeoutMs} ms: ${this.#servers.get(key(task))?.said.trim() ?? ''}` })
+        try {
+          await run(listServerDevices(this.target(task), { timeoutMs: Math.min(left, 5_000), signal }))
+          break
+        } catch (thrown) {
+          if (!hasTag(thrown, 'Engine')) throw thrown
+          await sleep(50)
+        }
+      }
+    }
+  }
+
+  #start(task: Task): void {
+    this.#servers.set(key(task), startServer(this.spec, task, this.#options))
+  }
+}
+
+const key = ({ type, index }: Task): string => `${type} ${index}`
+
+const checkCount = (count: number, name: string): number => {
+  if (Number.isInteger(count) && count >= 0 && count <= 64) return count
+  throw failure({ tag: 'Usage', code: 'CLUSTER_SIZE', problem: `${name} is ${count}`, remedy: 'Give a whole number from 0 to 64.' })
+}
+
+const startOnce = async (options: LocalClusterOptions, signal: AbortSignal | undefined): Promise<ProcessCluster> => {
+  const sizes = { ...(options.chief === true ? { chief: 1 } : {}), ps: checkCount(options.ps ?? 1, 'ps'), worker: checkCount(options.workers ?? 1, 'workers') }
+  const jobs = Object.entries(sizes).filter(([, size]) => size > 0)
+  const ports = await freePorts(jobs.reduce((total, [, size]) => total + size, 0))
+  const spec = clusterSpec(Object.fromEntries(jobs.map(([name, size]) => [name, ports.splice(0, size).map((port) => `127.0.0.1:${port}`)])))
+  const cluster = new ProcessCluster(spec, options)
+  try {
+    await cluster.ready(spec.jobs.flatMap(({ name, tasks }) => tasks.map(({ index }): Task => ({ type: name, index }))), signal)
+    return cluster
+  } catch (thrown) {
+    await cluster.stop()
+    throw thrown
+  }
+}
+
+/**
+ * Starts a cluster of TensorFlow servers on this machine, each in a Node process of its own, and waits until all of them have found
+ * each other. Needs libtensorflow and koffi, and no Python.
+ *
+ * @throws `Engine` with what a server said that could not start, `MissingPeer` without libtensorflow
+ * @example
+ * const cluster = await run(startLocalCluster({ ps: 2, workers: 2 }))
+ * const session = await run(remoteSession({ target: cluster.target({ type: 'worker', index: 0 }), graph }))
+ * await cluster.stop()
+ */
+export const startLocalCluster = (options: LocalClusterOptions = {}): Job<LocalCluster> => job(async ({ signal }) => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(options, signal)
+    } catch (thrown) {
+      const error = fromUnknown(thrown)
+      const portWasTaken = error.code === 'SERVER_ENDED' && /address already in use|could not start grpc server/i.test(error.message)
+      if (!portWasTaken || attempt === ATTEMPTS) throw error
+    }
+  }
+})

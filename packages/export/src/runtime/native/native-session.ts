@@ -1,0 +1,66 @@
+import { failure, job, type Job } from '@millrace/core'
+import { tensorflow, toInt64 } from '../../proto/index.js'
+import { configProto, type SessionConfig } from '../session-config.js'
+import { DEFAULT_TIMEOUT_MS, sessionOf, type Session } from '../session.js'
+import { loadLibrary, offLoop, type Address, type TensorFlowLibrary } from './bindings.js'
+import { withStatus, withStatusAsync } from './held.js'
+import { NativeEngine } from './native-engine.js'
+import { NativeGraph } from './native-graph.js'
+
+/** What all native sessions may be told. */
+export interface NativeOptions {
+  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node. */
+  readonly library?: string | undefined
+  readonly config?: SessionConfig | undefined
+  /** For calls that name none. Default 60,000. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** A session to make. */
+export interface NativeSessionOptions extends NativeOptions {
+  /** An encoded `GraphDef`: what `Graph.encode()` makes. */
+  readonly graph: Uint8Array
+  /** `grpc://host:port` of a TensorFlow server that runs it. Default: this process. */
+  readonly target?: string | undefined
+}
+
+/** Gives `work` a `TF_SessionOptions`. */
+export const withSessionOptions = async <R>(library: TensorFlowLibrary, options: NativeOptions, target: string, work: (address: Address) => Promise<R>): Promise<R> => {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  // Making a session on a server takes no time limit of its own.
+  const ofServer = target !== '' && Number.isFinite(timeoutMs) ? { operationTimeoutInMs: toInt64(Math.ceil(timeoutMs)) } : {}
+  const config = tensorflow.ConfigProto.encode({ ...configProto(options.config), ...ofServer }).finish()
+  const address = library.TF_NewSessionOptions()
+  try {
+    if (target !== '') library.TF_SetTarget(address, target)
+    withStatus(library, (status) => library.TF_SetConfig(address, config, config.length, status))
+    return await work(address)
+  } finally {
+    library.TF_DeleteSessionOptions(address)
+  }
+}
+
+/**
+ * A session in libtensorflow, loaded into this process: on this machine's devices, or, with a target, on a server by TensorFlow's own
+ * client. Needs the package koffi and a libtensorflow (see {@link NativeOptions.library}).
+ *
+ * @throws `MissingPeer` when one of them is not there, `Engine` for what TensorFlow refuses
+ * @example
+ * const session = await run(nativeSession({ graph: graph.encode() }))
+ * const [y] = await session.run({ feeds: { x: [[1, 2]] }, fetches: ['y'] })
+ */
+export const nativeSession = (options: NativeSessionOptions): Job<Session> => job(async () => {
+  const target = options.target ?? ''
+  if (target !== '' && !/^grpc:\/\/\S+$/.test(target)) throw failure({ tag: 'Usage', code: 'TARGET', problem: `"${target}" is no target`, remedy: 'Write grpc://host:port.' })
+  const library = await loadLibrary(options.library)
+  const graph = new NativeGraph(library)
+  try {
+    await graph.extend(options.graph)
+    const session = await withSessionOptions(library, options, target, (address) =>
+      withStatusAsync(library, (status) => offLoop(library.TF_NewSession, graph.address, address, status), target))
+    return sessionOf(new NativeEngine(library, graph, session!, target), options.timeoutMs)
+  } catch (thrown) {
+    graph.free()
+    throw thrown
+  }
+})
