@@ -27,6 +27,11 @@ it('passes batches on of which a filter left no row', async () => {
   expect(rows).toEqual([{ sum: 1 + 4 + 0.5 }])
 })
 
+it('takes a sequential model that nobody has built yet', async () => {
+  const sequential = tf.sequential({ layers: [tf.layers.inputLayer({ inputShape: [1], name: 'x' }), tf.layers.dense({ units: 1, kernelInitializer: 'ones' })] })
+  expect(await run(collect()(pipe(stream, predictions(sequential, ['p']), select('p'))))).toEqual(Array.from({ length: 10 }, (_, i) => ({ p: i / 4 })))
+})
+
 it('leaks nothing when a batch does not fit', async () => {
   const wide = tf.sequential({ layers: [tf.layers.inputLayer({ inputShape: [2], name: 'x' }), tf.layers.dense({ units: 1 })] })
   const before = tf.memory().numTensors

@@ -28,6 +28,8 @@ export const predictions =
   <const Names extends string>(model: PredictingModel, outputs: readonly Names[]) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Stream<S & Predicted<Names>, M> => {
     const layers = model as unknown as LayersModel
+    // A sequential model has no names before it is built, which its first prediction would do.
+    if (model.inputNames.length === 0) layers.build(undefined as never)
     for (const name of model.inputNames) requireColumn(stream.schema, name, "the model's input")
     checkOutputs(model, outputs, stream.schema)
     const added = Object.fromEntries(outputs.map((name) => [name, field.float32() as Field]))
