@@ -24,6 +24,8 @@ describe('adding nodes', () => {
     ['an attribute that is missing', (g) => g.add('VarHandleOp', [], { dtype: 'float32' }), /lacks the attribute "shape"/],
     ['an attribute that does not exist', (g) => g.add('NoOp', [], { colour: 1 } as never), /has no attribute "colour"/],
     ['a bad name', (g) => g.add('NoOp', [], {}, { name: '_x' }), /"_x" is no name/],
+    ['a device that is none', (g) => g.add('NoOp', [], {}, { device: 'gpu' }), /"gpu" is no device/],
+    ['a device of a scope that is none', (g) => g.withDevice('/job:my-job', () => g.add('NoOp')), /is no device/],
     ['a name that only Python takes', (g) => g.add('NoOp', [], {}, { name: 'a\\b' }), /is no name/],
     ['a tensor of another graph', (g) => g.add('Relu', [new Graph().placeholder('x', 'float32', [])]), /is a node of another graph/],
     ['shapes that do not fit', (g) => g.add('MatMul', [g.placeholder('a', 'float32', [null, 2]), g.placeholder('b', 'float32', [3, 1])]), /inner dimensions differ/],
@@ -44,6 +46,7 @@ describe('adding nodes', () => {
     const graph = new Graph()
     const first = graph.withDevice('/job:ps/task:0', () => graph.add('NoOp', [], {}, { name: 'first' }))
     graph.add('NoOp', [], {}, { name: 'then', control: [first] })
+    for (const device of ['', '/cpu:0', '/device:GPU:*', '/job:worker/replica:0/task:12/device:XLA_CPU:0']) expect(graph.add('NoOp', [], {}, { device }).device).toBe(device)
     const [one, two] = decode(graph).node
     expect(one).toMatchObject({ device: '/job:ps/task:0' })
     expect(two).toMatchObject({ device: '', input: ['^first'] })

@@ -23,6 +23,14 @@ export interface NodeOptions {
 /** What TensorFlow's runtime takes as a node's name (`IsValidNodeName` in `tensorflow/core/framework/node_def_util.cc`). */
 const nodeName = /^[A-Za-z0-9.][A-Za-z0-9_./-]*(>[A-Za-z0-9.][A-Za-z0-9_./-]*)*$/
 
+/** A device, whole or in part: `/job:ps/task:0`, `/device:GPU:0`, `/cpu:0` (`DeviceNameUtils::ParseFullName`). */
+const deviceName = /^(\/(job:[A-Za-z][A-Za-z0-9_]*|(replica|task):(\d+|\*)|(device:)?[A-Za-z][A-Za-z0-9_]*:(\d+|\*)))*$/
+
+const requireDevice = (device: string): string => {
+  if (deviceName.test(device)) return device
+  throw failure({ tag: 'Model', code: 'GRAPH_DEVICE', problem: `"${device}" is no device`, remedy: 'Write /job:worker/task:0, /device:CPU:0 or both in one.' })
+}
+
 /** Makes any text a part of a node's name, `/` included. */
 export const toNodeName = (text: string): string => {
   const safe = text.replace(/[^A-Za-z0-9_./-]/g, '_')
@@ -81,7 +89,7 @@ export class Graph {
       inputs: resolved.inputs,
       control: options.control ?? [],
       attrs: resolved.attrs,
-      device: options.device ?? this.#device,
+      device: options.device === undefined ? this.#device : requireDevice(options.device),
       outputs,
     }
     resolved.outputs.forEach((dtype, index) => {
@@ -151,10 +159,10 @@ export class Graph {
     }
   }
 
-  /** Runs `body`, placing the nodes that it adds on a device. */
+  /** Runs `body`, placing the nodes that it adds on a device. @throws `Model` for what is none */
   withDevice<A>(device: string, body: () => A): A {
     const outer = this.#device
-    this.#device = device
+    this.#device = requireDevice(device)
     try {
       return body()
     } finally {
