@@ -1,7 +1,7 @@
 /**
  * npm run bootstrap: brings a fresh clone, or one that was just updated, to where everything runs: packages installed, messages
- * generated, packages built. Each step is skipped while what it reads has not changed. Uses Node's own modules only, since it
- * runs before anything is installed, and writes inside the repository only.
+ * and kernels generated, packages built. Each step is skipped while what it reads has not changed. Uses Node's own modules only,
+ * since it runs before anything is installed, and writes inside the repository only.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -59,8 +59,19 @@ const generateMessages = () => {
   stampDone('protos', digest)
 }
 
+const generateKernels = () => {
+  const script = join(root, 'scripts', 'build-kernels.mjs')
+  const formats = join(root, 'packages', 'formats')
+  const digest = digestOf([script, ...filesUnder(join(formats, 'assembly'))], digestOf([join(root, 'package-lock.json')]))
+  if (isStamped('kernels', digest) && filesUnder(join(formats, 'src', 'example', 'kernel', 'generated')).length > 0) return
+  unstamp('kernels')
+  must('kernels packages/formats/src/example/kernel/generated', process.execPath, [script])
+  stampDone('kernels', digest)
+}
+
 checkNode()
 lockRepository()
 install()
 generateMessages()
+generateKernels()
 if (!packages.every((name) => buildPackage(name))) process.exit(1)

@@ -34,16 +34,17 @@ export const alreadyExists = (source: string): Error =>
 
 async function* readLocal(url: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const path = localPath(url)
-  const { start = 0, end = Infinity, chunkBytes = DEFAULT_CHUNK_BYTES, signal } = options
+  const { start = 0, end = Infinity, chunkBytes = DEFAULT_CHUNK_BYTES, reuse = false, signal } = options
   throwIfAborted(signal)
+  const reused = reuse ? new Uint8Array(Math.min(chunkBytes, Math.max(0, end - start))) : undefined
   let handle
   try {
     handle = await open(path, 'r')
     let at = start
     while (at < end) {
       throwIfAborted(signal)
-      const chunk = new Uint8Array(Math.min(chunkBytes, end - at))
-      const { bytesRead } = await handle.read(chunk, 0, chunk.length, at)
+      const chunk = reused ?? new Uint8Array(Math.min(chunkBytes, end - at))
+      const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, end - at), at)
       if (bytesRead === 0) return
       at += bytesRead
       yield bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)

@@ -14,6 +14,11 @@ export interface ReadOptions {
   readonly end?: number | undefined
   /** Most bytes in one chunk. Default 1 MiB. */
   readonly chunkBytes?: number | undefined
+  /**
+   * Allows the storage to reuse its memory: a chunk is good only until the next one is asked for. Fresh memory costs local reads
+   * more than all else. Default: chunks belong to the caller.
+   */
+  readonly reuse?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 

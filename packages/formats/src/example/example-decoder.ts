@@ -24,7 +24,8 @@ export interface ExampleDecoderOptions<S extends Schema> {
  * not name are passed over, the last of several features with one key counts, a feature without a list is absent.
  */
 export class ExampleDecoder<S extends Schema = Schema> {
-  private readonly slots: readonly FeatureSlot[]
+  /** The columns, in the order of the schema. @internal */
+  readonly slots: readonly FeatureSlot[]
   private readonly table: FeatureTable
   private readonly wire = new WireReader(new Uint8Array(0))
   private readonly inner = new WireReader(new Uint8Array(0))

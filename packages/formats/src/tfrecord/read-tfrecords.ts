@@ -1,5 +1,6 @@
 import { requireColumn, type OpenContext, type Row, type Schema, type Stream } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
+import { exampleSink } from './kernel-sink.js'
 import { recordStream, type RecordStreamOptions } from './record-stream.js'
 
 /** Options of {@link readTfRecords}. */
@@ -45,6 +46,6 @@ export const readTfRecords = <S extends Schema>(source: string | readonly string
     schema,
     options,
     planOptions: { columns: Object.keys(schema), compression: options.compression ?? 'auto' },
-    sink: (context) => new ExampleDecoder(wantedFields(schema, options, context), { defaults }),
+    sink: (context, batchRows) => exampleSink(wantedFields(schema, options, context), { defaults, batchRows, maxRecordBytes: options.maxRecordBytes }),
   })
 }

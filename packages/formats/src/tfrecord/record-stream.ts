@@ -3,6 +3,7 @@ import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import type { OnBadRecord } from '../records/index.js'
 import { recordChunks, type RecordOffset, type TfRecordReadOptions } from './record-source.js'
+import type { TfRecordDecoder } from './tfrecord-decoder.js'
 
 /**
  * A batch ends when its records hold this many bytes, whatever their number: 4,096 images would be hundreds of megabytes, and
@@ -24,6 +25,13 @@ export interface RecordSink<S extends Schema> {
   /** @throws `BadRecord`, and is then as before */
   decode(bytes: Uint8Array, start: number, end: number): void
   finish(): Batch<S>
+  /**
+   * Takes up to `rows` of the records that come next, framing included, until `budget` bytes of payloads are taken, as far as it
+   * can do so faster than one by one. What is wrong with a record it leaves to `decode`.
+   *
+   * @returns bytes of the payloads that were taken
+   */
+  decodeFrames?(records: TfRecordDecoder, rows: number, budget: number): number
 }
 
 /** What {@link recordStream} needs to know. */
@@ -34,7 +42,7 @@ export interface RecordStreamDefinition<S extends Schema> {
   readonly schema: S
   readonly options: RecordStreamOptions
   readonly planOptions: { readonly [name: string]: Json }
-  readonly sink: (context: OpenContext) => RecordSink<S>
+  readonly sink: (context: OpenContext, batchRows: number) => RecordSink<S>
 }
 
 /** A cold stream over the records of TFRecord files, in the order of the files, with native positions. */
@@ -46,7 +54,7 @@ export const recordStream = <S extends Schema>({ format, source, schema, options
     schema,
     onBadRecord: options.onBadRecord,
     options: planOptions,
-    readFile: (task) => readFile(sink(task.context), options, batchRows, task),
+    readFile: (task) => readFile(sink(task.context, batchRows), options, batchRows, task),
   })
 }
 
@@ -62,6 +70,12 @@ async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordS
   try {
     for await (const records of recordChunks(file, options, from, context, task.onRead)) {
       for (;;) {
+        held += sink.decodeFrames?.(records, batchRows - sink.length, BATCH_BYTES - held) ?? 0
+        if (sink.length >= batchRows || held >= BATCH_BYTES) {
+          place = { byte: records.byteAfter, record: records.recordAfter }
+          yield finish()
+          continue
+        }
         let bad: MillraceError | undefined
         try {
           if (!records.next()) break
@@ -76,9 +90,6 @@ async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordS
           bad = fault
         }
         if (bad !== undefined) await task.reject(bad, records.bytes.slice(records.start, records.end))
-        if (sink.length < batchRows && held < BATCH_BYTES) continue
-        place = { byte: records.byteAfter, record: records.recordAfter }
-        yield finish()
       }
       place = { byte: records.byteAfter, record: records.recordAfter }
     }

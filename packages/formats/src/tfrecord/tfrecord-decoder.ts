@@ -44,7 +44,10 @@ export class TfRecordDecoder {
   /** Index of the current record. */
   record: number
 
-  private chunk: Uint8Array = new Uint8Array(0)
+  /** What was pushed last. @internal */
+  chunk: Uint8Array = new Uint8Array(0)
+  /** How many chunks were pushed. @internal */
+  pushes = 0
   /** Where the next frame begins in `chunk`, once nothing is carried. */
   private at = 0
   /** A frame whose bytes are spread over chunks, as far as it has come. */
@@ -78,6 +81,50 @@ export class TfRecordDecoder {
   push(chunk: Uint8Array): void {
     this.chunk = plainBytes(chunk)
     this.at = 0
+    this.pushes++
+  }
+
+  /** Where the next frame begins in the chunk, unless one is carried. @internal */
+  get chunkOffset(): number {
+    return this.at
+  }
+
+  /** Length of the next record as its header says, which was not checked; the header lies in the chunk. @internal */
+  get nextSize(): number {
+    return readWord(this.chunk, this.at)
+  }
+
+  /** Steps over records of the chunk that were decoded elsewhere. @internal */
+  pass(bytes: number, records: number): void {
+    this.at += bytes
+    this.nextByte += bytes
+    this.nextRecord += records
+  }
+
+  /** True while a frame is carried over from the chunk before. @internal */
+  get isCarrying(): boolean {
+    return this.carried > 0
+  }
+
+  /**
+   * Completes the carried frame, unless its record is longer than `longest`, and hands out its bytes, none of which were checked.
+   * `undefined` when more are needed. @internal
+   */
+  carriedFrame(longest: number): Uint8Array | undefined {
+    if (this.carried < FRAME_HEADER) this.take(FRAME_HEADER - this.carried)
+    if (this.carried < FRAME_HEADER) return undefined
+    const length = readWord(this.carry, 0)
+    if (length > longest) return undefined
+    const size = length + FRAME_HEADER + FRAME_FOOTER
+    this.take(size - this.carried)
+    return this.carried < size ? undefined : this.carry.subarray(0, size)
+  }
+
+  /** Steps over the carried frame, which was decoded elsewhere. @internal */
+  passCarried(): void {
+    this.nextByte += this.carried
+    this.nextRecord++
+    this.carried = 0
   }
 
   /**

@@ -16,14 +16,15 @@ const LIST = 1
 const NULLABLE = 2
 const TEXT = 4
 
-const leastOf = (slot: FeatureSlot): bigint => slot.integerRange[0]
-const mostOf = (slot: FeatureSlot): bigint => slot.integerRange[1]
-
-/** How much of a column fits. */
-export interface Capacity {
-  /** Values of lists. Scalars have a value a row. */
-  values: number
-  bytes: number
+/** A column as the kernel is told of it. */
+export interface KernelColumn {
+  readonly slot: FeatureSlot
+  /** Whether a record without the feature has a null there; else such records are not the kernel's. */
+  readonly absentIsNull: boolean
+  /** Most values of lists; scalars have one a row. */
+  valueCapacity: number
+  /** Most bytes of byte strings. */
+  byteCapacity: number
 }
 
 interface ColumnPlace {
@@ -49,30 +50,30 @@ export interface KernelLayout {
 const leadOf = (slot: FeatureSlot): Uint8Array => Uint8Array.of(10, slot.key.length, ...slot.key, 18)
 
 /** Decides where everything stands, for columns of `rows` rows. */
-export const layOut = (slots: readonly FeatureSlot[], rows: number, capacities: readonly Capacity[]): KernelLayout => {
+export const layOut = (columns: readonly KernelColumn[], rows: number): KernelLayout => {
   let at = CRC_TABLE + 16 * 1024
   const place = (size: number): number => {
     const start = at
     at = (at + size + SLACK + 7) & ~7
     return start
   }
-  const columns = place(slots.length * COLUMN_BYTES)
-  const leads = slots.map((slot) => place(slot.key.length + 3))
+  const descriptions = place(columns.length * COLUMN_BYTES)
+  const leads = columns.map(({ slot }) => place(slot.key.length + 3))
   let keyCount = 16
-  while (keyCount < slots.length * 4) keyCount *= 2
+  while (keyCount < columns.length * 4) keyCount *= 2
   const keys = place(4 * keyCount)
   const places = place(4 * PLACES)
   const window = place(WINDOW_BYTES)
-  const data = slots.map((slot, i) => {
-    const values = slot.list ? capacities[i]!.values : rows
+  const data = columns.map(({ slot, valueCapacity, byteCapacity }) => {
+    const values = slot.list ? valueCapacity : rows
     return {
       values: place(slot.wire === BYTES ? 4 * (values + 1) : slot.wire === INT64 ? 8 * values : 4 * values),
       listOffsets: slot.list ? place(4 * (rows + 1)) : 0,
-      bytes: slot.wire === BYTES ? place(capacities[i]!.bytes) : 0,
+      bytes: slot.wire === BYTES ? place(byteCapacity) : 0,
       validity: place((rows + 7) >> 3),
     }
   })
-  return { columns, leads, keys, keyMask: keyCount - 1, places, placeCount: PLACES, window, data, end: at }
+  return { columns: descriptions, leads, keys, keyMask: keyCount - 1, places, placeCount: PLACES, window, data, end: at }
 }
 
 /** Hashes a key as the kernel does. */
@@ -83,30 +84,31 @@ const hashOf = (key: Uint8Array): number => {
 }
 
 /** Writes descriptions of the columns, their keys and first guesses into the kernel's memory. */
-export const describeColumns = (memory: ArrayBuffer, layout: KernelLayout, slots: readonly FeatureSlot[], rows: number, capacities: readonly Capacity[]): void => {
+export const describeColumns = (memory: ArrayBuffer, layout: KernelLayout, columns: readonly KernelColumn[], rows: number): void => {
   const view = new DataView(memory)
   const bytes = new Uint8Array(memory)
   bytes.fill(0, layout.keys, layout.window)
-  for (const [i, slot] of slots.entries()) {
+  for (const [i, { slot, absentIsNull, valueCapacity, byteCapacity }] of columns.entries()) {
     const column = layout.columns + i * COLUMN_BYTES
     const data = layout.data[i]!
     const words = [
       slot.wire,
-      (slot.list ? LIST : 0) | (slot.field.nullable && !slot.hasDefault ? NULLABLE : 0) | (slot.isText ? TEXT : 0),
+      (slot.list ? LIST : 0) | (absentIsNull ? NULLABLE : 0) | (slot.isText ? TEXT : 0),
       slot.list ? (slot.field.params.size ?? -1) : -1,
       data.values,
       data.listOffsets,
       data.bytes,
-      slot.list ? capacities[i]!.values : rows,
-      capacities[i]!.bytes,
+      slot.list ? valueCapacity : rows,
+      byteCapacity,
       layout.leads[i]!,
       slot.key.length + 3,
       data.validity,
       0,
     ]
     for (const [word, value] of words.entries()) view.setInt32(column + 4 * word, value, true)
-    view.setBigInt64(column + 48, leastOf(slot), true)
-    view.setBigInt64(column + 56, mostOf(slot), true)
+    const [least, most] = slot.integerRange
+    view.setBigInt64(column + 48, least, true)
+    view.setBigInt64(column + 56, most, true)
     view.setInt32(column + 64, 0, true)
     bytes.set(leadOf(slot), layout.leads[i])
     bytes.fill(255, data.validity, data.validity + ((rows + 7) >> 3))
