@@ -5,7 +5,7 @@ import { job, type Job } from '../job/index.js'
 import { loadTensorFlow, type TensorFlow } from './tensorflow.js'
 import { registerWasmKernels } from './wasm-kernels/index.js'
 
-/** What TensorFlow.js can compute on, fastest first. */
+/** What TensorFlow.js can compute on, in the order in which {@link chooseBackend} tries them. */
 export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu'
 
 /** Which backend was taken, and why. */
@@ -51,6 +51,9 @@ const chosenBefore = (tf: TensorFlow): BackendName | undefined => {
  * Chooses the best backend there is for TensorFlow.js in this process: libtensorflow by `@tensorflow/tfjs-node-gpu` or
  * `@tensorflow/tfjs-node` where they are installed and load, else WebAssembly (with the gradient kernels that it lacks), else
  * plain JavaScript. Nothing is fetched. Running it again is cheap.
+ *
+ * libtensorflow is the faster the more arithmetic there is in an op, and WebAssembly the cheaper to call: for a model of a few
+ * thousand weights in small batches, `prefer: 'wasm'` takes half the time (docs/design/0008-tfjs-node.md has figures).
  *
  * @throws `MissingPeer` when `@tensorflow/tfjs` is not installed
  */
@@ -98,8 +101,12 @@ const native = (name: '@tensorflow/tfjs-node' | '@tensorflow/tfjs-node-gpu') => 
   const module = await loadPeer(name, 'chooseBackend', () => import(/* @vite-ignore */ specifier) as Promise<NativePackage>)
   await use(tf, 'tensorflow')
   const { binding, isUsingGpuDevice } = tf.backend() as NativeBackend
-  // tfjs-node loads on Node 23 and later, and then lacks functions of Node that its ops call.
-  tf.tidy(() => tf.sum(tf.relu(tf.tensor1d([1, 2]))).dataSync())
+  // It loads on Node 23 and later, and then lacks functions of Node that its ops call.
+  try {
+    tf.tidy(() => tf.sum(tf.relu(tf.tensor1d([1, 2]))).dataSync())
+  } catch (cause) {
+    throw failure({ tag: 'Engine', code: 'BACKEND_FAILED', problem: `it loads, but does not compute on Node ${process.version}: ${fromUnknown(cause).problem}`, cause })
+  }
   const version = module.version?.['tfjs-node'] ?? tf.version_core
   const devices = isUsingGpuDevice === true ? ', GPU' : name.endsWith('-gpu') ? ', no GPU found' : ''
   return { version, description: `TensorFlow ${binding?.TF_Version ?? ''} (${name} ${version}${devices})`, addedKernels: [] }
