@@ -66,7 +66,7 @@ const written = {
 await stage('write', inputs.writeVocabularies(`${out}/vocabularies`, { ifExists }))
 const trainRecords = readTfRecords(`${out}/train@*`, { schema: inputs.output })
 const validationRecords = readTfRecords(`${out}/validation@*`, { schema: inputs.output })
-const test = pipe(readTfRecords(`${out}/test@*`, { schema: parts.test.schema }), withColumn('late', field.int32(), ({ delay }) => (delay > 15 ? 1 : 0)))
+const test = pipe(readTfRecords(`${out}/test@*`, { schema: parts.test.schema }), inputs.addLabels)
 
 // Train three models that differ in their seed alone. Early stopping looks at the last tenth of the training time.
 const backend = await stage('choose backend', chooseBackend())

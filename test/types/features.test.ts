@@ -62,6 +62,8 @@ describe('the types of features', () => {
     expectTypeOf(pipe(flights, inputs.apply)).toEqualTypeOf<Stream<{ readonly origin: Int32; readonly distance: Float32; readonly late: Int32 }, 'cold'>>()
     // @ts-expect-error there is no such feature
     expectTypeOf(() => inputs.cardinality('orign')).toBeFunction()
+    expectTypeOf(pipe(flights, inputs.addLabels).schema.late).toEqualTypeOf<Int32>()
+    expectTypeOf(pipe(flights, inputs.addLabels).schema.delay).toEqualTypeOf<typeof flights.schema.delay>()
     expectTypeOf(inputs.withoutLabels().output).toEqualTypeOf<{ readonly origin: Int32; readonly distance: Float32 }>()
   })
 

@@ -25,6 +25,9 @@ export type FeatureColumns<D extends FeatureMap, S extends Schema> = { readonly 
 /** Names of the features that are not labels. */
 export type InputNames<D extends FeatureMap> = { readonly [K in keyof D]: D[K]['role'] extends 'label' ? never : K }[keyof D]
 
+/** Names of the features that are labels. */
+export type LabelNames<D extends FeatureMap> = Exclude<keyof D, InputNames<D>>
+
 type WhatFits<In extends Field> = 'utf8' extends In['kind'] ? 'text or an integer'
   : 'date' extends In['kind'] ? 'a timestamp or a date'
   : 'timestamp' extends In['kind'] ? 'a timestamp'

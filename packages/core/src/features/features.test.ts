@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pipe, run } from '../job/index.js'
 import { field } from '../schema/index.js'
-import { fromBatches, fromRows, makeStream, type OpenContext, type Stream } from '../stream/index.js'
+import { fromBatches, fromRows, makeStream, select, type OpenContext, type Stream } from '../stream/index.js'
 import { bucketize, dayOfWeek, features, featuresFromJSON, greaterThan, hashBucket, hourOfDay, identity, label, minMax, oneHot, standardize, vocabulary } from './index.js'
 
 const flight = {
@@ -94,6 +94,16 @@ describe('features', () => {
     const { delay: _delay, ...raw } = flight
     const unlabelled = fromRows(raw, [{ origin: 'XXX', date: new Date(0), distance: 1, day: new Date(0), night: false }])
     expect(await collectRows(pipe(unlabelled, served.apply))).toMatchObject([{ origin: 0, hour: 0 }])
+  })
+
+  it('adds the labels to raw columns, however few are looked at', async () => {
+    const inputs = await run(spec.fit(flights))
+    const labelled = pipe(flights, inputs.addLabels)
+    const expected = (await collectRows(pipe(flights, inputs.apply))).map((row) => (row as { late: number }).late)
+    expect(Object.keys(labelled.schema)).toEqual([...Object.keys(flight), 'late'])
+    expect((await collectRows(labelled)).map((row) => (row as { late: number }).late)).toEqual(expected)
+    expect(await collectRows(pipe(labelled, select('late')))).toEqual(expected.map((late) => ({ late })))
+    expect(() => pipe(labelled, inputs.addLabels)).toThrow(/"late"/)
   })
 
   it('writes vocabularies one token a line', async () => {

@@ -2,11 +2,11 @@ import type { Column } from '../columns/index.js'
 import { failure, isMillraceError } from '../errors/index.js'
 import type { Job } from '../job/index.js'
 import { requireColumn, type Schema } from '../schema/index.js'
-import { makeBatch, transformBatches, type Batch, type ColumnMap, type Mode, type Stream } from '../stream/index.js'
+import { extendBatch, makeBatch, transformBatches, type Batch, type ColumnMap, type Mode, type Stream } from '../stream/index.js'
 import { featureKind } from './feature-kinds.js'
 import { featuresToJSON, type FeaturesJson } from './features-json.js'
 import type { ColumnTransform, FittedFeature } from './feature.js'
-import type { CanApply, FeatureMap, InputNames } from './feature-types.js'
+import type { CanApply, FeatureMap, InputNames, LabelNames } from './feature-types.js'
 import { vocabularyOf } from './vocabulary-of.js'
 import { writeVocabularyFiles, type VocabularyFilesOptions, type VocabularyFilesReport } from './vocabulary-files.js'
 
@@ -28,6 +28,12 @@ export interface FittedFeatures<D extends FeatureMap = FeatureMap, Out extends S
   readonly rows: number
   /** Operator: a stream of raw columns to one of feature columns; others are left out. */
   apply<S extends Schema, M extends Mode>(this: void, stream: Stream<S, M> & CanApply<D, S>): Stream<Out, M>
+  /**
+   * Operator: adds the label columns to the raw ones, so that what was predicted from raw values can be scored.
+   *
+   * @throws `Schema` when the stream has a column with the name of a label
+   */
+  addLabels<S extends Schema, M extends Mode>(this: void, stream: Stream<S, M>): Stream<S & Pick<Out, LabelNames<D> & keyof Out>, M>
   /** The feature columns of one batch. */
   applyBatch(this: void, batch: Batch): Batch<Out>
   /** Number of values of a categorical feature: mask, OOV buckets and vocabulary. @throws `Usage` for one that is not categorical */
@@ -85,6 +91,27 @@ export const requireFeatureColumn = (schema: Schema, name: string, kind: string,
 const compileFeature = (fitted: FittedFeature): ColumnTransform =>
   featureKind(fitted.kind).compile(fitted, fitted.inner === undefined ? undefined : compileFeature(fitted.inner))
 
+/** What of fitted features {@link addColumns} uses. */
+type AddedFeatures<Out extends Schema> = Pick<FittedFeatures<FeatureMap, Out>, 'features' | 'input' | 'output' | 'applyBatch'>
+
+/** The stream's columns and those of the features beside them. */
+const addColumns = <S extends Schema, Out extends Schema, M extends Mode>(stream: Stream<S, M>, fitted: AddedFeatures<Out>): Stream<S & Out, M> => {
+  for (const { name, kind, from, inner } of Object.values(fitted.features)) {
+    requireFeatureColumn(stream.schema, name, kind, from, takenKinds({ kind, inner }))
+    if (Object.hasOwn(stream.schema, name)) {
+      throw failure({ tag: 'Schema', code: 'COLUMN_EXISTS', problem: `the label "${name}" has the name of a column that the stream has already`, remedy: 'rename() the column first.', position: { column: name } })
+    }
+  }
+  const added = Object.keys(fitted.output)
+  return transformBatches<S, S & Out, M>(stream, {
+    operator: 'labels',
+    options: { labels: added },
+    schema: { ...stream.schema, ...fitted.output } as S & Out,
+    transform: (batch) => extendBatch(batch, fitted.output, fitted.applyBatch(batch as unknown as Batch).columns as ColumnMap),
+    needs: (wanted) => (wanted === undefined ? undefined : [...new Set([...wanted.filter((name) => !added.includes(name)), ...Object.keys(fitted.input)])]),
+  })
+}
+
 /** Features of their fitted descriptions. */
 export const makeFittedFeatures = <D extends FeatureMap, Out extends Schema>(list: readonly FittedFeature[], rows: number): FittedFeatures<D, Out> => {
   const byName = Object.fromEntries(list.map((fitted) => [fitted.name, fitted]))
@@ -128,6 +155,7 @@ export const makeFittedFeatures = <D extends FeatureMap, Out extends Schema>(lis
         needs: () => columns,
       })
     },
+    addLabels: <S extends Schema, M extends Mode>(stream: Stream<S, M>) => addColumns(stream, makeFittedFeatures<D, Pick<Out, LabelNames<D> & keyof Out>>(list.filter(({ role }) => role === 'label'), rows)),
     cardinality: (name) => {
       const { cardinality, kind } = find(name)
       if (cardinality !== undefined) return cardinality

@@ -1,4 +1,4 @@
-import { collect, field, filter, fromRows, pipe, run, select } from '@millrace/core'
+import { collect, field, filter, fromRows, makeStream, pipe, run, select, take } from '@millrace/core'
 import tf from '@tensorflow/tfjs'
 import { expect, it } from 'vitest'
 import { predictions } from './predictions.js'
@@ -37,6 +37,11 @@ it('leaks nothing when a batch does not fit', async () => {
   const before = tf.memory().numTensors
   await expect(run(collect()(pipe(stream, predictions(wide, ['sum']))))).rejects.toThrow(/shape/)
   expect(tf.memory().numTensors).toBe(before)
+})
+
+it('works on a reading that leaves out what nobody looks at', async () => {
+  const narrow = makeStream({ ...stream, positions: 'native', open: (context) => pipe(stream, select(...((context.columns ?? ['x', 'y', 'note']) as ['x']))).open({ ...context, columns: undefined }) as never })
+  expect(await run(collect()(pipe(narrow, predictions(model(1), ['sum']), select('sum'), take(1))))).toEqual([{ sum: 0.5 }])
 })
 
 it('refuses outputs that are no scalars, names that are taken and inputs that are missing', () => {

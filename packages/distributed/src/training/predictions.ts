@@ -1,6 +1,6 @@
 import {
-  failure, fixedColumn, field, makeBatch, requireColumn, toTensors, transformBatches,
-  type ColumnMap, type Field, type Float32, type Mode, type Schema, type Stream, type Tensors,
+  extendBatch, failure, fixedColumn, field, requireColumn, toTensors, transformBatches,
+  type Field, type Float32, type Mode, type Schema, type Stream, type Tensors,
 } from '@millrace/core'
 import type { LayersModel, Tensor } from '@tensorflow/tfjs'
 
@@ -43,7 +43,7 @@ export const predictions =
         // TensorFlow.js predicts nothing for nothing, which filters leave of a batch now and then.
         const values = batch.numRows === 0 ? outputs.map(() => new Float32Array(0)) : await predict(layers, await toTensors(batch, { columns: model.inputNames }))
         const columns = Object.fromEntries(outputs.map((name, i) => [name, fixedColumn(field.float32(), values[i]!)]))
-        return makeBatch(schema, { ...(batch.columns as ColumnMap), ...columns }, batch.numRows)
+        return extendBatch(batch, added as Predicted<Names>, columns)
       },
     })
   }

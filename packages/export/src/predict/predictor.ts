@@ -1,4 +1,4 @@
-import { failure, job, makeBatch, throwIfAborted, transformBatches, type Batch, type ColumnMap, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
+import { extendBatch, failure, job, throwIfAborted, transformBatches, type Batch, type ColumnMap, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
 import type { ModelSignature } from '../saved-model/read-saved-model.js'
 import type { DType, NumericData } from '../tensor/dtypes.js'
 import type { HostTensor } from '../tensor/host-tensor.js'
@@ -105,7 +105,7 @@ class RunningPredictor implements Predictor {
         transform: async (batch, { signal }) => {
           const outputs = await this.run(name, this.feeds(name, batch as unknown as Batch), signal)
           const columns = Object.fromEntries(Object.entries(added).map(([output, field]) => [output, outputColumn(output, outputs.get(output)!, field, batch.numRows)]))
-          return makeBatch(schema, { ...(batch.columns as ColumnMap), ...columns }, batch.numRows)
+          return extendBatch(batch, added as Out, columns)
         },
       })
     }
