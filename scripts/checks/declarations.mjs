@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript-5.0'
 import { fromRoot, root } from '../support/console.mjs'
@@ -59,5 +59,7 @@ export const checkDeclarations = (folder) => {
     ...[...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map(describe),
     ...(file.isDeclarationFile ? findAny(program, file) : []),
   ])
+  const leaks = declarations.filter((file) => readFileSync(file, 'utf8').includes('protobufjs'))
+  found.push(...leaks.map((file) => `${fromRoot(file)} brings in the types of generated messages, five times its size: keep tensorflow.* out of what is exported`))
   return found.length === 0 ? undefined : found.join('\n')
 }

@@ -27,6 +27,18 @@ const shapeOf = (attr: tensorflow.IAttrValue | undefined): readonly number[] | u
   return shape === null || shape === undefined || shape.unknownRank === true ? undefined : (shape.dim ?? []).map(({ size }) => int64ToNumber(size))
 }
 
+/** What can be fed in the place of the nodes, by their names. */
+export const inputsOf = (nodes: readonly tensorflow.INodeDef[]): ReadonlyMap<string, GraphInput> => {
+  const inputs = new Map<string, GraphInput>()
+  for (const { name, op, attr } of nodes) {
+    const hasShape = inputOps[op ?? '']
+    if (hasShape === undefined) continue
+    const dtype = readDtype(attr?.['dtype']?.type, name ?? '')
+    inputs.set(name ?? '', { dtype, shape: hasShape ? shapeOf(attr?.['shape']) : undefined })
+  }
+  return inputs
+}
+
 /**
  * The tensors of a graph that people feed: placeholders, and constants and reads of variables in their stead. Graphs are read when
  * the first one is asked for.
@@ -42,18 +54,13 @@ export class GraphInputs {
 
   /** @param tensor - its full name, `x:0` */
   of(tensor: string): GraphInput | undefined {
-    for (let graph = this.#unread.shift(); graph !== undefined; graph = this.#unread.shift()) this.addNodes(decodeGraph(graph).node ?? [])
+    for (let graph = this.#unread.shift(); graph !== undefined; graph = this.#unread.shift()) this.addKnown(inputsOf(decodeGraph(graph).node ?? []))
     const [node, index] = splitName(tensor)
     return index === 0 ? this.#known.get(node) : undefined
   }
 
-  /** {@link add} for a graph that has been decoded. */
-  addNodes(nodes: readonly tensorflow.INodeDef[]): void {
-    for (const { name, op, attr } of nodes) {
-      const hasShape = inputOps[op ?? '']
-      if (hasShape === undefined) continue
-      const dtype = readDtype(attr?.['dtype']?.type, name ?? '')
-      this.#known.set(name ?? '', { dtype, shape: hasShape ? shapeOf(attr?.['shape']) : undefined })
-    }
+  /** {@link add} for a graph that was looked at before. @param inputs - by the names of their nodes */
+  addKnown(inputs: ReadonlyMap<string, GraphInput>): void {
+    for (const [name, input] of inputs) this.#known.set(name, input)
   }
 }

@@ -1,5 +1,5 @@
 import type { tensorflow } from '../../proto/index.js'
-import { decodeGraph, GraphInputs } from '../graph-inputs.js'
+import { decodeGraph, GraphInputs, inputsOf } from '../graph-inputs.js'
 import { statusFailure } from '../status.js'
 import { splitName } from '../tensor-name.js'
 import { offLoop, type Address, type OutputStruct, type TensorFlowLibrary } from './bindings.js'
@@ -61,7 +61,7 @@ export class NativeGraph {
       this.#mapInputs(options, nodes)
       await withBuffer(library, bytes, (buffer) =>
         withStatusAsync(library, (status) => offLoop(library.TF_GraphImportGraphDef, this.address, buffer, options, status)))
-      this.inputs.addNodes(nodes)
+      this.inputs.addKnown(inputsOf(nodes))
     } finally {
       library.TF_DeleteImportGraphDefOptions(options)
     }
