@@ -1,7 +1,11 @@
 /** One suite for every kind of session: long, because it is one. */
-import { Graph, nativeObjects, nativeSession, tensorNumbers, tensorTexts, tensorValue, type DType, type FeedValue, type HostTensor, type Session, type SessionConfig } from '@millrace/export'
+import * as tf from '@tensorflow/tfjs'
+import { exportSavedModel, Graph, loadNativeSavedModel, loadSavedModel, nativeLibrary, nativeObjects, nativeSession, tensorNumbers, tensorTexts, tensorValue, type DType, type FeedValue, type HostTensor, type Session, type SessionConfig } from '@millrace/export'
 import { listServerDevices, remoteSession, resetServer, startLocalCluster, type LocalCluster } from '@millrace/distributed'
-import { run } from '@millrace/core'
+import { features, field, fromRows, run, standardize, vocabulary } from '@millrace/core'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { attr, graphDef } from '../support/graph-def.js'
 import { describePeer } from '../support/peer.js'
@@ -252,6 +256,43 @@ describePeer('sessions', 'tensorflow', () => {
   describe("native, on Node's servers", () => suite((graph, options) => run(nativeSession({ graph, library, target: cluster.target(worker), ...options })), 'native', true))
   describe("remote, on Node's servers", () => suite((graph, options) => run(remoteSession({ graph, target: cluster.target(worker), ...options })), 'remote', true))
   describe("remote, on Python's servers", () => suite((graph, options) => run(remoteSession({ graph, target: python.worker, ...options })), 'remote', true))
+
+  test('a SavedModel, its table and its variables, by the C API', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-native-'))
+    try {
+      const spec = features({ origin: vocabulary({ oovBuckets: 1 }), distance: standardize() })
+      const inputs = await run(spec.fit(fromRows({ origin: field.utf8(), distance: field.float32() }, [{ origin: 'SFO', distance: 1 }, { origin: 'JFK', distance: 3 }])))
+      const ports = [tf.input({ name: 'origin', shape: [1] }), tf.input({ name: 'distance', shape: [1] })]
+      const joined = tf.layers.concatenate().apply(ports) as tf.SymbolicTensor
+      const model = tf.model({ inputs: ports, outputs: tf.layers.dense({ units: 1, name: 'late' }).apply(joined) as tf.SymbolicTensor })
+      await run(exportSavedModel(model, join(folder, '1'), { inputs }))
+      const native = await run(loadNativeSavedModel(join(folder, '1'), { library }))
+      const ours = await run(loadSavedModel(join(folder, '1'), { runtime: 'javascript' }))
+      const rows = { origin: ['SFO', 'nowhere'], distance: [2, 30] }
+      const { late } = await native.call(rows)
+      const expected = (await run(ours.predict(rows)))['late']!.values
+      tensorNumbers(late!).forEach((value, i) => expect(value).toBeCloseTo((expected as Float32Array)[i]!, 5))
+      expect(late!.shape).toEqual([2, 1])
+      expect(Object.keys(native.signatures).sort()).toEqual(Object.keys(ours.signatures).sort())
+      await expect(native.call(rows, 'nothing')).rejects.toMatchObject({ code: 'UNKNOWN_SIGNATURE' })
+      await expect(native.call({ ...rows, more: 1 })).rejects.toMatchObject({ code: 'UNKNOWN_SIGNATURE' })
+      await native.close()
+      await expect(run(loadNativeSavedModel(join(folder, 'nothing'), { library }))).rejects.toMatchObject({ code: 'TF_NOT_FOUND' })
+      await expect(run(loadNativeSavedModel(join(folder, '1'), { library, tags: ['train'] }))).rejects.toMatchObject({ code: 'TF_NOT_FOUND' })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('a library that is not there, or is another one', async () => {
+    await expect(run(nativeLibrary('/nowhere'))).rejects.toMatchObject({ _tag: 'MissingPeer', code: 'LIBTENSORFLOW' })
+    await expect(run(nativeLibrary(process.execPath))).rejects.toMatchObject({ _tag: 'Usage', code: 'LIBTENSORFLOW_LOADED' })
+    expect((await run(nativeLibrary(library))).version).toMatch(/^2\.\d+\.\d+/)
+    await expect(run(nativeSession({ graph: baseGraph(), library, target: 'nowhere' }))).rejects.toMatchObject({ code: 'TARGET' })
+    await expect(run(nativeSession({ graph: baseGraph(), library, config: { intraOpThreads: -1 } }))).rejects.toMatchObject({ code: 'SESSION_CONFIG' })
+    await expect(run(remoteSession({ graph: baseGraph(), target: '127.0.0.1:1' }))).rejects.toMatchObject({ code: 'TF_UNAVAILABLE' })
+    await expect(run(remoteSession({ graph: graphDef([{ name: 'bad', op: 'NoSuchOp' }]), target: cluster.target(worker) }))).rejects.toMatchObject({ _tag: 'Engine' })
+  })
 
   test('nothing native is left', () => {
     expect(nativeObjects()).toEqual({ tensors: 0, graphs: 0, sessions: 0, statuses: 0, buffers: 0 })

@@ -6,7 +6,7 @@ import { peerPython } from './python.js'
 /** The folder of the peer environment, in which TensorFlow's library is. */
 export const peerLibrary = (): string => dirname(dirname(peerPython()))
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer()
     server.listen(0, '127.0.0.1', () => {

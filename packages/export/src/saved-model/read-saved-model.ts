@@ -86,6 +86,15 @@ const tensorsOf = (infos: { readonly [name: string]: tensorflow.ITensorInfo } | 
 
 const initSignature = '__saved_model_init_op'
 
+/** The signatures that people call. @throws `Model` for one of sparse tensors */
+export const signaturesOf = (meta: tensorflow.IMetaGraphDef): { readonly [name: string]: ModelSignature } =>
+  Object.fromEntries(Object.entries(meta.signatureDef ?? {})
+    .filter(([name]) => name !== initSignature && !name.startsWith('__saved_model_'))
+    .map(([name, { methodName, inputs, outputs }]) => {
+      const use = `the signature ${name}`
+      return [name, { methodName: methodName ?? '', inputs: tensorsOf(inputs, use), outputs: tensorsOf(outputs, use) }]
+    }))
+
 const nodeName = (tensor: string | undefined): string | undefined => (tensor === undefined || tensor === '' ? undefined : tensor.replace(/:\d+$/, ''))
 
 /** Looked for in the order of TensorFlow's loader (`cc/saved_model/loader_util.cc`). */
@@ -164,16 +173,12 @@ export const openSavedModel = async (folder: string, options: ReadSavedModelOpti
   const model = decodeModel(await readWhole(source, { limitBytes: MAX_MODEL_BYTES, signal }), source)
   const meta = pickGraph(model, options.tags ?? ['serve'], source)
   try {
-    const signatures = Object.entries(meta.signatureDef ?? {}).filter(([name]) => name !== initSignature && !name.startsWith('__saved_model_'))
     return {
       url,
       tags: meta.metaInfoDef?.tags ?? [],
       tensorflowVersion: meta.metaInfoDef?.tensorflowVersion || undefined,
       graphDef: meta.graphDef ?? {},
-      signatures: Object.fromEntries(signatures.map(([name, { methodName, inputs, outputs }]) => {
-        const use = `the signature ${name}`
-        return [name, { methodName: methodName ?? '', inputs: tensorsOf(inputs, use), outputs: tensorsOf(outputs, use) }]
-      })),
+      signatures: signaturesOf(meta),
       assets: assetsOf(meta, url),
       initOp: findInitOp(meta),
       restoreOp: nodeName(meta.saverDef?.restoreOpName ?? undefined),

@@ -12,6 +12,7 @@ const INVALID_ARGUMENT = 3
 export class NativeGraph {
   readonly address: Address
   readonly inputs = new GraphInputs()
+  #isFree = false
   readonly #library: TensorFlowLibrary
   /** Nodes are never removed, so what was found once stays. */
   readonly #operations = new Map<string, Address>()
@@ -21,7 +22,10 @@ export class NativeGraph {
     this.address = hold('graphs', library.TF_NewGraph())
   }
 
+  /** Does nothing a second time. */
   free(): void {
+    if (this.#isFree) return
+    this.#isFree = true
     this.#library.TF_DeleteGraph(this.address)
     drop('graphs')
   }
