@@ -100,14 +100,15 @@ const walkModel = (model: ModelLike): Walk => {
   const describeLayer = (layer: LayerLike): number => {
     const known = indices.get(layer)
     if (known !== undefined) return known
+    const config = layer.getConfig() as Readonly<Record<string, unknown>>
     const described = layer.weights.map((weight) => ({
       key: weight.originalName.split('/').at(-1) as string,
       name: uniqueName(weight.originalName, weightNames),
       dtype: toDType(weight.dtype, `the variable ${weight.originalName}`),
       shape: weight.shape.map((dim) => dim ?? 0),
-      trainable: weight.trainable,
+      // A layer that is frozen leaves its variables as they are: what it says goes for all of them.
+      trainable: weight.trainable && config['trainable'] !== false,
     }))
-    const config = layer.getConfig() as Readonly<Record<string, unknown>>
     layers.push({ name: layer.name, className: layer.getClassName(), config, weights: described })
     weights.push(layer.weights)
     indices.set(layer, layers.length - 1)
