@@ -1,6 +1,6 @@
 import { attr } from '../attr.js'
 import { op } from '../op-def.js'
-import { addAll, argMax, batchMatMul, biasAdd, broadcast, matMul, reduce, sameAsInput, segmentSum } from '../shape-function.js'
+import { addAll, argMax, batchMatMul, biasAdd, broadcast, matMul, reduce, sameAsInput, scalar, segmentSum } from '../shape-function.js'
 import { floats, indices, realNumbers, signedNumbers, smallIndices } from './dtype-sets.js'
 
 const real = { T: attr.type({ allowed: realNumbers }) }
@@ -41,6 +41,7 @@ export const mathOps = {
   Sqrt: op(unary, float, sameAsInput),
   Rsqrt: op(unary, float, sameAsInput),
   Square: op(unary, real, sameAsInput),
+  L2Loss: op('t:T -> output:T', float, scalar),
   Erf: op(unary, float, sameAsInput),
   Greater: op(comparison, real, broadcast),
   GreaterEqual: op(comparison, real, broadcast),

@@ -1,0 +1,5 @@
+export type { Loss } from './loss.js'
+export type { LossName } from './losses.js'
+export { huber } from './regression.js'
+export type { HuberOptions } from './regression.js'
+export type { MetricName } from './metrics.js'

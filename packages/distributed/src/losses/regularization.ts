@@ -1,0 +1,49 @@
+import { failure } from '@millrace/core'
+import type { Graph, LayerDescription, LoweredVariable, ModelDescription, Tensor, WeightDescription } from '@millrace/export'
+import { number } from './loss.js'
+
+/** `l1 sum(|w|) + l2 sum(w²)` of one variable. */
+interface Penalty {
+  readonly weight: WeightDescription
+  readonly l1: number
+  readonly l2: number
+}
+
+/** How a layer's configuration names the regulariser of a variable: `depthwise_kernel` is `depthwiseRegularizer`. */
+const configKeys = (key: string): readonly string[] => {
+  const camel = key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+  return [`${camel}Regularizer`, `${camel.replace(/Kernel$/, '')}Regularizer`]
+}
+
+const penaltyOf = (layer: LayerDescription, weight: WeightDescription): Penalty | undefined => {
+  const given = configKeys(weight.key).map((key) => layer.config[key]).find((value) => value !== undefined && value !== null)
+  if (given === undefined) return undefined
+  const { className, config } = given as { readonly className?: unknown; readonly config?: { readonly l1?: unknown; readonly l2?: unknown } }
+  if (className !== 'L1L2') {
+    throw failure({
+      tag: 'Model',
+      code: 'REGULARIZER_UNSUPPORTED',
+      problem: `"${weight.name}" has a regulariser ${String(className)}, which is not known`,
+      remedy: 'Known are tf.regularizers.l1, l2 and l1l2.',
+    })
+  }
+  return { weight, l1: Number(config?.l1 ?? 0), l2: Number(config?.l2 ?? 0) }
+}
+
+/**
+ * Adds the penalties of the layers' regularisers, each a scalar. That of an embedding reads all of its table.
+ *
+ * @throws `Model` for a regulariser that is not known
+ */
+export const regularization = (graph: Graph, model: ModelDescription, variables: readonly LoweredVariable[]): Tensor[] =>
+  model.layers
+    .flatMap((layer) => layer.weights.map((weight) => penaltyOf(layer, weight)))
+    .flatMap((penalty) => {
+      const variable = variables.find(({ weight }) => weight.name === penalty?.weight.name)
+      if (penalty === undefined || variable === undefined) return []
+      const { value } = variable
+      const axes = graph.vector('int32', penalty.weight.shape.map((_, axis) => axis), 'axes')
+      const part = (strength: number, op: 'Abs' | 'Square'): Tensor[] =>
+        strength === 0 ? [] : [graph.one('Mul', [graph.one('Sum', [graph.one(op, [value]), axes]), number(graph, strength)])]
+      return [...part(penalty.l1, 'Abs'), ...part(penalty.l2, 'Square')]
+    })

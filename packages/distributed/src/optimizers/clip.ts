@@ -1,0 +1,36 @@
+import type { Graph, Tensor } from '@millrace/export'
+import { isIndexedSlices, type Gradient } from '../gradients/index.js'
+
+/**
+ * How gradients are limited: each element to between `-value` and `value`; each variable's gradient to a Euclidean norm; or all of
+ * them together to one norm (`tf.clip_by_value`, `tf.clip_by_norm`, `tf.clip_by_global_norm`). Of rows that are looked up more than
+ * once, the sum counts.
+ */
+export type GradientClip = { readonly value: number } | { readonly norm: number } | { readonly globalNorm: number }
+
+const valuesOf = (gradient: Gradient): Tensor => (isIndexedSlices(gradient) ? gradient.values : gradient)
+
+const withValues = (gradient: Gradient, values: Tensor): Gradient => (isIndexedSlices(gradient) ? { ...gradient, values } : values)
+
+/** `clip / max(norm, clip)`: 1 where the norm is within its limit. */
+const shrinking = (graph: Graph, gradients: readonly Gradient[], clip: number): Tensor => {
+  // L2Loss is half the sum of squares.
+  const halves = graph.one('AddN', [gradients.map((gradient) => graph.one('L2Loss', [valuesOf(gradient)]))])
+  const norm = graph.one('Sqrt', [graph.one('Mul', [halves, graph.scalar('float32', 2)])])
+  const limit = graph.scalar('float32', clip)
+  return graph.one('RealDiv', [limit, graph.one('Maximum', [norm, limit])])
+}
+
+/** Adds the nodes that limit gradients. */
+export const clipGradients = (graph: Graph, gradients: readonly Gradient[], clip: GradientClip): Gradient[] => {
+  if ('value' in clip) {
+    const [least, most] = [graph.scalar('float32', -clip.value), graph.scalar('float32', clip.value)]
+    return gradients.map((gradient) =>
+      withValues(gradient, graph.one('Minimum', [graph.one('Maximum', [valuesOf(gradient), least]), most])),
+    )
+  }
+  const scaled = (gradient: Gradient, factor: Tensor): Gradient => withValues(gradient, graph.one('Mul', [valuesOf(gradient), factor]))
+  if ('norm' in clip) return gradients.map((gradient) => scaled(gradient, shrinking(graph, [gradient], clip.norm)))
+  const factor = shrinking(graph, gradients, clip.globalNorm)
+  return gradients.map((gradient) => scaled(gradient, factor))
+}

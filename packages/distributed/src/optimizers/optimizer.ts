@@ -1,0 +1,44 @@
+import type { Graph, GraphNode, LoweredVariable, Tensor } from '@millrace/export'
+import type { Gradient } from '../gradients/index.js'
+import type { GradientClip } from './clip.js'
+import type { LearningRate } from './schedules.js'
+
+/** What every optimizer takes. */
+export interface OptimizerOptions {
+  /** A number, or a schedule that follows the global step. */
+  readonly learningRate: LearningRate
+  /** Limits the gradients before they are applied. Default: no limit. */
+  readonly clip?: GradientClip | undefined
+  /**
+   * What a step does to rows of an embedding that it did not look up. `lazy`: nothing; their moments keep their values, and the
+   * work is that of the batch. `dense`: what it does to every other variable, moments decaying and moving the rows on, as
+   * TensorFlow.js has it; the work is that of the table. Without moments both are the same. Default `lazy`.
+   */
+  readonly sparse?: 'lazy' | 'dense' | undefined
+}
+
+/** How gradients change variables. Made by {@link sgd}, {@link adam} and their like. */
+export interface Optimizer extends OptimizerOptions {
+  /** Names its slots in checkpoints: `dense/kernel/Adam`. */
+  readonly name: string
+  /** Adds what all variables of a step share, and gives what adds the update of one. */
+  start(step: OptimizerStep): UpdateVariable
+}
+
+/** What an optimizer has to work with in one step. */
+export interface OptimizerStep {
+  readonly graph: Graph
+  /** The learning rate of this step, float32 scalar. */
+  readonly rate: Tensor
+  /** The number of this step, counted from 1, float32 scalar. */
+  readonly count: Tensor
+  /**
+   * A variable beside another, of its shape and on its device, that keeps a moment from step to step.
+   *
+   * @param initial - what all its elements start with. Default 0
+   */
+  slot(variable: LoweredVariable, name: string, initial?: number): Tensor
+}
+
+/** Adds the update of one variable. Of looked up rows each index is there once. It runs on the variable's device. */
+export type UpdateVariable = (variable: LoweredVariable, gradient: Gradient) => GraphNode

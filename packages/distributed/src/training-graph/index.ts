@@ -1,0 +1,5 @@
+export { trainingGraph } from './training-graph.js'
+export type { TrainingGraph, TrainingGraphOptions } from './training-graph.js'
+export type { Initializers } from './initializers.js'
+export { compiledOptions } from './compiled-options.js'
+export type { CompiledModelLike } from './compiled-options.js'

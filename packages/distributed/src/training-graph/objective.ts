@@ -1,0 +1,55 @@
+import { failure } from '@millrace/core'
+import type { Graph, Lowered, ModelDescription, Tensor } from '@millrace/export'
+import type { Loss, LossName } from '../losses/index.js'
+import { findLoss } from '../losses/losses.js'
+import { findMetric } from '../losses/metrics.js'
+import { regularization } from '../losses/regularization.js'
+import type { TrainingGraphOptions } from './training-graph.js'
+
+/** What training makes small, and what it reports. */
+export interface Objective {
+  readonly loss: Tensor
+  readonly metrics: Readonly<Record<string, Tensor>>
+}
+
+const lossOf = (loss: TrainingGraphOptions['loss'], output: string): LossName | Loss => {
+  const own = typeof loss === 'object' ? loss[output] : loss
+  if (own !== undefined) return own
+  throw failure({ tag: 'Usage', code: 'LOSS_MISSING', problem: `the output "${output}" has no loss`, remedy: `Give one: loss: { '${output}': 'meanSquaredError', … }.` })
+}
+
+/** Mean over all that is left. */
+const mean = (graph: Graph, x: Tensor): Tensor => {
+  const rank = x.shape?.length ?? 1
+  return rank === 0 ? x : graph.one('Mean', [x, graph.vector('int32', Array.from({ length: rank }, (_, axis) => axis), 'axes')])
+}
+
+/**
+ * Adds the loss of a batch: the mean of each output's, summed, with the penalties of the regularisers; and its metrics.
+ * TensorFlow.js takes the mean of the outputs' sum, which is the same where each loss has one number for each item.
+ */
+export const addObjective = (
+  graph: Graph,
+  model: ModelDescription,
+  { values: { outputs }, variables }: Lowered,
+  labels: Readonly<Record<string, Tensor>>,
+  { loss, metrics = [] }: TrainingGraphOptions,
+): Objective => {
+  const names = Object.keys(outputs)
+  const reported: Record<string, Tensor> = {}
+  const parts = graph.scope('losses', () => [
+    ...names.map((name) => {
+      const [fed, output] = [labels[name] as Tensor, outputs[name] as Tensor]
+      const label = fed.dtype === 'float32' ? fed : graph.one('Cast', [fed], { DstT: 'float32' })
+      const own = lossOf(loss, name)
+      for (const metric of metrics) {
+        const value = mean(graph, findMetric(metric, own, output)(graph, label, output))
+        reported[names.length === 1 ? metric : `${name}_${metric}`] = value
+      }
+      return mean(graph, findLoss(own)(graph, label, output))
+    }),
+    ...regularization(graph, model, variables),
+  ])
+  const total = parts.length === 1 ? (parts[0] as Tensor) : graph.one('AddN', [parts], {}, { name: 'losses/total' })
+  return { loss: graph.one('Identity', [total], {}, { name: 'loss' }), metrics: reported }
+}

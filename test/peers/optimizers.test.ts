@@ -1,0 +1,382 @@
+import * as tf from '@tensorflow/tfjs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { readModel, type TensorData } from '@millrace/export'
+import {
+  adagrad, adam, adamW, compiledOptions, cosineDecay, exponentialDecay, ftrl, huber, inverseTimeDecay, momentum, piecewiseConstant, polynomialDecay,
+  rmsprop, sgd, trainingGraph, type Optimizer, type TrainingGraphOptions,
+} from '@millrace/distributed'
+import { describePeer, runPython } from '../support/peer.js'
+
+const script = `
+import base64, json, sys
+import numpy as np
+import tensorflow as tf
+import keras
+v1 = tf.compat.v1
+
+config = v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+config.graph_options.rewrite_options.disable_meta_optimizer = True
+
+def plain(value): return np.asarray(value).reshape(-1).astype(float).tolist()
+def array(value): return np.array(value['data'], dtype=value['dtype']).reshape(value['shape'])
+
+def train(case):
+    graph_def = v1.GraphDef()
+    graph_def.ParseFromString(base64.b64decode(case['graph']))
+    with v1.Session(graph=tf.Graph(), config=config) as session:
+        tf.import_graph_def(graph_def, name='')
+        session.run(case['initialize'], {name: array(value) for name, value in case['initialValues'].items()})
+        steps = []
+        for index, batch in enumerate(case['batches']):
+            fetched = session.run({'step': case['fetches'], 'train': session.graph.get_operation_by_name(case['train'])}, {name: array(value) for name, value in batch.items()})
+            wanted = case['weights'] if case['everyStep'] or index + 1 == len(case['batches']) else {}
+            steps.append({'weights': {name: plain(value) for name, value in session.run(wanted).items()},
+                          **{name: float(value) for name, value in fetched['step'].items()}})
+    return steps
+
+def schedules(step):
+    train = v1.train
+    return {
+        'exponential': train.exponential_decay(0.1, step, 7, 0.5), 'exponential in stairs': train.exponential_decay(0.1, step, 7, 0.5, staircase=True),
+        'inverse time': train.inverse_time_decay(0.1, step, 5, 0.7), 'polynomial': train.polynomial_decay(0.1, step, 15, 0.02, power=2.0),
+        'piecewise': train.piecewise_constant(step, [3, 8], [0.1, 0.03, 0.01]), 'cosine': train.cosine_decay(0.1, step, 15, alpha=0.1)}
+
+def optimizer(name, rates):
+    train = v1.train
+    if name == 'ftrl': return train.FtrlOptimizer(0.1, l1_regularization_strength=0.01, l2_regularization_strength=0.02, l2_shrinkage_regularization_strength=0.03)
+    if name == 'momentum': return train.MomentumOptimizer(0.05, 0.8, use_nesterov=True)
+    return train.GradientDescentOptimizer(rates.get(name, 0.5))
+
+clips = {'clip by value': lambda grads: [tf.clip_by_value(g, -0.01, 0.01) for g in grads], 'clip by norm': lambda grads: [tf.clip_by_norm(g, 0.05) for g in grads],
+         'clip by global norm': lambda grads: tf.clip_by_global_norm(grads, 0.05)[0]}
+
+def reference(case):
+    # The same model made in TensorFlow: rows of a table, a product, mean squared error.
+    weights = {name: array(value) for name, value in case['start'].items()}
+    names = list(weights)
+    feed = lambda batch: [array(batch[key]) for key in case['feeds']]
+    if case['name'].startswith('AdamW'):
+        variables = [tf.Variable(weights[name]) for name in names]
+        keras_adam_w = keras.optimizers.AdamW(0.02, weight_decay=0.1, epsilon=1e-10)
+        steps = []
+        for batch in case['batches']:
+            ids, label = feed(batch)
+            with tf.GradientTape() as tape:
+                rows = tf.one_hot(tf.cast(ids[:, 0], tf.int32), weights[names[0]].shape[0]) @ variables[0]
+                loss = tf.reduce_mean((rows @ variables[1] + variables[2] - label) ** 2)
+            keras_adam_w.apply_gradients(zip(tape.gradient(loss, variables), variables))
+            steps.append({'weights': {name: plain(variable) for name, variable in zip(names, variables)}})
+        return steps
+    with v1.Session(graph=tf.Graph(), config=config) as session:
+        variables = [v1.get_variable('v%d' % index, initializer=weights[name], use_resource=True) for index, name in enumerate(names)]
+        ids, label = v1.placeholder(tf.float32, [None, 1]), v1.placeholder(tf.float32, [None, 1])
+        step = v1.train.get_or_create_global_step()
+        loss = tf.reduce_mean((tf.gather(variables[0], tf.cast(ids[:, 0], tf.int32)) @ variables[1] + variables[2] - label) ** 2)
+        grads = tf.gradients(loss, variables)
+        if case['name'] in clips: grads = clips[case['name']]([tf.convert_to_tensor(g) for g in grads])
+        rates = schedules(step)
+        train = optimizer(case['name'], rates).apply_gradients(zip(grads, variables), global_step=step)
+        session.run(v1.global_variables_initializer())
+        steps = []
+        for batch in case['batches']:
+            rate = session.run(rates[case['name']]) if case['name'] in rates else None
+            session.run(train, dict(zip([ids, label], feed(batch))))
+            steps.append({'weights': {name: plain(value) for name, value in zip(names, session.run(variables))}, 'learningRate': rate and float(rate)})
+        return steps
+
+print(json.dumps([{'name': case['name'], 'ours': train(case), 'theirs': reference(case) if case['reference'] else None} for case in json.load(sys.stdin)]))
+`
+
+const STEPS = 20
+const BATCH = 8
+const ROWS = 5
+const LAZY = 'rows that only the first steps look up'
+
+const generator = (seed: number) => {
+  let state = seed
+  return (): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+interface Fed {
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly data: readonly number[]
+}
+type Batch = Record<string, Fed>
+interface Step {
+  readonly weights: Record<string, readonly number[]>
+  readonly loss: number
+  readonly learningRate: number | null
+  readonly [metric: string]: unknown
+}
+
+const fed = (shape: readonly number[], value: (index: number) => number): Fed => ({
+  dtype: 'float32', shape, data: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, index) => Math.fround(value(index))),
+})
+
+const setRandomWeights = (model: tf.LayersModel, seed = 7): void => {
+  const random = generator(seed)
+  model.setWeights(model.getWeights().map((weight) => tf.tensor(Array.from({ length: weight.size }, () => random() - 0.5 + (weight.shape.length === 1 ? 0.7 : 0)), weight.shape)))
+}
+
+/** A table of embeddings beside numbers, through two layers with penalties. */
+const mixedModel = ({ units = 1, activation = 'sigmoid' as 'sigmoid' | 'softmax' | 'linear' | 'softplus', normalised = false, frozen = false } = {}): tf.LayersModel => {
+  const [x, id] = [tf.input({ shape: [3], name: 'x' }), tf.input({ shape: [1], name: 'id' })]
+  const rows = tf.layers.flatten().apply(tf.layers.embedding({ inputDim: ROWS, outputDim: 2, name: 'table' }).apply(id)) as tf.SymbolicTensor
+  let hidden = tf.layers.dense({ units: 4, activation: 'tanh', name: 'hidden', trainable: !frozen, kernelRegularizer: tf.regularizers.l1l2({ l1: 0.01, l2: 0.02 }) })
+    .apply(tf.layers.concatenate().apply([x, rows])) as tf.SymbolicTensor
+  if (normalised) hidden = tf.layers.batchNormalization({ name: 'normal', momentum: 0.9 }).apply(hidden) as tf.SymbolicTensor
+  const y = tf.layers.dense({ units, activation, name: 'y', biasRegularizer: tf.regularizers.l2({ l2: 0.05 }) }).apply(hidden) as tf.SymbolicTensor
+  const model = tf.model({ inputs: [x, id], outputs: y })
+  setRandomWeights(model)
+  return model
+}
+
+/** Rows of a table and a product: what the references in TensorFlow are. */
+const tableModel = (): tf.LayersModel => {
+  const model = tf.sequential({
+    layers: [
+      tf.layers.embedding({ inputDim: ROWS, outputDim: 3, inputLength: 1, name: 'table' }), tf.layers.flatten(), tf.layers.dense({ units: 1, name: 'y' }),
+    ],
+  })
+  setRandomWeights(model)
+  return model
+}
+
+type Label = (random: () => number, units: number) => number[]
+const binary: Label = (random) => [random() < 0.5 ? 0 : 1]
+const oneHot: Label = (random, units) => {
+  const chosen = Math.floor(random() * units)
+  return Array.from({ length: units }, (_, index) => (index === chosen ? 1 : 0))
+}
+const real: Label = (random, units) => Array.from({ length: units }, () => random() * 2 - 1)
+
+/** Ids that name each row in each batch, some twice; or any, row 0 in the first steps only. */
+const batchesOf = (label: Label, units: number, everyRow: boolean, steps = STEPS): { x: Fed; id: Fed; label: Fed }[] => {
+  const random = generator(99)
+  return Array.from({ length: steps }, (_, step) => {
+    const labels = Array.from({ length: BATCH }, () => label(random, units))
+    return {
+      x: fed([BATCH, 3], () => random() * 2 - 1),
+      id: fed([BATCH, 1], (row) => (everyRow && row < ROWS ? row : step < 3 ? Math.floor(random() * ROWS) : 1 + Math.floor(random() * (ROWS - 1)))),
+      label: fed([BATCH, labels[0]!.length], (index) => labels.flat()[index]!),
+    }
+  })
+}
+
+interface Case {
+  readonly name: string
+  readonly graph: string
+  readonly initialize: string
+  readonly initialValues: Batch
+  readonly train: string
+  readonly fetches: Record<string, string>
+  readonly weights: Record<string, string>
+  readonly batches: readonly Batch[]
+  readonly reference: boolean
+  /** Whether the weights after each step are wanted, or only the last. */
+  readonly everyStep: boolean
+  readonly start: Record<string, Fed>
+  readonly feeds: readonly string[]
+}
+
+const cases: Case[] = []
+/** The weights that each case starts with. */
+const start = new Map<string, Record<string, Fed>>()
+/** What TensorFlow.js makes of the same steps, where it is what we compare with. */
+const expected = new Map<string, { steps: readonly { loss: number; metrics: readonly number[] }[]; weights: Record<string, readonly number[]> }>()
+
+interface Trained {
+  readonly model: tf.LayersModel
+  readonly batches: readonly { x: Fed; id: Fed; label: Fed }[]
+  readonly options: TrainingGraphOptions
+  /** Compares with TensorFlow.js, compiled so; without, with TensorFlow's own optimizer. */
+  readonly compile?: tf.ModelCompileArgs
+}
+
+const tensor = ({ shape, data }: Fed): tf.Tensor => tf.tensor([...data], [...shape])
+
+const add = async (name: string, { model, batches, options, compile }: Trained): Promise<void> => {
+  const description = await readModel(model)
+  const made = trainingGraph(description, options)
+  const inputs = Object.entries(made.inputs)
+  const label = Object.values(made.labels)[0]!
+  const weights = Object.fromEntries(made.variables.filter(({ weight }) => weight.value !== undefined).map(({ weight, value }) => [weight.name, value.name]))
+  const columns = inputs.map(([, placeholder], index) => [inputs.length === 1 || index === 1 ? 'id' : 'x', placeholder.name] as const)
+  const weightsBefore = Object.fromEntries(description.layers.flatMap((layer) => layer.weights).map((weight) => [weight.name, fed(weight.shape, (index) => Number((weight.value!.data as Exclude<TensorData, readonly unknown[]>)[index]))] as const))
+  start.set(name, weightsBefore)
+  cases.push({
+    name,
+    graph: Buffer.from(made.graph.encode()).toString('base64'),
+    initialize: made.initialize.name,
+    initialValues: {},
+    train: made.train.name,
+    fetches: { loss: made.loss.name, learningRate: made.learningRate.name, globalStep: made.globalStep.value.name, ...Object.fromEntries(Object.entries(made.metrics).map(([metric, value]) => [metric, value.name])) },
+    weights,
+    batches: batches.map((batch) => Object.fromEntries([...columns.map(([column, placeholder]) => [placeholder, batch[column]]), [label.name, batch.label]]) as Batch),
+    reference: compile === undefined,
+    everyStep: compile === undefined || name === LAZY,
+    start: weightsBefore,
+    feeds: [columns[0]![1], label.name],
+  })
+  if (compile === undefined) return
+  model.compile(compile)
+  const steps = []
+  for (const batch of batches) {
+    const result = await model.trainOnBatch(inputs.map((_, index) => tensor(batch[columns[index]![0]])), tensor(batch.label))
+    const [loss, ...metrics] = [result].flat() as [number, ...number[]]
+    steps.push({ loss, metrics })
+  }
+  const after = await readModel(model)
+  expected.set(name, {
+    steps,
+    weights: Object.fromEntries(after.layers.flatMap((layer) => layer.weights).map((weight) => [weight.name, Array.from(weight.value!.data as ArrayLike<number>, Number)])),
+  })
+}
+
+type Pair = readonly [string, () => tf.Optimizer, (sparse: 'lazy' | 'dense') => Optimizer]
+const optimizers: readonly Pair[] = [
+  ['SGD', () => tf.train.sgd(0.1), (sparse) => sgd({ learningRate: 0.1, sparse })],
+  ['Momentum', () => tf.train.momentum(0.05, 0.8), (sparse) => momentum({ learningRate: 0.05, momentum: 0.8, sparse })],
+  ['Nesterov', () => tf.train.momentum(0.05, 0.8, true), (sparse) => momentum({ learningRate: 0.05, momentum: 0.8, nesterov: true, sparse })],
+  ['Adagrad', () => tf.train.adagrad(0.1), (sparse) => adagrad({ learningRate: 0.1, sparse })],
+  ['Adagrad from a small sum', () => tf.train.adagrad(0.01, 1e-6), (sparse) => adagrad({ learningRate: 0.01, initialAccumulator: 1e-6, sparse })],
+  ['RMSProp', () => tf.train.rmsprop(0.01), (sparse) => rmsprop({ learningRate: 0.01, sparse })],
+  ['RMSProp with momentum', () => tf.train.rmsprop(0.005, 0.8, 0.7, 1e-4), (sparse) => rmsprop({ learningRate: 0.005, decay: 0.8, momentum: 0.7, epsilon: 1e-4, sparse })],
+  ['Adam', () => tf.train.adam(0.02), (sparse) => adam({ learningRate: 0.02, sparse })],
+  ['Adam with a large epsilon', () => tf.train.adam(0.05, 0.8, 0.9, 0.1), (sparse) => adam({ learningRate: 0.05, beta1: 0.8, beta2: 0.9, epsilon: 0.1, sparse })],
+]
+
+type LossCase = readonly [TrainingGraphOptions['loss'], Label, number, 'sigmoid' | 'softmax' | 'linear' | 'softplus']
+const losses: readonly LossCase[] = [
+  ['meanSquaredError', real, 2, 'linear'],
+  ['meanAbsoluteError', real, 2, 'linear'],
+  ['meanAbsolutePercentageError', (random, units) => real(random, units).map((value) => 20 * Math.sign(value)), 2, 'linear'],
+  ['meanSquaredLogarithmicError', (random, units) => real(random, units).map(Math.abs), 2, 'softplus'],
+  ['squaredHinge', (random, units) => real(random, units).map(Math.sign), 2, 'linear'],
+  ['hinge', (random, units) => real(random, units).map(Math.sign), 2, 'linear'],
+  ['categoricalHinge', oneHot, 3, 'linear'],
+  ['logcosh', real, 2, 'linear'],
+  ['categoricalCrossentropy', oneHot, 3, 'softmax'],
+  ['sparseCategoricalCrossentropy', (random, units) => [Math.floor(random() * units)], 3, 'softmax'],
+  ['binaryCrossentropy', (random, units) => real(random, units).map((value) => (value < 0 ? 0 : 1)), 2, 'sigmoid'],
+  ['kullbackLeiblerDivergence', oneHot, 3, 'softmax'],
+  ['poisson', (random, units) => real(random, units).map((value) => Math.round(Math.abs(value) * 3)), 2, 'softplus'],
+  ['cosineProximity', real, 3, 'linear'],
+]
+
+const schedules = {
+  exponential: exponentialDecay({ initial: 0.1, steps: 7, rate: 0.5 }),
+  'exponential in stairs': exponentialDecay({ initial: 0.1, steps: 7, rate: 0.5, staircase: true }),
+  'inverse time': inverseTimeDecay({ initial: 0.1, steps: 5, rate: 0.7 }),
+  polynomial: polynomialDecay({ initial: 0.1, final: 0.02, steps: 15, power: 2 }),
+  piecewise: piecewiseConstant({ boundaries: [3, 8], values: [0.1, 0.03, 0.01] }),
+  cosine: cosineDecay({ initial: 0.1, steps: 15, alpha: 0.1 }),
+}
+
+const references: Record<string, Optimizer> = {
+  ftrl: ftrl({ learningRate: 0.1, l1: 0.01, l2: 0.02, l2Shrinkage: 0.03 }),
+  momentum: momentum({ learningRate: 0.05, momentum: 0.8, nesterov: true }),
+  AdamW: adamW({ learningRate: 0.02, weightDecay: 0.1, epsilon: 1e-10, sparse: 'dense' }),
+  'clip by value': sgd({ learningRate: 0.5, clip: { value: 0.01 } }),
+  'clip by norm': sgd({ learningRate: 0.5, clip: { norm: 0.05 } }),
+  'clip by global norm': sgd({ learningRate: 0.5, clip: { globalNorm: 0.05 } }),
+  ...Object.fromEntries(Object.entries(schedules).map(([name, learningRate]) => [name, sgd({ learningRate })])),
+}
+
+describePeer('training graphs in TensorFlow', 'tensorflow', () => {
+  const results = new Map<string, { ours: readonly Step[]; theirs: readonly Step[] | null }>()
+
+  beforeAll(async () => {
+    await tf.setBackend('cpu')
+    for (const [name, theirs, ours] of optimizers) {
+      for (const sparse of ['dense', 'lazy'] as const) {
+        const batches = batchesOf(binary, 1, sparse === 'lazy')
+        const options = { loss: 'binaryCrossentropy', optimizer: ours(sparse) } as const
+        await add(`${name}, ${sparse}`, { model: mixedModel(), batches, options, compile: { loss: 'binaryCrossentropy', optimizer: theirs() } })
+      }
+    }
+    for (const [loss, label, units, activation] of losses) {
+      const compile = { loss: loss as string, optimizer: tf.train.sgd(0.05), metrics: ['accuracy'] }
+      const model = mixedModel({ units, activation })
+      await add(`loss ${String(loss)}`, { model, batches: batchesOf(label, units, false, 4), options: { loss, optimizer: sgd({ learningRate: 0.05 }), metrics: ['accuracy'] }, compile })
+    }
+    await add('loss huber', {
+      model: mixedModel({ units: 2, activation: 'linear' }), batches: batchesOf(real, 2, false, 4), options: { loss: huber({ delta: 0.4 }), optimizer: sgd({ learningRate: 0.05 }) },
+      // Its mean over all elements is the mean of the items' means.
+      compile: { loss: (label: tf.Tensor, output: tf.Tensor) => tf.losses.huberLoss(label, output, undefined, 0.4), optimizer: tf.train.sgd(0.05) },
+    })
+    await add('batch normalisation', {
+      model: mixedModel({ normalised: true }), batches: batchesOf(binary, 1, false), options: { loss: 'binaryCrossentropy', optimizer: momentum({ learningRate: 0.05, sparse: 'dense' }), metrics: ['accuracy'] },
+      compile: { loss: 'binaryCrossentropy', optimizer: tf.train.momentum(0.05, 0.9), metrics: ['accuracy'] },
+    })
+    await add('a frozen layer', {
+      model: mixedModel({ frozen: true }), batches: batchesOf(binary, 1, false, 5), options: { loss: 'meanSquaredError', optimizer: sgd({ learningRate: 0.1 }) },
+      compile: { loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) },
+    })
+    const compiled = { model: mixedModel(), args: { loss: 'binaryCrossentropy', optimizer: 'adam', metrics: ['accuracy'] } }
+    compiled.model.compile(compiled.args)
+    await add('options of a compiled model', { model: compiled.model, batches: batchesOf(binary, 1, false, 5), options: compiledOptions(compiled.model), compile: compiled.args })
+    for (const [name, optimizer] of Object.entries(references)) {
+      await add(name, { model: tableModel(), batches: batchesOf(real, 1, false), options: { loss: 'meanSquaredError', optimizer } })
+    }
+    await add(LAZY, { model: tableModel(), batches: batchesOf(real, 1, false), options: { loss: 'meanSquaredError', optimizer: adam({ learningRate: 0.02 }) }, compile: { loss: 'meanSquaredError', optimizer: tf.train.sgd(0) } })
+    const list = JSON.parse(await runPython(script, { input: JSON.stringify(cases) })) as { name: string; ours: readonly Step[]; theirs: readonly Step[] | null }[]
+    for (const { name, ours, theirs } of list) results.set(name, { ours, theirs })
+  })
+
+  const closeWeights = (ours: Step['weights'], theirs: Record<string, readonly number[]>): void => {
+    expect(Object.keys(ours).sort()).toEqual(Object.keys(theirs).sort())
+    for (const [name, values] of Object.entries(theirs)) {
+      values.forEach((value, index) => {
+        expect(Math.abs(ours[name]![index]! - value), `${name}[${index}]: ours ${ours[name]![index]}, theirs ${value}`).toBeLessThan(1e-5 * Math.max(1, Math.abs(value)))
+      })
+    }
+  }
+
+  const sameAsTensorFlowJs = (name: string): void => {
+    const [{ ours }, theirs] = [results.get(name)!, expected.get(name)!]
+    theirs.steps.forEach(({ loss, metrics }, index) => {
+      const step = ours[index]!
+      expect(Math.abs(step.loss - loss), `loss of step ${index}: ours ${step.loss}, theirs ${loss}`).toBeLessThan(1e-5 * Math.max(1, Math.abs(loss)))
+      expect(step['globalStep']).toBe(index)
+      if (metrics.length > 0) expect(step['accuracy']).toBeCloseTo(metrics[0]!, 6)
+    })
+    closeWeights(ours.at(-1)!.weights, theirs.weights)
+  }
+
+  describe('optimizers are those of TensorFlow.js', () => {
+    test.each(optimizers.flatMap(([name]) => [`${name}, dense`, `${name}, lazy`]))('%s', sameAsTensorFlowJs)
+    test('they move the weights', () => {
+      for (const [name] of optimizers) {
+        const last = results.get(`${name}, dense`)!.ours.at(-1)!
+        for (const [weight, values] of Object.entries(last.weights)) expect(values, `${name} ${weight}`).not.toEqual(start.get(`${name}, dense`)![weight]!.data)
+      }
+    })
+  })
+
+  describe('losses and accuracies are those of TensorFlow.js', () => {
+    test.each([...losses.map(([loss]) => `loss ${String(loss)}`), 'loss huber', 'batch normalisation', 'a frozen layer', 'options of a compiled model'])('%s', sameAsTensorFlowJs)
+  })
+
+  test.each(Object.keys(references))('%s is that of TensorFlow', (name) => {
+    const { ours, theirs } = results.get(name)!
+    expect(ours).toHaveLength(STEPS)
+    ours.forEach((step, index) => {
+      closeWeights(step.weights, theirs![index]!.weights)
+      if (Object.hasOwn(schedules, name)) expect(step.learningRate! / theirs![index]!.learningRate!).toBeCloseTo(1, 6)
+    })
+  })
+
+  test('rows that a step does not look up stay where they are when Adam is lazy', () => {
+    const { ours } = results.get(LAZY)!
+    const rowOf = (step: Step): readonly number[] => Object.entries(step.weights).find(([name]) => name.startsWith('table'))![1].slice(0, 3)
+    expect(rowOf(ours[2]!)).not.toEqual(rowOf(ours[0]!))
+    for (const step of ours.slice(3)) expect(rowOf(step)).toEqual(rowOf(ours[2]!))
+  })
+})
