@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises'
+import { link, rename, rm } from 'node:fs/promises'
 import { failure } from '../errors/index.js'
 import { alreadyExists, localPath, refuseFolder, temporaryName } from './local-storage.js'
 import { schemeOf, storageFor } from './registry.js'
@@ -33,13 +33,22 @@ const staleFiles = async (stale: string | undefined, urls: readonly string[], si
   return files.map((file) => file.url).filter((url) => !ours.has(url))
 }
 
-/** Moves a local file that is to be replaced aside, so that it can come back. */
-const setAside = async (url: string): Promise<{ readonly path: string; readonly backup: string } | undefined> => {
+interface Kept {
+  readonly path: string
+  readonly backup: string
+}
+
+/**
+ * Keeps a local file under another name, so that it can come back. One that is replaced stays under its own too, until the new one
+ * takes its place: there is no moment without it, save on file systems without hard links.
+ */
+const keep = async (url: string, isReplaced: boolean): Promise<Kept | undefined> => {
   const path = localPath(url)
   await refuseFolder(path, url)
   const backup = temporaryName(path)
   try {
-    await rename(path, backup)
+    if (isReplaced) await link(path, backup).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? Promise.reject(error) : rename(path, backup)))
+    else await rename(path, backup)
     return { path, backup }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
@@ -47,15 +56,15 @@ const setAside = async (url: string): Promise<{ readonly path: string; readonly 
   }
 }
 
-const commitAll = async (outputs: readonly Output[], replaced: readonly string[]): Promise<void> => {
+const commitAll = async (outputs: readonly Output[], replaced: readonly string[], stale: readonly string[]): Promise<void> => {
   for (const output of outputs) await output.close()
-  const aside: { path: string; backup: string }[] = []
+  const kept: Kept[] = []
   const committed: Output[] = []
   try {
-    for (const url of replaced) {
+    for (const url of [...replaced, ...stale]) {
       if (schemeOf(url) !== 'file') continue
-      const moved = await setAside(url)
-      if (moved !== undefined) aside.push(moved)
+      const found = await keep(url, replaced.includes(url))
+      if (found !== undefined) kept.push(found)
     }
     for (const output of outputs) {
       await output.commit()
@@ -63,10 +72,14 @@ const commitAll = async (outputs: readonly Output[], replaced: readonly string[]
     }
   } catch (error) {
     for (const output of committed) await storageFor(output.url).remove?.(output.url)
-    for (const { path, backup } of aside) await rename(backup, path)
+    for (const { path, backup } of kept) {
+      await rename(backup, path)
+      // Renaming does nothing where both are names of one file still.
+      await rm(backup, { force: true })
+    }
     throw error
   }
-  for (const { backup } of aside) await rm(backup, { force: true })
+  for (const { backup } of kept) await rm(backup, { force: true })
 }
 
 /**
@@ -99,7 +112,7 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
     outputs,
     commit: async () => {
       try {
-        await commitAll(outputs, ifExists === 'replace' ? [...urls, ...old] : [])
+        await commitAll(outputs, ifExists === 'replace' ? urls : [], ifExists === 'replace' ? old : [])
       } catch (error) {
         await abort()
         throw error

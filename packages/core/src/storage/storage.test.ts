@@ -125,6 +125,28 @@ describe('output sets', () => {
     expect(await names()).toHaveLength(2)
   })
 
+  it('are never without the file that is replaced', async () => {
+    await writeText(urls()[0]!, 'before')
+    await writeText(urls()[1]!, 'before')
+    const set = await openOutputSet(urls(), { ifExists: 'replace' })
+    for (const output of set.outputs) await output.write(bytes('after'))
+    const second = set.outputs[1]!
+    const commit = second.commit.bind(second)
+    const seen: string[] = []
+    second.commit = async () => {
+      for (const url of urls()) seen.push(await readFile(url, 'utf8'))
+      await commit()
+    }
+    await set.commit()
+    expect(seen).toEqual(['after', 'before'])
+    expect(await names()).toHaveLength(2)
+    const failing = await openOutputSet(urls(), { ifExists: 'replace' })
+    failing.outputs[0]!.commit = () => Promise.reject(new Error('no'))
+    expect((await errorOf(() => failing.commit())).message).toBe('no')
+    expect(await readFile(urls()[0]!, 'utf8')).toBe('after')
+    expect(await names()).toHaveLength(2)
+  })
+
   it('fail when another writer took the name meanwhile', async () => {
     const set = await openOutputSet(urls())
     await writeFile(urls()[1]!, 'the other')
