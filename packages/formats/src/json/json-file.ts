@@ -142,7 +142,13 @@ export class JsonFile<S extends Schema> {
   /** Feeds a record to its row. Gives what is wrong with its syntax. */
   private tokenize(text: string): string | undefined {
     try {
-      for (let at = 0; at < text.length; at += PIECE) this.row.feed(this.parse(text.length <= PIECE ? text : text.slice(at, at + PIECE)))
+      for (let at = 0; at < text.length; at += PIECE) {
+        this.row.feed(this.parse(text.length <= PIECE ? text : text.slice(at, at + PIECE)))
+        if (!this.row.tooDeep) continue
+        // The parser keeps each level; where the record ends is known without it.
+        this.parse = newParser()
+        return undefined
+      }
       // A number or a literal ends only where something else begins.
       if (this.row.values === 0) this.row.feed(this.parse('\n'))
     } catch (error) {

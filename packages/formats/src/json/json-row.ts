@@ -51,6 +51,8 @@ export class JsonRow {
   private skipping = 0
   private row = 0
   private fault: RecordFault | undefined
+  /** True when the record is nested too deep; the rest of it is not worth a parser's stack. */
+  tooDeep = false
   /** Whole values at the top. */
   values = 0
 
@@ -80,6 +82,7 @@ export class JsonRow {
     this.depth = 0
     this.skipping = 0
     this.values = 0
+    this.tooDeep = false
     this.fault = undefined
     this.key = undefined
     this.objects.length = 0
@@ -139,7 +142,9 @@ export class JsonRow {
   }
 
   private enter(): void {
-    if (++this.depth > this.options.maxDepth) this.fail({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${this.options.maxDepth} levels deep` })
+    if (++this.depth <= this.options.maxDepth) return
+    this.tooDeep = true
+    this.fail({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${this.options.maxDepth} levels deep` })
   }
 
   private leave(): void {

@@ -137,6 +137,9 @@ describe('readJson', () => {
     const deep = await file('['.repeat(200_000))
     await expect(rowsOf(readJson(deep, { schema: ab, maxRecordBytes: 100_000 }))).rejects.toMatchObject({ _tag: 'Limit' })
     await expect(rowsOf(readJson(deep, { schema: ab, format: 'lines' }))).rejects.toMatchObject({ _tag: 'BadRecord' })
+    // What is nested too deep is read no further: three million levels take no parser's stack, and the record after it is whole.
+    const between = await file(`{"a":1,"b":${'[{"x":'.repeat(3_000_000)}\n{"a":2,"b":"y"}\n`)
+    expect(await rowsOf(readJson(between, { schema: ab, maxRecordBytes: 2 ** 26, onBadRecord: 'skip' }))).toEqual([{ a: 2, b: 'y' }])
   })
 
   it('resumes at a byte offset, in arrays and in lines', async () => {
