@@ -1,5 +1,6 @@
+import * as tf from '@tensorflow/tfjs'
 import { beforeAll, expect, test } from 'vitest'
-import { Graph, tensorValue, type Dim, type DType, type OpName, type Tensor } from '@millrace/export'
+import { describeModel, Graph, ModelLowering, tensorValue, type Dim, type DType, type OpName, type Tensor } from '@millrace/export'
 import { gradients, isIndexedSlices } from '@millrace/distributed'
 import { describePeer, runPython } from '../support/peer.js'
 
@@ -353,6 +354,57 @@ check('a product of three layers', () => {
   const centered = graph.one('Sub', [hidden, graph.one('Mean', [hidden, ints(0)], { keep_dims: true })])
   return { y: graph.one('MatMul', [centered, read(second)]), xs: [first, second, bias, x], seedShape: [5, 2] }
 })
+
+/** A model as it is lowered for training, differentiated by all its variables. */
+const checkModel = (name: string, shape: readonly number[], layers: (x: tf.SymbolicTensor) => tf.SymbolicTensor, options: InputOptions = {}): void => {
+  check(name, () => {
+    const x = tf.input({ shape: [...shape], name: 'x' })
+    const model = tf.model({ inputs: x, outputs: layers(x) })
+    const lowering = new ModelLowering(graph, describeModel(model), { mode: 'training', variables: 'variables' })
+    const given = input([6, ...shape], { ...options, known: [null, ...shape] })
+    const [y] = Object.values(lowering.apply({ x: given })) as [Tensor]
+    const handles = lowering.variables.map(({ weight, handle }) => {
+      const value = tensorValue('float32', weight.shape, Array.from({ length: count(weight.shape) }, () => random() - 0.4))
+      assign.push(graph.add('AssignVariableOp', [handle, graph.constant(value)]).name)
+      return { handle, trainable: weight.trainable }
+    })
+    return { y, xs: handles.filter(({ trainable }) => trainable).map(({ handle }) => handle), seedShape: [6, ...(model.outputShape as number[]).slice(1)] }
+  })
+}
+
+const layer = (made: tf.layers.Layer) => (x: tf.SymbolicTensor | tf.SymbolicTensor[]) => made.apply(x) as tf.SymbolicTensor
+/** Behind a layer with weights, so that there is something to differentiate by. Names are unique: variables are shared by name. */
+let layerCount = 0
+const dense = (units: number, activation: string) => {
+  layerCount += 1
+  return layer(tf.layers.dense({ units, activation: activation as 'relu', name: `dense${layerCount}` }))
+}
+for (const activation of [
+  'linear', 'relu', 'relu6', 'elu', 'selu', 'sigmoid', 'hardSigmoid', 'softmax', 'logSoftmax', 'softplus', 'softsign', 'tanh', 'swish', 'mish', 'gelu', 'gelu_new',
+]) {
+  checkModel(`a dense layer with ${activation}`, [3], dense(4, activation))
+}
+checkModel('a dense layer over a sequence', [5, 3], dense(4, 'tanh'))
+const single: readonly (readonly [string, () => tf.layers.Layer])[] = [
+  ['BatchNormalization', () => tf.layers.batchNormalization({ name: 'normal' })],
+  ['BatchNormalization without scale', () => tf.layers.batchNormalization({ name: 'bare', scale: false })],
+  ['Dropout', () => tf.layers.dropout({ rate: 0.4 })],
+  ['ELU', () => tf.layers.elu()],
+  ['LeakyReLU', () => tf.layers.leakyReLU({ alpha: 0.2 })],
+  ['PReLU', () => tf.layers.prelu({ name: 'prelu' })],
+  ['ReLU with a limit', () => tf.layers.reLU({ maxValue: 0.3 })],
+  ['Softmax', () => tf.layers.softmax()],
+  ['ThresholdedReLU', () => tf.layers.thresholdedReLU({ theta: 0.2 })],
+  ['Reshape', () => tf.layers.reshape({ targetShape: [2, 2] })],
+]
+for (const [name, make] of single) checkModel(`${name}, lowered`, [3], (x) => layer(make())(dense(4, 'linear')(x)))
+checkModel('BatchNormalization along another axis, lowered', [5, 3], (x) => layer(tf.layers.batchNormalization({ name: 'sequences', axis: 1 }))(dense(4, 'linear')(x)))
+checkModel('Flatten and Permute, lowered', [5, 3], (x) => layer(tf.layers.flatten())(layer(tf.layers.permute({ dims: [2, 1] }))(dense(4, 'tanh')(x))))
+const merging = { add: tf.layers.add, average: tf.layers.average, concatenate: tf.layers.concatenate, maximum: tf.layers.maximum, minimum: tf.layers.minimum, multiply: tf.layers.multiply }
+for (const [name, make] of Object.entries(merging)) {
+  checkModel(`${name}, lowered`, [3], (x) => layer(make())([dense(4, 'tanh')(x), dense(4, 'sigmoid')(x), dense(4, 'linear')(x)]))
+}
+checkModel('Embedding, lowered', [4], (x) => dense(2, 'linear')(layer(tf.layers.flatten())(layer(tf.layers.embedding({ inputDim: 7, outputDim: 3, name: 'table' }))(x))), { from: 0, to: 6.9 })
 
 describePeer('gradients against tf.gradients', 'tensorflow', () => {
   let report: Record<string, readonly Entry[]>
