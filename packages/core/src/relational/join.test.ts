@@ -69,6 +69,11 @@ describe('join', () => {
     )
   })
 
+  it('refuses kinds that it does not have', () => {
+    const right = fromRows({ k: field.int32() }, [])
+    expect(() => join(right, { on: 'k', kind: 'full' as 'left' })).toThrow(/no join of the kind "full".*'inner' and 'left'/)
+  })
+
   it('takes several keys, of different widths, and names that differ', async () => {
     const left = fromRows({ a: field.int32(), b: field.utf8() }, [{ a: 1, b: 'x' }, { a: 1, b: 'y' }, { a: 2, b: 'x' }])
     const right = fromRows({ p: field.int64(), q: field.dictionary(), v: field.float32() }, [{ p: 1n, q: 'y', v: 0.1 }, { p: 2n, q: 'x', v: 2 }])

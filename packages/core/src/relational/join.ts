@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Column, FixedColumn } from '../columns/index.js'
+import { failure } from '../errors/index.js'
 import type { Schema } from '../schema/index.js'
 import { makeBatch, type Batch, type ColumnMap } from '../stream/batch.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from '../stream/stream.js'
@@ -62,6 +63,8 @@ export function join(right: Stream, options: JoinOn<JoinKind, string, JoinKey> |
   const leftKeys = names('on' in options ? options.on : options.left)
   const rightKeys = names('on' in options ? options.on : options.right)
   const { kind = 'inner', suffix = '', order = 'preserve' } = options
+  // Types say so too; a notebook's JavaScript has none, and an inner join in place of another would go unnoticed.
+  if (kind !== 'inner' && kind !== 'left') throw failure({ tag: 'Usage', code: 'BAD_JOIN_KIND', problem: `there is no join of the kind ${JSON.stringify(kind)}`, remedy: "The kinds are 'inner' and 'left'." })
   return (left) => {
     checkKeys(left.schema, right.schema, leftKeys, rightKeys)
     const added = rightColumns(left.schema, right.schema, rightKeys, kind, suffix)
