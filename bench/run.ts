@@ -11,6 +11,8 @@ export interface SuiteContext {
   readonly scale: number
   /** Measured turns of each contender. */
   readonly turns: number
+  /** Only cases whose names hold this. */
+  readonly only: string
   /** Whether peers in Python take part. */
   readonly python: boolean
   /** Prints a line for people. */
@@ -25,6 +27,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     scale: { type: 'string', default: '1' },
     turns: { type: 'string', default: '7' },
+    only: { type: 'string', default: '' },
     'no-python': { type: 'boolean', default: false },
   },
 })
@@ -33,11 +36,11 @@ const suite = suites[positionals[0] ?? '']
 const scale = Number(values.scale)
 const turns = Number(values.turns)
 if (positionals.length !== 1 || suite === undefined || !(scale > 0) || !(turns >= 1)) {
-  say(`npm run bench -- SUITE [--json FILE] [--scale SHARE] [--turns COUNT] [--no-python]\nSuites: ${Object.keys(suites).join(', ')}`)
+  say(`npm run bench -- SUITE [--json FILE] [--scale SHARE] [--turns COUNT] [--only TEXT] [--no-python]\nSuites: ${Object.keys(suites).join(', ')}`)
   process.exitCode = 1
 } else {
   say(describeMachine())
-  const rows = await suite({ scale, turns, python: !values['no-python'], say })
+  const rows = await suite({ scale, turns, only: values.only, python: !values['no-python'], say })
   say(`\n${renderTable(rows)}\n\nratio: how many times better than the peer, above 1 is better; the median of the turns, each contender in its own process.`)
   if (values.json !== undefined) {
     await mkdir(dirname(values.json), { recursive: true })

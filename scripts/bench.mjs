@@ -1,7 +1,7 @@
 /**
- * npm run bench -- SUITE [--json FILE] [--scale N] [--turns N] [--no-python]: bundles bench/run.ts, and the contenders that it
- * starts in processes of their own, with the packages' sources and runs it. Everything else (optional peers included) stays
- * outside the bundle, as it does for a user.
+ * npm run bench -- SUITE [--json FILE] [--scale N] [--turns N] [--only TEXT] [--no-python]: bundles bench/run.ts, and the
+ * contenders that it starts in processes of their own, with the packages' sources and runs it. Everything else (optional peers
+ * included) stays outside the bundle, as it does for a user.
  */
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'

@@ -10,9 +10,11 @@ export interface Contender {
   readonly run: () => Promise<Cost>
 }
 
-/** What an asynchronous function takes. Garbage of before is collected first. */
+/**
+ * What an asynchronous function takes. Garbage is left to the engine: a collection that is asked for throws compiled code away,
+ * and what was measured then was the compiler.
+ */
 export const timed = async (work: () => Promise<unknown>): Promise<Cost> => {
-  ;(globalThis as { gc?: () => void }).gc?.()
   const cpu = process.cpuUsage()
   const start = process.hrtime.bigint()
   await work()

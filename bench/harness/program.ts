@@ -44,7 +44,7 @@ register('data:text/javascript,' + encodeURIComponent("export const resolve = (n
 export const startContender = (name: string, { native = true } = {}): Program => {
   const program = new URL('./contender.mjs', import.meta.url).pathname
   const hooks = native ? [] : ['--import', `data:text/javascript,${encodeURIComponent(withoutNative)}`]
-  return startProgram(process.execPath, [...hooks, '--enable-source-maps', '--expose-gc', program, name])
+  return startProgram(process.execPath, [...hooks, '--enable-source-maps', program, name])
 }
 
 /** Answers commands with what `commands` make of them, until the input ends. */

@@ -104,15 +104,20 @@ export const tfrecordSuite = async (context: SuiteContext): Promise<readonly Ben
     const protobufjs = opened(PROTOBUFJS, startContender('protobufjs'))
     const all = [...(tensorflow === undefined ? [] : [tensorflow]), protobufjs]
     const suite = new TfRecordSuite(context, module, folder)
-    const rows = [
-      ...(await suite.read({ name: 'read tabular', file: data.tabular, schema: 'tabular', batch: 1024, ours, peers: all })),
-      ...(await suite.read({ name: 'read shuffled', file: data.shuffled, schema: 'tabular', batch: 1024, ours, peers: all })),
-      ...(await suite.read({ name: 'read images', file: data.images, schema: 'images', batch: 32, ours, peers: all })),
-      ...(await suite.write('write tabular', data.tabular, ours, all)),
-    ]
-    const plain = opened('Millrace', startContender('ours', { native: false }))
-    const plainPeer = opened(`${PROTOBUFJS}, slicing-by-8`, startContender('protobufjs', { native: false }))
-    return [...rows, ...(await suite.read({ name: 'read images without native code', file: data.images, schema: 'images', batch: 32, ours: plain, peers: [plainPeer] }))]
+    const cases: { readonly [name: string]: (name: string) => Promise<BenchRow[]> } = {
+      'read tabular': (name) => suite.read({ name, file: data.tabular, schema: 'tabular', batch: 1024, ours, peers: all }),
+      'read shuffled': (name) => suite.read({ name, file: data.shuffled, schema: 'tabular', batch: 1024, ours, peers: all }),
+      'read images': (name) => suite.read({ name, file: data.images, schema: 'images', batch: 32, ours, peers: all }),
+      'read images without native code': (name) => {
+        const plain = opened('Millrace', startContender('ours', { native: false }))
+        const peer = opened(`${PROTOBUFJS}, slicing-by-8`, startContender('protobufjs', { native: false }))
+        return suite.read({ name, file: data.images, schema: 'images', batch: 32, ours: plain, peers: [peer] })
+      },
+      'write tabular': (name) => suite.write(name, data.tabular, ours, all),
+    }
+    const rows: BenchRow[] = []
+    for (const [name, work] of Object.entries(cases)) if (name.includes(context.only)) rows.push(...(await work(name)))
+    return rows
   } finally {
     for (const program of programs) program.close()
     await rm(folder, { recursive: true, force: true })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, link, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises'
+import { access, link, mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
@@ -36,22 +36,33 @@ async function* readLocal(url: string, options: ReadOptions = {}): AsyncGenerato
   const path = localPath(url)
   const { start = 0, end = Infinity, chunkBytes = DEFAULT_CHUNK_BYTES, reuse = false, signal } = options
   throwIfAborted(signal)
-  const reused = reuse ? new Uint8Array(Math.min(chunkBytes, Math.max(0, end - start))) : undefined
-  let handle
+  const size = Math.min(chunkBytes, Math.max(0, end - start))
+  // One is read into while the other is looked at.
+  const buffers = reuse ? [new Uint8Array(size), new Uint8Array(size)] : []
+  let handle: FileHandle | undefined
+  let ahead: Promise<{ readonly bytesRead: number }> | undefined
   try {
     handle = await open(path, 'r')
     let at = start
     while (at < end) {
       throwIfAborted(signal)
-      const chunk = reused ?? new Uint8Array(Math.min(chunkBytes, end - at))
-      const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, end - at), at)
+      const chunk = buffers[0] ?? new Uint8Array(Math.min(size, end - at))
+      const { bytesRead } = await (ahead ?? handle.read(chunk, 0, Math.min(chunk.length, end - at), at))
+      ahead = undefined
       if (bytesRead === 0) return
       at += bytesRead
+      if (reuse && at < end) {
+        buffers.reverse()
+        ahead = handle.read(buffers[0]!, 0, Math.min(size, end - at), at)
+        // Its failure is told when it is waited for.
+        ahead.catch(() => undefined)
+      }
       yield bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)
     }
   } catch (error) {
     throw fromUnknown(error, { source: url })
   } finally {
+    await ahead?.catch(() => undefined)
     await handle?.close()
   }
 }

@@ -39,6 +39,23 @@ describe('local files', () => {
     expect(chunks).toEqual(['234', '567', '8'])
   })
 
+  it('reads the same into memory that it reuses, one chunk ahead', async () => {
+    const path = join(folder, 'digits')
+    await writeFile(path, '0123456789')
+    const chunks: string[] = []
+    const buffers = new Set<ArrayBufferLike>()
+    for await (const chunk of readBytes(path, { start: 1, chunkBytes: 2, reuse: true })) {
+      chunks.push(Buffer.from(chunk).toString())
+      buffers.add(chunk.buffer)
+    }
+    expect(chunks).toEqual(['12', '34', '56', '78', '9'])
+    expect(buffers.size).toBe(2)
+    for await (const chunk of readBytes(path, { end: 7, chunkBytes: 4, reuse: true })) {
+      expect(Buffer.from(chunk).toString()).toBe('0123')
+      break
+    }
+  })
+
   it('names a missing file', async () => {
     const path = join(folder, 'missing')
     const error = await errorOf(() => collect(readBytes(path)))

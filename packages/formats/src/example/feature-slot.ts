@@ -8,6 +8,11 @@ import { malformed, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, type WireReader } fro
 const MAX_BATCH_BYTES = 2147483647
 const FIRST_ROWS = 1024
 const FIRST_BYTES = 16 * 1024
+/** From this size on, memory that is not cleared first is worth a call of Node's, and giving a buffer away worth a new one. */
+const MANY_BYTES = 64 * 1024
+/** What a batch is taken to grow to while it is the first: its rows, and no more bytes than readers put into one. */
+const LIKELY_VALUES = 4096
+const LIKELY_BYTES = 9 * 1024 * 1024
 const encoder = new TextEncoder()
 
 /** Which integers a field takes, as a code that the inner loop can switch on. */
@@ -64,7 +69,7 @@ export class FeatureSlot {
   validity: Uint8Array | undefined
 
   private capacity = FIRST_ROWS
-  /** Size of the buffer that was given away last: the next batch will want as much. */
+  /** Bytes of the batch before, if they were many: this one will want as much. */
   private lastBytes = 0
   private readonly decimal: ColumnBuilder | undefined
   // State of the feature being merged from the wire.
@@ -109,11 +114,12 @@ export class FeatureSlot {
     } else this.reserveValues(rows)
   }
 
-  /** Makes room for bytes up to `last` (exclusive). */
-  reserveBytes(last: number): void {
+  /** Makes room for bytes up to `last` (exclusive), which are those of `count` values. */
+  private reserveBytes(last: number, count: number): void {
     if (last <= this.bytes.length) return
     if (last > MAX_BATCH_BYTES) throw this.tooLarge()
-    const bytes = new Uint8Array(Math.min(MAX_BATCH_BYTES, Math.max(last, this.bytes.length * 2, this.lastBytes)))
+    const likely = Math.min(LIKELY_BYTES, Math.ceil((last / count) * LIKELY_VALUES))
+    const bytes = bytesFor(Math.min(MAX_BATCH_BYTES, Math.max(last, this.bytes.length * 2, this.lastBytes + (this.lastBytes >> 3), likely)))
     bytes.set(this.bytes)
     this.bytes = bytes
   }
@@ -122,7 +128,7 @@ export class FeatureSlot {
   putBytes(index: number, source: Uint8Array, start: number, end: number): boolean {
     const size = end - start
     const at = this.offsets[index]!
-    if (at + size > this.bytes.length) this.reserveBytes(at + size)
+    if (at + size > this.bytes.length) this.reserveBytes(at + size, index + 1)
     const { bytes } = this
     let seen = 0
     if (size > 48) {
@@ -231,10 +237,10 @@ export class FeatureSlot {
   takeBytes(count: number): Uint8Array {
     const used = this.offsets[count]!
     const { bytes } = this
-    if (used < (bytes.length >> 2) * 3) return bytes.slice(0, used)
-    this.lastBytes = bytes.length
+    if (used < MANY_BYTES) return bytes.slice(0, used)
+    this.lastBytes = used
     this.bytes = new Uint8Array(0)
-    return bytes.subarray(0, used)
+    return used < (bytes.length >> 2) * 3 ? bytes.slice(0, used) : bytes.subarray(0, used)
   }
 
   /** The column of the first `rows` rows; the slot starts again, empty. */
@@ -367,6 +373,9 @@ export class FeatureSlot {
     })
   }
 }
+
+/** Memory for bytes, all of which will be written before they are read. */
+const bytesFor = (size: number): Uint8Array => (size < MANY_BYTES ? new Uint8Array(size) : new Uint8Array(Buffer.allocUnsafeSlow(size).buffer))
 
 const grown = (array: Int32Array, length: number): Int32Array => {
   const out = new Int32Array(length)
