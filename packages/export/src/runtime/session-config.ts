@@ -53,8 +53,5 @@ export const configProto = (config: SessionConfig = {}): tensorflow.ConfigProto.
   }
 }
 
-/** The configuration, encoded. */
-export const encodeConfig = (config?: SessionConfig): Uint8Array => tensorflow.ConfigProto.encode(configProto(config)).finish()
-
 /** Options of one step, encoded. */
 export const encodeRunOptions = (timeoutMs: number): Uint8Array => tensorflow.RunOptions.encode({ timeoutInMs: toInt64(timeoutMs) }).finish()

@@ -136,13 +136,29 @@ interface Koffi {
 let loaded: Promise<TensorFlowLibrary> | undefined
 let loadedPath = ''
 
+/** In place of the calls that some builds lack: those for phones, and some made for npm. */
+const withoutServers = (path: string): unknown => {
+  const refuse = (): never => {
+    throw failure({ tag: 'MissingPeer', code: 'LIBTENSORFLOW', problem: `the library ${path} cannot start servers`, remedy: 'Use that of an installed Python package tensorflow.' })
+  }
+  return Object.assign(refuse, { async: refuse })
+}
+
 const load = async (path: string): Promise<TensorFlowLibrary> => {
   const module = await loadPeer('koffi', 'TensorFlow in this process', () => import('koffi'))
   const koffi = ((module as { default?: unknown }).default ?? module) as Koffi
   koffi.struct('MillraceOutput', { oper: 'void *', index: 'int' })
   try {
     const library = koffi.load(path)
-    const calls = Object.fromEntries(Object.entries(declarations).map(([name, declaration]) => [name, library.func(declaration)]))
+    const bind = (name: string, declaration: string): unknown => {
+      try {
+        return library.func(declaration)
+      } catch (cause) {
+        if (name.includes('Server')) return withoutServers(path)
+        throw cause
+      }
+    }
+    const calls = Object.fromEntries(Object.entries(declarations).map(([name, declaration]) => [name, bind(name, declaration)]))
     const version = (calls['TF_Version'] as () => string)()
     return { ...calls, path, version } as unknown as TensorFlowLibrary
   } catch (cause) {
