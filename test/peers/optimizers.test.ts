@@ -15,7 +15,7 @@ import tensorflow as tf
 import keras
 v1 = tf.compat.v1
 
-config = v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+config = v1.ConfigProto(device_count={'CPU': 2}, intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
 config.graph_options.rewrite_options.disable_meta_optimizer = True
 
 def plain(value): return np.asarray(value).reshape(-1).astype(float).tolist()
@@ -376,6 +376,11 @@ describePeer('training graphs in TensorFlow', 'tensorflow', () => {
       model: mixedModel({ normalised: true }), batches: batchesOf(binary, 1, false), options: { loss: 'binaryCrossentropy', optimizer: momentum({ learningRate: 0.05, sparse: 'dense' }), metrics: ['accuracy'] },
       compile: { loss: 'binaryCrossentropy', optimizer: tf.train.momentum(0.05, 0.9), metrics: ['accuracy'] },
     })
+    await add('variables and work on two devices', {
+      model: mixedModel({ normalised: true }), batches: batchesOf(binary, 1, true),
+      options: { loss: 'binaryCrossentropy', optimizer: adam({ learningRate: 0.02 }), variables: ({ name }) => ({ device: `/device:CPU:${name.startsWith('y') ? 0 : 1}` }), device: '/device:CPU:0' },
+      compile: { loss: 'binaryCrossentropy', optimizer: tf.train.adam(0.02) },
+    })
     await add('a frozen layer', {
       model: mixedModel({ frozen: true }), batches: batchesOf(binary, 1, false, 5), options: { loss: 'meanSquaredError', optimizer: sgd({ learningRate: 0.1 }) },
       compile: { loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) },
@@ -423,7 +428,7 @@ describePeer('training graphs in TensorFlow', 'tensorflow', () => {
   })
 
   describe('losses and accuracies are those of TensorFlow.js', () => {
-    test.each([...losses.map(([loss]) => `loss ${String(loss)}`), 'loss huber', 'batch normalisation', 'a frozen layer', 'options of a compiled model', 'raw columns, two outputs, first values that are fed'])('%s', sameAsTensorFlowJs)
+    test.each([...losses.map(([loss]) => `loss ${String(loss)}`), 'loss huber', 'batch normalisation', 'variables and work on two devices', 'a frozen layer', 'options of a compiled model', 'raw columns, two outputs, first values that are fed'])('%s', sameAsTensorFlowJs)
   })
 
   test.each(Object.keys(references))('%s is that of TensorFlow', (name) => {
