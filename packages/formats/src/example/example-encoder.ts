@@ -3,6 +3,9 @@ import type { ByteBuffer } from './byte-buffer.js'
 import { featureShape } from './feature-kinds.js'
 import { FeatureWriter, putVarint, varintSize } from './feature-writer.js'
 
+/** Bytes of a length, at most. */
+const MAX_LENGTH_BYTES = 5
+
 /**
  * Encodes rows of batches as serialized tf.train.Example messages, straight from the columns' buffers.
  *
@@ -10,6 +13,7 @@ import { FeatureWriter, putVarint, varintSize } from './feature-writer.js'
  */
 export class ExampleEncoder<S extends Schema = Schema> {
   private readonly writers: readonly FeatureWriter[]
+  private lengthBytes = 1
 
   /**
    * @param columns - the columns to encode, in this order. Default: all
@@ -33,13 +37,23 @@ export class ExampleEncoder<S extends Schema = Schema> {
   /** Appends row `row` of the bound batch to `out`. */
   encode(row: number, out: ByteBuffer): void {
     const { writers } = this
-    let features = 0
-    for (let i = 0; i < writers.length; i++) features += writers[i]!.measure(row)
-    out.reserve(features + 1 + varintSize(features))
-    const { bytes } = out
-    bytes[out.length] = 10
-    let at = putVarint(bytes, out.length + 1, features)
-    for (let i = 0; i < writers.length; i++) at = writers[i]!.writeEntry(bytes, at)
-    out.length = at
+    let most = 1 + MAX_LENGTH_BYTES
+    for (let i = 0; i < writers.length; i++) most += writers[i]!.prepare(row)
+    out.reserve(most)
+    const { bytes, length: start } = out
+    // The length goes in front, and most likely takes as many bytes as that of the record before.
+    let first = start + 1 + this.lengthBytes
+    let at = first
+    for (let i = 0; i < writers.length; i++) at = writers[i]!.write(bytes, at, row)
+    const features = at - first
+    const lengthBytes = varintSize(features)
+    if (lengthBytes !== this.lengthBytes) {
+      bytes.copyWithin(start + 1 + lengthBytes, first, at)
+      this.lengthBytes = lengthBytes
+      first = start + 1 + lengthBytes
+    }
+    bytes[start] = 10
+    putVarint(bytes, start + 1, features)
+    out.length = first + features
   }
 }

@@ -124,3 +124,22 @@ describe('ExampleEncoder and ExampleDecoder', () => {
     expect(() => new ExampleEncoder({ a: field.int32() }, ['b'])).toThrow(/needs the column "b"/)
   })
 })
+
+describe('lengths of one byte, two and three', () => {
+  it.each([1, 47, 48, 49, 120, 130])('are written right around keys of %i bytes', (length) => {
+    const schema = { ['k'.repeat(length)]: field.utf8(), number: field.int64(), raw: field.nullable(field.binary()) }
+    const encoder = new ExampleEncoder(schema)
+    const decoder = new ExampleDecoder(schema)
+    const sizes = [0, 1, 40, 63, 64, 65, 66, 90, 127, 128, 129, 16300, 16383, 16384, 64, 2, 16200, 0]
+    const rows = sizes.map((size, i) => ({ ['k'.repeat(length)]: 'x'.repeat(size), number: BigInt(size) << BigInt(3 * i), raw: i % 3 === 0 ? null : new Uint8Array(size % 70) }))
+    encoder.bind(batchFromRows(schema, rows))
+    const out = new ByteBuffer()
+    for (let row = 0; row < rows.length; row++) {
+      const start = out.length
+      encoder.encode(row, out)
+      decoder.decode(out.bytes, start, out.length)
+    }
+    const batch = decoder.finish()
+    expect(rows.map((_, row) => batch.row(row))).toEqual(rows)
+  })
+})

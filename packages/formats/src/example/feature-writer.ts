@@ -39,20 +39,28 @@ const copyBytes = (from: Uint8Array, start: number, end: number, to: Uint8Array,
   return at + end - start
 }
 
+/** Longest lead and longest text of entries whose lengths all take one byte. */
+const SHORT_LEAD = 48
+const SHORT_BYTES = 64
+/** Tags, lengths and a number of such an entry. */
+const SHORT_REST = 24
+
 const encoder = new TextEncoder()
 const nothing: WireColumn = {
   wire: BYTES, words: new Int32Array(0), offsets: new Int32Array(0), bytes: new Uint8Array(0), listOffsets: undefined, validity: undefined,
 }
 
 /**
- * Writes the features of one column. A protobuf message carries its length in front, so each row is measured first, then written:
- * call {@link measure}, then, for the same row, a `write`.
+ * Writes the features of one column. A protobuf message carries its length in front: short scalars are written at once, and their
+ * lengths, of one byte each, filled in afterwards; all else is measured first. Call {@link prepare}, then {@link write} for the
+ * same row, or {@link measure}, then {@link writeFeature}.
  */
 export class FeatureWriter {
   /** Everything of a map entry between its length and the length of its value: the key and the value's tag. */
   private readonly lead: Uint8Array
   private column: WireColumn = nothing
   // What `measure` found out about the row.
+  private isShort = false
   private first = 0
   private last = 0
   private packed = 0
@@ -72,6 +80,47 @@ export class FeatureWriter {
   /** Takes up the column of a batch. @throws `Schema` for what a tf.train.Example cannot hold */
   bind(column: Column): void {
     this.column = wireColumn(this.name, column)
+  }
+
+  /** The most bytes that the map entry of a row may take. */
+  prepare(row: number): number {
+    const { wire, listOffsets, offsets } = this.column
+    const size = wire === BYTES ? offsets[row + 1]! - offsets[row]! : 0
+    this.isShort = listOffsets === undefined && size <= SHORT_BYTES && this.lead.length <= SHORT_LEAD
+    return this.isShort ? this.lead.length + SHORT_REST + size : this.measure(row)
+  }
+
+  /** Writes the map entry of the prepared row, nothing for a null; returns the offset after it. */
+  write(bytes: Uint8Array, start: number, row: number): number {
+    if (!this.isShort) return this.writeEntry(bytes, start)
+    const { lead, column } = this
+    const { wire, validity } = column
+    if (validity !== undefined && ((validity[row >> 3]! >> (row & 7)) & 1) === 0) return start
+    let at = start + 2
+    for (let i = 0; i < lead.length; i++) bytes[at++] = lead[i]!
+    const feature = at
+    // Lengths of the feature, its list and the packed values (or the one byte string), each after its tag.
+    bytes[at + 1] = (wire << 3) | 2
+    bytes[at + 3] = 10
+    at += 5
+    if (wire === FLOAT) {
+      const word = column.words[row]!
+      bytes[at] = word & 255
+      bytes[at + 1] = (word >>> 8) & 255
+      bytes[at + 2] = (word >>> 16) & 255
+      bytes[at + 3] = word >>> 24
+      at += 4
+    } else if (wire === INT64) at = putInteger(bytes, at, column.words[2 * row]!, column.words[2 * row + 1]!)
+    else {
+      const { bytes: from, offsets } = column
+      for (let i = offsets[row]!, end = offsets[row + 1]!; i < end; i++) bytes[at++] = from[i]!
+    }
+    bytes[start] = 10
+    bytes[start + 1] = at - start - 2
+    bytes[feature] = at - feature - 1
+    bytes[feature + 2] = at - feature - 3
+    bytes[feature + 4] = at - feature - 5
+    return at
   }
 
   /** Bytes of the map entry for a row, its tag and length included; 0 for a null, which is left out. */
@@ -96,7 +145,7 @@ export class FeatureWriter {
   }
 
   /** Writes the map entry of the measured row; returns the offset after it. */
-  writeEntry(bytes: Uint8Array, start: number): number {
+  private writeEntry(bytes: Uint8Array, start: number): number {
     if (this.entry < 0) return start
     const { lead, content } = this
     bytes[start] = 10
