@@ -81,6 +81,9 @@ const startServer = (spec: ClusterSpec, task: Task, options: LocalClusterOptions
   return server
 }
 
+/** Without its full stop, since an error's message goes on. */
+const lastWords = (server: Server | undefined): string => server?.said.trim().replace(/\.$/, '') || 'it said nothing'
+
 const endServer = async ({ child, ended }: Server): Promise<void> => {
   if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
   child.ref()
@@ -134,10 +137,10 @@ class ProcessCluster implements LocalCluster {
         throwIfAborted(signal)
         const dead = [...this.#servers.values()].find(({ child }) => child.exitCode !== null || child.signalCode !== null)
         if (dead !== undefined && tasks.some((one) => key(one) === key(dead.task))) {
-          throw failure({ tag: 'Engine', code: 'SERVER_ENDED', problem: `the server ${key(dead.task)} ended before it was up: ${dead.said.trim() || 'it said nothing'}` })
+          throw failure({ tag: 'Engine', code: 'SERVER_ENDED', problem: `the server ${key(dead.task)} ended before it was up: ${lastWords(dead)}` })
         }
         const left = end - performance.now()
-        if (left <= 0) throw failure({ tag: 'Engine', code: 'TF_DEADLINE_EXCEEDED', problem: `the server ${key(task)} was not up within ${timeoutMs} ms: ${this.#servers.get(key(task))?.said.trim() ?? ''}` })
+        if (left <= 0) throw failure({ tag: 'Engine', code: 'TF_DEADLINE_EXCEEDED', problem: `the server ${key(task)} was not up within ${timeoutMs} ms: ${lastWords(this.#servers.get(key(task)))}` })
         try {
           await run(listServerDevices(this.target(task), { timeoutMs: Math.min(left, 5_000), signal }))
           break
