@@ -7,7 +7,6 @@ export default {
       ignoreDependencies: [
         // The packages' optional peers: here so that the tests have them.
         '@duckdb/node-api',
-        '@node-rs/crc32',
         '@tensorflow/tfjs-backend-wasm',
         'hyparquet',
         'hyparquet-compressors',

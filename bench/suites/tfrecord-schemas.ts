@@ -10,7 +10,6 @@ export type Tabular = typeof tabular
 
 /** Few large values. */
 export const images = { image: field.binary(), label: field.int64() }
-export type Images = typeof images
 
 /** Schemas by the names that commands to contenders use. */
 export const schemas: { readonly [name: string]: Schema } = { tabular, images }
