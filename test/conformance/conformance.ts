@@ -103,7 +103,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
       }
     })
 
-    test.runIf(reader.gzip)('cut short at any byte of its gzip, gives an error', async () => {
+    if (reader.gzip) test('cut short at any byte of its gzip, gives an error', async () => {
       const packed = gzipSync(sound)
       const whole = storage.put(`packed.${reader.extension}.gz`, packed)
       expect(await readAll(reader.read(whole))).toMatchObject({ rows, error: undefined })
@@ -140,7 +140,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
       expect(storage.open).toBe(0)
     })
 
-    test.runIf(reader.gzip)('left early or aborted within gzip, closes its file before it says so', async () => {
+    if (reader.gzip) test('left early or aborted within gzip, closes its file before it says so', async () => {
       const packed = storage.put(`left.${reader.extension}.gz`, gzipSync(repeated(reader, sound, 500)))
       storage.chunkBytes = 16
       for await (const batch of reader.read(packed, { batchRows: 1 })) {
@@ -192,7 +192,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
       await expect(readAll(reader.read(url), { from: { no: 'position' } })).resolves.toMatchObject({ error: { _tag: 'Usage' } })
     })
 
-    test.runIf(reader.gzip)('resumes within gzip', async () => {
+    if (reader.gzip) test('resumes within gzip', async () => {
       const stream = reader.read(storage.put(`resumed.${reader.extension}.gz`, gzipSync(sound)), { batchRows: 4 })
       const { positions } = await readAll(stream)
       expect((await readAll(stream, { from: positions[0]! })).rows).toEqual(rows.slice(4))
@@ -313,7 +313,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
       expect(events[events.length - 1]).toMatchObject({ finished: true })
     })
 
-    test.runIf(reader.streams)('takes no more of a file than its rows need', async () => {
+    if (reader.streams) test('takes no more of a file than its rows need', async () => {
       const many = storage.put(`many.${reader.extension}`, reader.extension === 'json' ? Buffer.from(`[${Array(20_000).fill(sound.toString().trim().slice(1, -1)).join(',')}]`) : repeated(reader, sound, 20_000))
       storage.chunkBytes = 64 * 1024
       storage.served = 0

@@ -1,4 +1,4 @@
-import { extendBatch, failure, job, throwIfAborted, transformBatches, type Batch, type ColumnMap, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
+import { extendBatch, failure, job, throwIfAborted, transformBatches, type Batch, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
 import type { ModelSignature } from '../saved-model/read-saved-model.js'
 import type { DType, NumericData } from '../tensor/dtypes.js'
 import type { HostTensor } from '../tensor/host-tensor.js'

@@ -1,6 +1,6 @@
 import { failure, readBytes, type FileInfo } from '@millrace/core'
 import { fileBytes } from './file-bytes.js'
-import { guessCompression, inflated } from '../tfrecord/compression.js'
+import { guessCompression, inflated } from '../compression/index.js'
 
 /** Text as UTF-8 bytes from some offset on. */
 export interface Utf8Text {

@@ -1,6 +1,6 @@
 import { readBytes, throwIfAborted, type FileInfo, type OpenContext } from '@millrace/core'
 import { fileBytes } from '../reading/file-bytes.js'
-import { guessCompression, inflated, peek, type Compression } from './compression.js'
+import { guessCompression, inflated, peek, type Compression } from '../compression/index.js'
 import { FRAME_HEADER } from './frame.js'
 import { TfRecordDecoder } from './tfrecord-decoder.js'
 

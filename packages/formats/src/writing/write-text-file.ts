@@ -1,5 +1,5 @@
 import { fromUnknown, job, Tally, throwIfAborted, withOutputSet, type Batch, type IfExists, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
-import { packedWriter, type Compression } from '../tfrecord/compression.js'
+import { packedWriter, type Compression } from '../compression/index.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 
 /** Text is handed to the storage in pieces of about this many characters. */

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip, createDeflate, createInflate } from 'node:zlib'
 import { failure, fromUnknown, type MillraceError, type Output } from '@millrace/core'
-import { FRAME_HEADER, headerHolds } from './frame.js'
+import { FRAME_HEADER, headerHolds } from '../tfrecord/frame.js'
 
 /** How the bytes of a TFRecord file are packed, by TensorFlow's names (`TFRecordOptions`). */
 export type Compression = 'none' | 'gzip' | 'zlib'
