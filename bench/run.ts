@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './harness/machine.js'
-import { renderTable, type BenchRow } from './harness/rows.js'
+import { publicRow, renderTable, type BenchRow } from './harness/rows.js'
 import { tfrecordSuite } from './suites/tfrecord.js'
 
 /** What a suite is told. */
@@ -44,6 +44,6 @@ if (positionals.length !== 1 || suite === undefined || !(scale > 0) || !(turns >
   say(`\n${renderTable(rows)}\n\nratio: how many times better than the peer, above 1 is better; the median of the turns, each contender in its own process.`)
   if (values.json !== undefined) {
     await mkdir(dirname(values.json), { recursive: true })
-    await writeFile(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)
+    await writeFile(values.json, `${JSON.stringify(rows.map(publicRow), undefined, 2)}\n`)
   }
 }

@@ -42,8 +42,8 @@ const install = () => {
   if (!agreesWithLock()) {
     const npm = process.env.npm_execpath
     const command = npm === undefined ? ['npm'] : [process.execPath, npm]
-    // Development packages are wanted even where NODE_ENV says production.
-    const args = [...command.slice(1), 'ci', '--include=dev', '--no-audit', '--no-fund']
+    // Development packages are wanted even where NODE_ENV says production; npm's cache stays in the repository, as all that is written.
+    const args = [...command.slice(1), 'ci', '--include=dev', '--no-audit', '--no-fund', '--cache', join(root, '.bootstrap', 'npm')]
     must('install npm ci', command[0], args, { shell: npm === undefined && process.platform === 'win32' })
   }
   stampDone('install', digest)

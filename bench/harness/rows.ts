@@ -16,6 +16,9 @@ export interface BenchRow {
   readonly cpuRatio: number
 }
 
+/** The row as `--json` writes it: without what only the printed table shows. */
+export const publicRow = ({ cpuRatio: _, ...row }: BenchRow): Omit<BenchRow, 'cpuRatio'> => row
+
 /** A row of bytes a second: `bytes` of ours and of the peer's cost what each of their turns says. */
 export const throughputRow = (
   row: Pick<BenchRow, 'suite' | 'case' | 'peerName'>,

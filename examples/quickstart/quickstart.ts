@@ -103,7 +103,7 @@ const baselines = {
 
 const margin = (name: keyof typeof baselines) => ({ logLoss: baselines[name].logLoss - median.test.logLoss, auc: median.test.auc - baselines[name].auc })
 const margins = { overBaseRate: margin('baseRate'), overHourTable: margin('hourTable') }
-const line = (name: string, { logLoss, auc }: { logLoss: number, auc: number }) => `${name.padEnd(34)} log loss ${logLoss.toFixed(4)}   AUC ${auc.toFixed(3)}`
+const line = (name: string, { logLoss, auc }: { logLoss: number, auc: number }) => `${name.padEnd(36)} log loss ${logLoss.toFixed(4)}   AUC ${auc.toFixed(3)}`
 console.log(`
 On ${served.rows} test flights that no model has seen:
   ${line('share of late flights', baselines.baseRate)}

@@ -24,6 +24,13 @@ values = model.signatures['serving_default']
 examples = model.signatures['serving_examples']
 
 
+def as_strange(record):
+    example = tf.train.Example.FromString(record)
+    for name, airport in (('origin', 'ZZZ-unknown'), ('destination', 'Łódź')):
+        example.features.feature[name].bytes_list.value[:] = [airport.encode()]
+    return example.SerializeToString()
+
+
 def frozen(feeds):
     graph = tf.Graph()
     with graph.as_default():
@@ -58,6 +65,7 @@ print(json.dumps({
     'values': flat(values(**columns)['probability']),
     'examples': flat(examples(examples=tf.constant(records))['probability']),
     'strange': flat(values(**strange)['probability']),
+    'strangeExamples': flat(examples(examples=tf.constant([as_strange(record) for record in records]))['probability']),
     'frozen': flat(frozen(columns)),
     'frozenStrange': flat(frozen(strange)),
     'train': training('train', 'GZIP'),

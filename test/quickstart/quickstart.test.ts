@@ -123,7 +123,7 @@ describe('in-process', () => {
 describePeer('TensorFlow', 'tensorflow', () => {
   it('loads the model and gives our predictions on the whole test split, and reads what we wrote', async () => {
     const peer = JSON.parse(await runPython(fileURLToPath(new URL('./peer.py', import.meta.url)), { args: [folder], cwd: root, timeoutMs: 240_000 })) as {
-      values: number[]; examples: number[]; strange: number[]; frozen: number[]; frozenStrange: number[]
+      values: number[]; examples: number[]; strange: number[]; strangeExamples: number[]; frozen: number[]; frozenStrange: number[]
       train: { rows: number; sums: Record<string, number> }; validation: { rows: number; sums: Record<string, number> }
       events: Record<string, string[]>
     }
@@ -149,6 +149,7 @@ describePeer('TensorFlow', 'tensorflow', () => {
     expect(furthest(peer.examples, ours)).toBeLessThan(1e-5)
     expect(furthest(peer.frozen, ours)).toBeLessThan(1e-5)
     expect(furthest(peer.strange, strange)).toBeLessThan(1e-5)
+    expect(furthest(peer.strangeExamples, strange)).toBeLessThan(1e-5)
     expect(furthest(peer.frozenStrange, strange)).toBeLessThan(1e-5)
 
     for (const part of ['train', 'validation'] as const) {

@@ -52,11 +52,11 @@ export abstract class BaseBuilder<T> implements ColumnBuilder<T> {
 
   protected wrongType(value: unknown): ConversionError {
     const type = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
-    return new ConversionError('WRONG_TYPE', `${showValue(value)} (${type}) is not a ${this.field.kind}`)
+    return new ConversionError('WRONG_TYPE', `${showValue(value)} (${type}) is not of kind ${this.field.kind}`)
   }
 
   protected badText(text: string): ConversionError {
-    return new ConversionError('BAD_TEXT', `${showValue(text)} is not a ${this.field.kind}`)
+    return new ConversionError('BAD_TEXT', `${showValue(text)} is not of kind ${this.field.kind}`)
   }
 
   protected outOfRange(value: unknown): ConversionError {

@@ -237,6 +237,21 @@ describe('folders', () => {
   })
 })
 
+describe('folders that hold something else', () => {
+  it('are not replaced, unless empty', async () => {
+    const target = join(folder, 'models')
+    const options = { ifExists: 'replace', isReplaceable: (names: readonly string[]) => names.includes('a') } as const
+    const write = (at: string): Promise<void> => writeFile(join(at, 'a'), '1')
+    await mkdir(join(target, 'somebody'), { recursive: true })
+    expect(await errorOf(() => writeFolder(target, options, write))).toMatchObject({ _tag: 'AlreadyExists', code: 'OUTPUT_IS_OTHER' })
+    expect(await readdir(target)).toEqual(['somebody'])
+    await rm(join(target, 'somebody'), { recursive: true })
+    for (let time = 0; time < 2; time++) await writeFolder(target, options, write)
+    expect(await readdir(target)).toEqual(['a'])
+    expect(await names()).toEqual(['models'])
+  })
+})
+
 describe('http', () => {
   const body = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i % 251))
   let server: Server

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
 import { alreadyExists, localPath, temporaryName } from './local-storage.js'
@@ -7,8 +7,13 @@ import type { IfExists } from './storage.js'
 
 /** Options of {@link writeFolder}. */
 export interface WriteFolderOptions {
-  /** Default `fail`. `replace` takes the place of the whole folder, whatever it held. */
+  /** Default `fail`. `replace` takes the place of the whole folder. */
   readonly ifExists?: IfExists | undefined
+  /**
+   * Tells by its files whether a folder is one of those that are written here: with `replace`, no other folder is replaced,
+   * unless it is empty. Default: any may be.
+   */
+  readonly isReplaceable?: ((names: readonly string[]) => boolean) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -25,7 +30,7 @@ const isThere = (path: string): Promise<boolean> =>
  * @param write - is given the path of the temporary folder
  */
 export const writeFolder = async (url: string, options: WriteFolderOptions, write: (folder: string) => Promise<void>): Promise<void> => {
-  const { ifExists = 'fail', signal } = options
+  const { ifExists = 'fail', isReplaceable, signal } = options
   if (schemeOf(url) !== 'file') {
     throw failure({ tag: 'Usage', code: 'LOCAL_FOLDER_ONLY', problem: 'folders can be written to this machine only, so far', remedy: 'Write it to a local path and copy it.', position: { source: url } })
   }
@@ -34,6 +39,7 @@ export const writeFolder = async (url: string, options: WriteFolderOptions, writ
   try {
     throwIfAborted(signal)
     if (ifExists === 'fail' && (await isThere(path))) throw alreadyExists(url)
+    if (isReplaceable !== undefined) await requireReplaceable(path, isReplaceable, url)
     await mkdir(dirname(path), { recursive: true })
     await mkdir(temporary)
     await write(temporary)
@@ -43,6 +49,19 @@ export const writeFolder = async (url: string, options: WriteFolderOptions, writ
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
     throw fromUnknown(error, { source: url })
   }
+}
+
+/** Refuses to replace a folder that holds something else: a path that is one level short would cost everything in it. */
+const requireReplaceable = async (path: string, isReplaceable: (names: readonly string[]) => boolean, url: string): Promise<void> => {
+  const names = await readdir(path).catch(() => [])
+  if (names.length === 0 || isReplaceable(names)) return
+  throw failure({
+    tag: 'AlreadyExists',
+    code: 'OUTPUT_IS_OTHER',
+    problem: `the folder to replace holds something else than what is to be written: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,
+    remedy: 'Check the path; remove the folder yourself if it may go.',
+    position: { source: url },
+  })
 }
 
 /** The name is another folder's that is not empty, or a file's. */

@@ -1,5 +1,6 @@
 import { failure, throwIfAborted } from '../errors/index.js'
 import type { RunContext } from '../job/index.js'
+import { giveTurn } from '../job/give-turn.js'
 import type { Schema } from '../schema/index.js'
 import { atPosition, type Batch } from './batch.js'
 import { requireNames } from './own-value.js'
@@ -143,10 +144,11 @@ class DefinedStream<S extends Schema, M extends Mode> {
   }
 }
 
-/** Ends a generator with `Aborted` as soon as the signal fires between batches. */
+/** Ends a generator with `Aborted` as soon as the signal fires between batches, and lets it fire. */
 async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void, undefined>, signal: AbortSignal | undefined): AsyncGenerator<Batch<S>, void, undefined> {
-  if (signal === undefined) return yield* batches
   for await (const batch of batches) {
+    const turn = giveTurn()
+    if (turn !== undefined) await turn
     throwIfAborted(signal)
     yield batch
   }

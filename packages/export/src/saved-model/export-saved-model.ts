@@ -13,7 +13,7 @@ export interface ExportSavedModelOptions {
   readonly inputs?: FeatureSet | undefined
   /** Signatures to write. Default: all that can be. */
   readonly signatures?: readonly SignatureName[] | undefined
-  /** Default `fail`; `replace` takes the place of the whole folder. */
+  /** Default `fail`; `replace` takes the place of the whole folder, which must be empty or hold a SavedModel. */
   readonly ifExists?: IfExists | undefined
 }
 
@@ -60,7 +60,7 @@ export const exportSavedModel = (model: ModelLike, url: string, options: ExportS
     const bytes = tensorflow.SavedModel.encode(buildSavedModel(lowered, signatures)).finish()
     let total = bytes.length
 
-    await writeFolder(url, { ifExists: options.ifExists ?? 'fail', signal }, async (folder) => {
+    await writeFolder(url, { ifExists: options.ifExists ?? 'fail', isReplaceable: (names) => names.includes('saved_model.pb'), signal }, async (folder) => {
       if (lowered.variables.length > 0) {
         const report = await run(writeCheckpoint(join(folder, 'variables', 'variables'), variableValues(lowered)), { signal, progress })
         total += report.bytes

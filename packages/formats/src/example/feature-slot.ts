@@ -208,7 +208,7 @@ export class FeatureSlot {
   end(row: number): boolean {
     if (this.kind === 0) return false
     if (this.kind !== this.wire) {
-      throw this.bad('EXAMPLE_WRONG_KIND', `the feature is a ${wireKindNames[this.kind]!}, where a ${this.value.kind} takes a ${wireKindNames[this.wire]!}`)
+      throw this.bad('EXAMPLE_WRONG_KIND', `the feature holds ${wireKindNames[this.kind]!}, where ${this.value.kind} takes ${wireKindNames[this.wire]!}`)
     }
     const { size } = this.field.params
     if (this.list ? size !== undefined && this.count !== size : this.count !== 1) {

@@ -222,7 +222,7 @@ export class JsonRow {
   }
 
   private wrong(what: string, { name, builder }: Target): void {
-    this.fail({ code: 'WRONG_TYPE', problem: `${what} is not a ${builder.field.kind}`, column: name })
+    this.fail({ code: 'WRONG_TYPE', problem: `${what} is not of kind ${builder.field.kind}`, column: name })
   }
 
   private notAnObject(what: string): void {

@@ -76,12 +76,12 @@ describe('readJson', () => {
 
   it('names record, line, column and value of what does not fit, and counts and quarantines it', async () => {
     const bad = [
-      ['{"a":"1","b":"x"}', 'WRONG_TYPE', 'a', /"1" \(string\) is not a int32/],
+      ['{"a":"1","b":"x"}', 'WRONG_TYPE', 'a', /"1" \(string\) is not of kind int32/],
       ['{"a":1.5,"b":"x"}', 'WRONG_TYPE', 'a', /1\.5/],
       ['{"a":3000000000,"b":"x"}', 'OUT_OF_RANGE', 'a', /3000000000/],
       ['{"a":1,"b":7}', 'WRONG_TYPE', 'b', /7 \(number\)/],
-      ['{"a":1,"b":{}}', 'WRONG_TYPE', 'b', /an object is not a utf8/],
-      ['{"a":[1],"b":"x"}', 'WRONG_TYPE', 'a', /an array is not a int32/],
+      ['{"a":1,"b":{}}', 'WRONG_TYPE', 'b', /an object is not of kind utf8/],
+      ['{"a":[1],"b":"x"}', 'WRONG_TYPE', 'a', /an array is not of kind int32/],
       ['{"a":1}', 'NULL', 'b', /null or missing/],
       ['[1,"x"]', 'WRONG_TYPE', undefined, /the record is an array/],
       ['17', 'WRONG_TYPE', undefined, /the record is a number/],
