@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { ConversionError } from '../schema/index.js'
-import { failure, fromUnknown, hasTag, isMillraceError, loadPeer, throwIfAborted } from './index.js'
+import { failure, fromUnknown, hasTag, isMillraceError, loadPeer, requireOneOf, throwIfAborted } from './index.js'
 
 describe('MillraceError', () => {
   it('says what, where and what to do', () => {
@@ -47,6 +47,15 @@ describe('helpers', () => {
     throwIfAborted(undefined)
     throwIfAborted(new AbortController().signal)
     expect(() => throwIfAborted(AbortSignal.abort('why'))).toThrow(expect.objectContaining({ _tag: 'Aborted', cause: 'why' }) as Error)
+  })
+
+  it('requireOneOf lists what it takes', () => {
+    expect(requireOneOf('compression', 'gzip', ['none', 'gzip'])).toBe('gzip')
+    const check = (value: unknown) => () => requireOneOf('compression', value as string, ['none', 'gzip'])
+    expect(check('gz')).toThrow(expect.objectContaining({ _tag: 'Usage', code: 'BAD_OPTION', message: `compression is "gz". Give one of 'none', 'gzip'.` }) as Error)
+    for (const [value, shown] of [[null, 'null'], [3, '3'], [['gzip'], 'an array'], [new URL('file:///a'), 'an object of type URL'], [Object.create(null), 'an object of type Object'], [() => 1, 'a function'], [1n, 'a bigint']] as const) {
+      expect(check(value)).toThrow(`compression is ${shown}. `)
+    }
   })
 
   it('loadPeer names the install command', async () => {

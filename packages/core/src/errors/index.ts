@@ -1,4 +1,5 @@
 export { MillraceError, failure, isMillraceError, hasTag } from './millrace-error.js'
 export type { ErrorDetails, ErrorPosition, ErrorTag } from './millrace-error.js'
 export { fromUnknown, throwIfAborted } from './from-unknown.js'
+export { describeValue, requireOneOf } from './require-one-of.js'
 export { loadPeer } from './missing-peer.js'

@@ -18,6 +18,12 @@ describe('jobs', () => {
     }))).rejects.toMatchObject({ _tag: 'Internal' })
   })
 
+  it('are functions: a stream is none', async () => {
+    for (const wrong of [{}, undefined, Promise.resolve(1)]) {
+      await expect(run(wrong as unknown as Job<number>)).rejects.toMatchObject({ _tag: 'Usage', code: 'NOT_A_JOB', remedy: expect.stringContaining('A stream is read with collect(), forEach() or a writer') as string })
+    }
+  })
+
   it('are TaskEithers', async () => {
     const chained = pipe(job(async () => 5), TE.map((n) => n + 1), TE.chain((n) => job(async () => `${n}`)))
     expect(await run(chained)).toBe('6')

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { fromUnknown, type MillraceError } from '../errors/index.js'
+import { describeValue, failure, fromUnknown, type MillraceError } from '../errors/index.js'
 import type { ProgressListener } from '../progress/index.js'
 import type { Tally } from '../stream/tally.js'
 
@@ -35,11 +35,17 @@ export const job = <A>(work: (context: RunContext) => Promise<A>): Job<A> => asy
 /**
  * Runs a job, or any `TaskEither`, as a promise.
  *
- * @throws the job's {@link MillraceError}
+ * @throws the job's {@link MillraceError}; `Usage` for what is no job
  * @example
  * const report = await run(pipe(flights, writeTfRecords('out/flights')), { signal, progress: terminalProgress() })
  */
 export const run = async <E1, A>(work: Job<A> | TaskEither<E1, A>, context: RunContext = {}): Promise<A> => {
+  if (typeof (work as unknown) !== 'function') {
+    throw failure({
+      tag: 'Usage', code: 'NOT_A_JOB', problem: `run takes a job, and was given ${describeValue(work)}`,
+      remedy: 'A stream is read with collect(), forEach() or a writer: run(pipe(stream, collect())).',
+    })
+  }
   const result = await (work as (context: RunContext) => Promise<Either<E1, A>>)(context)
   // A foreign TaskEither may hold an error of any kind.
   // eslint-disable-next-line @typescript-eslint/only-throw-error

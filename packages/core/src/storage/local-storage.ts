@@ -81,6 +81,19 @@ const renameUnlessThere = async (from: string, to: string, url: string): Promise
   }
 }
 
+/** Makes the folder of an output; what `mkdir` says of a file in its path (EEXIST, ENOTDIR) would read as if the output were there. */
+const makeParent = async (path: string, url: string): Promise<void> => {
+  try {
+    await mkdir(dirname(path), { recursive: true })
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'EEXIST' && code !== 'ENOTDIR') throw error
+    throw failure({
+      tag: 'Storage', code: 'ENOTDIR', problem: 'a part of the path is a file, not a folder', remedy: 'Write under another path, or move that file away.', position: { source: url }, cause: error,
+    })
+  }
+}
+
 const createLocal = async (url: string, { ifExists, signal }: { readonly ifExists: IfExists; readonly signal?: AbortSignal | undefined }): Promise<Output> => {
   const path = localPath(url)
   const temporary = temporaryName(path)
@@ -95,7 +108,7 @@ const createLocal = async (url: string, { ifExists, signal }: { readonly ifExist
   if (ifExists === 'fail' && (await exists(path))) throw alreadyExists(url)
   await refuseFolder(path, url)
   const handle = await guard(async () => {
-    await mkdir(dirname(path), { recursive: true })
+    await makeParent(path, url)
     return open(temporary, 'wx')
   })
   let closed = false

@@ -1,5 +1,5 @@
 import { link, rename, rm } from 'node:fs/promises'
-import { failure } from '../errors/index.js'
+import { failure, requireOneOf } from '../errors/index.js'
 import { alreadyExists, localPath, refuseFolder, temporaryName } from './local-storage.js'
 import { schemeOf, storageFor } from './registry.js'
 import type { IfExists, Output } from './storage.js'
@@ -86,10 +86,11 @@ const commitAll = async (outputs: readonly Output[], replaced: readonly string[]
  * Opens the outputs of one set, for instance all the shards of a data set.
  *
  * @throws `AlreadyExists` when an output is there and `ifExists` is `fail` (the default)
- * @throws `Usage` when the storage cannot be written to
+ * @throws `Usage` when the storage cannot be written to, or `ifExists` is neither
  */
 export const openOutputSet = async (urls: readonly string[], options: OutputSetOptions = {}): Promise<OutputSet> => {
   const { ifExists = 'fail', signal, stale } = options
+  requireOneOf('ifExists', ifExists, ['fail', 'replace'])
   const outputs: Output[] = []
   const abort = async (): Promise<void> => {
     await Promise.all(outputs.map((output) => output.abort()))

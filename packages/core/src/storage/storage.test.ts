@@ -30,7 +30,29 @@ const errorOf = async (work: () => Promise<unknown>): Promise<MillraceError> => 
 const names = async (): Promise<string[]> => (await readdir(folder)).sort()
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
+describe('arguments that the compiler would refuse', () => {
+  it('ifExists and sources say what they take, and nothing is written', async () => {
+    expect(await errorOf(() => openOutputSet([join(folder, 'sub', 'a')], { ifExists: 'overwrite' as 'replace' }))).toMatchObject({
+      _tag: 'Usage', code: 'BAD_OPTION', message: `ifExists is "overwrite". Give one of 'fail', 'replace'.`,
+    })
+    expect(await names()).toEqual([])
+    for (const [source, shown] of [[undefined, 'undefined'], [new URL('file:///a'), 'an object of type URL'], [{ path: 'a' }, 'an object of type Object'], [['a', 3], '3'], [['a', undefined], 'undefined']] as const) {
+      expect(await errorOf(() => expandInputs(source as unknown as string))).toMatchObject({ _tag: 'Usage', code: 'BAD_SOURCE', problem: expect.stringContaining(`here is ${shown}`) as string })
+    }
+  })
+})
+
 describe('local files', () => {
+  it.each(['fail', 'replace'] as const)('tells a file in the path from an output that is there (ifExists %s)', async (ifExists) => {
+    await writeFile(join(folder, 'taken'), '')
+    for (const path of ['taken/out', 'taken/deep/out']) {
+      expect(await errorOf(() => writeText(join(folder, path), 'x', { ifExists }))).toMatchObject({
+        _tag: 'Storage', code: 'ENOTDIR', problem: 'a part of the path is a file, not a folder', message: expect.not.stringContaining('ifExists') as string,
+      })
+    }
+    expect(await names()).toEqual(['taken'])
+  })
+
   it('reads ranges in chunks of the size asked for', async () => {
     const path = join(folder, 'digits')
     await writeFile(path, '0123456789')

@@ -1,11 +1,14 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip, createDeflate, createInflate } from 'node:zlib'
-import { failure, fromUnknown, type MillraceError, type Output } from '@millrace/core'
+import { failure, fromUnknown, requireOneOf, type MillraceError, type Output } from '@millrace/core'
 import { FRAME_HEADER, headerHolds } from '../tfrecord/frame.js'
 
 /** How the bytes of a TFRecord file are packed, by TensorFlow's names (`TFRecordOptions`). */
 export type Compression = 'none' | 'gzip' | 'zlib'
+
+/** For callers whom the compiler does not check: any other word would be taken for zlib. @throws `Usage` */
+export const requireCompression = (value: Compression): Compression => requireOneOf('compression', value, ['none', 'gzip', 'zlib'])
 
 /** With Node's default of 16 KiB each step costs more than the inflating: with 1 MiB it is four times faster. */
 const CHUNK_BYTES = 1024 * 1024

@@ -1,2 +1,2 @@
-export { guessCompression, inflated, MAX_INFLATION, packedWriter, peek } from './compression.js'
+export { guessCompression, inflated, MAX_INFLATION, packedWriter, peek, requireCompression } from './compression.js'
 export type { Compression, PackedWriter } from './compression.js'

@@ -2,6 +2,7 @@ import {
   atPosition, countIn, expandInputs, failure, fieldIn, makeStream, throwIfAborted,
   type Batch, type FileInfo, type Json, type MillraceError, type OpenContext, type Position, type Schema, type Stream,
 } from '@millrace/core'
+import { requirePolicy } from '../records/bad-records.js'
 import { rejectRecord, withQuarantine, type OnBadRecord } from '../records/index.js'
 
 /** One file that a reader is asked to read. */
@@ -51,9 +52,12 @@ const filePosition = (position: Position | undefined): FilePosition | undefined 
  * The cold stream over the files of a source, one after another, in the order in which `expandInputs` gives them. Batches do
  * not reach across files. Positions name the file and the place in it; delivered rows are counted, and bytes reported as
  * progress.
+ *
+ * @throws `Usage` for an `onBadRecord` that is no policy
  */
-export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'cold'> =>
-  makeStream<S, 'cold'>({
+export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'cold'> => {
+  requirePolicy(reader.onBadRecord)
+  return makeStream<S, 'cold'>({
     schema: reader.schema,
     mode: 'cold',
     plan: {
@@ -65,6 +69,7 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
     positions: 'native',
     open: (context) => withQuarantine(reader.onBadRecord, (policy) => readAll(reader, policy, context)),
   })
+}
 
 async function* readAll<S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
   const from = filePosition(context.from)

@@ -1,4 +1,4 @@
-import type { MillraceError, OpenContext } from '@millrace/core'
+import { describeValue, failure, type MillraceError, type OpenContext } from '@millrace/core'
 
 /** One record that a reader left out. */
 export interface RejectedRecord {
@@ -27,6 +27,18 @@ export interface Quarantine {
  * `fail` (default) ends the stream with the error; `skip` leaves it out and counts it; {@link Quarantine} hands it on too.
  */
 export type OnBadRecord = 'fail' | 'skip' | Quarantine
+
+/** For callers whom the compiler does not check. @throws `Usage` BAD_OPTION */
+export const requirePolicy = (policy: OnBadRecord | undefined): void => {
+  if (policy === undefined || policy === 'fail' || policy === 'skip') return
+  if (typeof (policy as unknown) === 'object' && typeof (policy as Partial<Quarantine> | null)?.quarantine === 'function') return
+  throw failure({
+    tag: 'Usage',
+    code: 'BAD_OPTION',
+    problem: `onBadRecord is ${describeValue(policy)}`,
+    remedy: "Give one of 'fail', 'skip', or quarantine(…) with a file or a function.",
+  })
+}
 
 /**
  * Deals with one bad record as the user asked.

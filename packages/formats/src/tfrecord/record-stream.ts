@@ -1,4 +1,4 @@
-import { atPosition, countIn, fromUnknown, hasTag, requireCount, type Batch, type Json, type MillraceError, type OpenContext, type Schema, type Stream } from '@millrace/core'
+import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, type Batch, type Json, type MillraceError, type OpenContext, type Schema, type Stream } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import type { OnBadRecord } from '../records/index.js'
@@ -48,6 +48,7 @@ export interface RecordStreamDefinition<S extends Schema> {
 /** A cold stream over the records of TFRecord files, in the order of the files, with native positions. */
 export const recordStream = <S extends Schema>({ format, source, schema, options, planOptions, sink }: RecordStreamDefinition<S>): Stream<S, 'cold'> => {
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of a reader of TFRecords')
+  requireOneOf('compression', options.compression ?? 'auto', ['auto', 'none', 'gzip', 'zlib'])
   return readFiles<S>({
     format,
     source,

@@ -38,6 +38,15 @@ const write = async (name: string, rows: Rows, options: Parameters<typeof writeT
   run(pipe(fromRows(schema, rows, { batchRows: 64 }), writeTfRecords(join(folder, name), options)))
 
 describe('writeTfRecords and readTfRecords', () => {
+  it('know no other compression than their own, and write nothing', async () => {
+    const wrong = { compression: 'gz' as Compression }
+    const refusal = { _tag: 'Usage', code: 'BAD_OPTION', message: expect.stringContaining(`compression is "gz". Give one of `) as string }
+    await expect(write('bad-compression/x', makeRows(3), wrong)).rejects.toMatchObject(refusal)
+    expect(await readdir(folder)).not.toContain('bad-compression')
+    expect(() => readTfRecords(join(folder, 'x'), { schema, ...wrong })).toThrow(expect.objectContaining(refusal) as Error)
+    expect(() => readRawRecords(join(folder, 'x'), wrong)).toThrow(expect.objectContaining(refusal) as Error)
+  })
+
   for (const compression of ['none', 'gzip', 'zlib'] as const satisfies readonly Compression[]) {
     it(`give back the rows (${compression})`, async () => {
       const rows = makeRows(1000)

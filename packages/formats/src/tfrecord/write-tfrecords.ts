@@ -3,7 +3,7 @@ import {
   type Batch, type IfExists, type Job, type Mode, type Output, type RunContext, type Schema, type Stream, type TallySummary,
 } from '@millrace/core'
 import { ByteBuffer, ExampleEncoder } from '../example/index.js'
-import { packedWriter, type Compression, type PackedWriter } from '../compression/index.js'
+import { packedWriter, requireCompression, type Compression, type PackedWriter } from '../compression/index.js'
 import { FRAME_FOOTER, FRAME_HEADER, sealFrame } from './frame.js'
 
 /** A shard's records are handed to the storage in pieces of this size: large enough that the calls cost nothing. */
@@ -84,6 +84,7 @@ export const writeTfRecords =
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
     job(async (context) => {
       const { compression = 'none', ifExists = 'fail' } = options
+      requireCompression(compression)
       const files = shardNames(prefix, checkedShards(options.shards ?? 1))
       const encoder = new ExampleEncoder<Schema>(stream.schema, options.columns)
       const tally = new Tally(context.tally)

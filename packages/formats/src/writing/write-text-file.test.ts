@@ -95,3 +95,10 @@ const write = async (path: string, text: string): Promise<string> => {
   await writeFile(path, text)
   return path
 }
+
+it('knows no other compression than its own', async () => {
+  const url = join(folder, 'bad-compression.csv')
+  for (const write of [writeCsv, writeJson]) {
+    await expect(run(pipe(fromRows({ n: field.int32() }, [{ n: 1 }]), write(url, { compression: 'gz' as 'gzip' })))).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION' })
+  }
+})

@@ -1,5 +1,5 @@
 import { fromUnknown, job, Tally, throwIfAborted, withOutputSet, type Batch, type IfExists, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
-import { packedWriter, type Compression } from '../compression/index.js'
+import { packedWriter, requireCompression, type Compression } from '../compression/index.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 
 /** Text is handed to the storage in pieces of about this many characters. */
@@ -20,7 +20,7 @@ export type BatchText = (batch: Batch) => (row: number) => string
 export const writeTextFile = <S extends Schema, M extends Mode>(url: string, options: TextOutputOptions, head: string, batchText: BatchText, stream: Stream<S, M>): Job<WriteReport> =>
   job(async (context) => {
     const { signal, progress } = context
-    const compression = options.compression ?? (/\.gz$/i.test(url) ? 'gzip' : 'none')
+    const compression = requireCompression(options.compression ?? (/\.gz$/i.test(url) ? 'gzip' : 'none'))
     const tally = new Tally(context.tally)
     const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists, signal }, async ([output]) => {
       const packed = packedWriter(output!, compression)

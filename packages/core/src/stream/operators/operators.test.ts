@@ -477,6 +477,12 @@ describe('prefetch', () => {
 })
 
 describe('split', () => {
+  it.each([[undefined, 'undefined'], [null, 'null'], [{}, 'an object with nothing in it'], [{ by: 'n' }, 'an object with by'], [{ byKey: undefined }, 'an object with byKey'], ['n', '"n"']])('names the ways to split when given %o', (how, shown) => {
+    expect(() => pipe(numbers(3), split({ a: 0.5, b: 0.5 }, how as unknown as { seed: number }))).toThrow(expect.objectContaining({
+      _tag: 'Usage', code: 'BAD_OPTION', problem: expect.stringContaining(`is ${shown}`) as string, remedy: "Give { byKey: 'column' }, { byTime: 'column' } or { seed: 1 }.",
+    }) as Error)
+  })
+
   const keyed = { user: field.nullable(field.utf8()), at: field.timestamp(), n: field.int32() }
   const data = fc.array(fc.record({ user: fc.option(fc.constantFrom('a', 'b', 'c', 'd', 'ü', '')), at: fc.integer({ min: 0, max: 20 }).map((ms) => new Date(ms)) }), { maxLength: 60 })
     .map((list) => list.map((row, n) => ({ ...row, n })))

@@ -1,4 +1,4 @@
-import { failure } from '../../errors/index.js'
+import { describeValue, failure } from '../../errors/index.js'
 import { hashOrdinal } from '../../random/random.js'
 import { requireColumn, type Schema } from '../../schema/index.js'
 import type { Batch, ColumnMap } from '../batch.js'
@@ -48,7 +48,7 @@ export type Parts<S extends Schema, P> = { readonly [Name in keyof P]: Stream<S,
  * - `seed`: by a hash of the seed and the row's ordinal; needs a stream with a stable order.
  *
  * @param parts - fractions by name, which sum to 1; for `byTime` the earliest first
- * @throws `Usage` when fractions do not sum to 1, or the order is not stable where it must be
+ * @throws `Usage` when fractions do not sum to 1, nothing says how to split, or the order is not stable where it must be
  * @example
  * const { train, test } = pipe(flights, split({ train: 0.8, test: 0.2 }, { byTime: 'date' }))
  */
@@ -56,11 +56,24 @@ export const split = <S extends Schema, const P extends { readonly [name: string
   parts: P,
   how: SplitByKey<keyof S & string> | SplitByTime<keyof S & string> | SplitBySeed,
 ): ((stream: Stream<S, 'cold'>) => Parts<S, P>) => (stream) => {
+  requireHow(how)
   const names = Object.keys(parts)
   const cumulative = cumulativeFractions(parts)
   const describe = (part: string, options: { readonly [key: string]: Json }): Json => ({ part, parts: { ...parts }, ...options })
   const make = partMaker(stream, cumulative, how)
   return Object.fromEntries(names.map((name, part) => [name, make(part, (options) => describe(name, options))])) as unknown as Parts<S, P>
+}
+
+/** For callers whom the compiler does not check. */
+const requireHow = (how: unknown): void => {
+  const isObject = typeof how === 'object' && how !== null
+  if (isObject && ['byKey', 'byTime', 'seed'].some((name) => (how as { readonly [name: string]: unknown })[name] !== undefined)) return
+  throw failure({
+    tag: 'Usage',
+    code: 'BAD_OPTION',
+    problem: `split is not told how to split: its second argument is ${isObject ? `an object with ${Object.keys(how).join(', ') || 'nothing in it'}` : describeValue(how)}`,
+    remedy: "Give { byKey: 'column' }, { byTime: 'column' } or { seed: 1 }.",
+  })
 }
 
 const cumulativeFractions = (parts: { readonly [name: string]: number }): readonly number[] => {
