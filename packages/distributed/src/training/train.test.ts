@@ -146,6 +146,16 @@ describe('train', () => {
     await expect(run(train(build(), { data: rows(0, 50), label: ['late', 'x'] }))).rejects.toMatchObject({ code: 'LABELS' })
   })
 
+  it('refuses raw rows before the first step', async () => {
+    const remedy = 'Pipe the rows through inputs.apply first.'
+    const raw = fromRows({ ...schema, city: field.utf8() }, [{ city: 'SFO', x: 1, late: 1 }])
+    const refused = { _tag: 'Schema', code: 'NOT_NUMERIC', problem: `the model's input takes numbers, and the column "city" is utf8`, remedy, position: { column: 'city' } }
+    await expect(run(train(build(), { data: raw, label: 'late' }))).rejects.toMatchObject(refused)
+    await expect(run(train(build(), { data: rows(0, 50), validation: raw, label: 'late' }))).rejects.toMatchObject(refused)
+    const words = fromRows({ ...schema, late: field.dictionary() }, [{ city: 1, x: 1, late: 'yes' }])
+    await expect(run(train(build(), { data: words, label: 'late' }))).rejects.toMatchObject({ code: 'NOT_NUMERIC', problem: 'the label takes numbers, and the column "late" is dictionary<utf8>', remedy })
+  })
+
   it('says what is wrong with a model or its data', async () => {
     const data = rows(0, 50)
     const uncompiled = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] })

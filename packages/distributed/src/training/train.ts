@@ -1,6 +1,6 @@
 import {
-  chooseBackend, failure, fromUnknown, job, minibatches, requireColumn, requireCount, run, throwIfAborted,
-  type BackendName, type BackendReport, type CountedMinibatch, type Epochs, type Job, type RunContext, type ShuffleRows, type Stream,
+  chooseBackend, describeField, failure, fromUnknown, job, minibatches, requireColumn, requireCount, run, throwIfAborted,
+  type BackendName, type BackendReport, type CountedMinibatch, type Epochs, type Field, type Job, type RunContext, type ShuffleRows, type Stream,
 } from '@millrace/core'
 import type { LayersModel } from '@tensorflow/tfjs'
 import { Monitor, type EarlyStopping } from './early-stopping.js'
@@ -72,7 +72,7 @@ const YIELD_MILLISECONDS = 50
  * the weights of its best epoch. When the signal fires, training stops at the next step, and the model keeps the weights it has
  * then. The backend is chosen by {@link chooseBackend}.
  *
- * @throws `Schema` for columns that are missing, `Model` when the model is not compiled, does not fit the data, or diverges (it keeps
+ * @throws `Schema` for columns that are missing or hold no numbers, `Model` when the model is not compiled, does not fit the data, or diverges (it keeps
  *   the weights it has then), `Usage` for labels that do not fit the outputs, streams without rows, and counts that are none
  * @example
  * const report = await run(train(model, { data, validation, label: 'late', epochs: 20, batchSize: 128,
@@ -86,9 +86,13 @@ export const train = (model: TrainableModel, options: TrainingOptions): Job<Trai
     const { label, batchSize = 32, shuffle, validation } = options
     requireCount(options.epochs ?? DEFAULT_EPOCHS, 1, 'epochs of train')
     requireCount(batchSize, 1, 'batchSize of train')
-    checkLabels(typeof label === 'string' ? [label] : label, layers.outputNames)
+    const labels = typeof label === 'string' ? [label] : label
+    checkLabels(labels, layers.outputNames)
     const backend = await run(chooseBackend({ prefer: options.backend, keep: true }))
-    for (const name of layers.inputNames) requireColumn(options.data.schema, name, `the model's input`)
+    for (const stream of validation === undefined ? [options.data] : [options.data, validation]) {
+      for (const [i, name] of layers.inputNames.entries()) requireNumbers(stream, name, `the model's input`, layers.inputs[i]!.dtype)
+      for (const name of labels) requireNumbers(stream, name, 'the label')
+    }
     const columns = { label, columns: layers.inputNames }
     const training = await minibatches(options.data, { ...columns, batchSize, shuffle })
     const validating = validation === undefined ? undefined : await minibatches(validation, { ...columns, batchSize: Math.max(batchSize, VALIDATION_ROWS) })
@@ -109,6 +113,22 @@ const checkLabels = (labels: readonly string[], outputs: readonly string[]): voi
     code: 'LABELS',
     problem: `the model's outputs are ${outputs.join(', ')}, and the labels ${labels.join(', ')}`,
     remedy: outputs.length === 1 ? 'A model with one output takes one label.' : 'A model with several outputs takes a label for each, of the same name: rename() the columns.',
+  })
+}
+
+const holdsNumbers = ({ kind, params }: Field): boolean =>
+  kind === 'list' || kind === 'dictionary' ? holdsNumbers(params.item!) : kind !== 'utf8' && kind !== 'binary' && kind !== 'decimal'
+
+/** Raw rows often have the names that the model asks for; TensorFlow.js would only say that it cannot cast a string. */
+const requireNumbers = ({ schema }: Stream, name: string, use: string, dtype = 'float32'): void => {
+  const field = requireColumn(schema, name, use)
+  if (holdsNumbers(field) || dtype === 'string') return
+  throw failure({
+    tag: 'Schema',
+    code: 'NOT_NUMERIC',
+    problem: `${use} takes numbers, and the column "${name}" is ${describeField(field)}`,
+    remedy: 'Pipe the rows through inputs.apply first.',
+    position: { column: name },
   })
 }
 

@@ -47,7 +47,8 @@ describe('graphs and models that are damaged or meant to harm end in an error th
   const loading = (path: string): Promise<unknown> => run(path.endsWith('.pb') ? loadFrozenGraph(path) : loadSavedModel(path, { runtime: 'javascript' }))
 
   test('a file that is none, and every truncation of one', async () => {
-    await expect(loading(await frozen(new TextEncoder().encode('no graph at all')))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'FROZEN_GRAPH' })
+    await expect(loading(await frozen(new TextEncoder().encode('no graph at all')))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'FROZEN_GRAPH', remedy: expect.stringContaining('loadSavedModel') as string })
+    await expect(loading(await frozen(new Uint8Array(0)))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'FROZEN_GRAPH', problem: 'the file is empty' })
     await expect(loading(join(folder, 'missing.pb'))).rejects.toMatchObject({ _tag: 'NotFound' })
     const three = { dtype: DataType.DT_FLOAT, tensorShape: dims(3), floatVal: [1, 2, 3] }
     const bytes = tensorflow.GraphDef.encode({ node: [placeholder('x'), constant('c', three), node('y', 'AddV2', ['x', 'c'], floats)] } as tensorflow.GraphDef.$Properties).finish()

@@ -31,11 +31,15 @@ export interface LoadFrozenGraphOptions {
   readonly initializer?: string | undefined
 }
 
+const NOT_A_GRAPH = 'Give the .pb file of one GraphDef, as exportFrozenGraph writes it; a folder with a saved_model.pb is read by loadSavedModel.'
+
 const decodeGraph = (bytes: Uint8Array, source: string): tensorflow.GraphDef => {
+  // protobuf would take it for a graph without nodes.
+  if (bytes.length === 0) throw failure({ tag: 'Corrupt', code: 'FROZEN_GRAPH', problem: 'the file is empty', remedy: 'Export or copy it again.', position: { source } })
   try {
     return tensorflow.GraphDef.decode(bytes)
   } catch (cause) {
-    throw failure({ tag: 'Corrupt', code: 'FROZEN_GRAPH', problem: 'the file is not a GraphDef, or it is damaged', position: { source }, cause })
+    throw failure({ tag: 'Corrupt', code: 'FROZEN_GRAPH', problem: 'the file is not a GraphDef, or it is damaged', remedy: NOT_A_GRAPH, position: { source }, cause })
   }
 }
 
