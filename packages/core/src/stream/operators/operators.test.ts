@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   cache, collect, concat, countRows, drop, field, filter, filterColumns, forEach, fromBatches, fromIterable, fromRows, hasTag, interleave, makeBatch, map,
   mapColumns, pipe, prefetch, rebatch, rename, repeat, rows, run, select, shard, shuffle, skip, sort, split, take, tap, tapBatches, withColumn, withSchema,
@@ -446,7 +446,8 @@ describe('prefetch', () => {
     const { stream, seen } = watched(30)
     const batches = pipe(stream, prefetch(2)).open()
     await batches.next()
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await vi.waitFor(() => expect(seen.pulled).toBe(3))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     expect(seen.pulled).toBe(3)
     await batches.return()
     expect(seen.closed).toBe(1)
