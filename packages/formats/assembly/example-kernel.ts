@@ -7,6 +7,9 @@
  * leaves 16 bytes after each buffer, which loads and copies by 8 bytes may touch.
  *
  * All bounds of the input are checked here. What the layout says (addresses, capacities) is trusted.
+ *
+ * One file, and long: a kernel is one module with one memory, whose globals its functions share, and calls between files would only
+ * spread that state.
  */
 
 // Why `decode` stopped, as src/example/kernel/kernel-layout.ts has it.
