@@ -17,9 +17,31 @@ export interface VariablePlacement {
  */
 export type VariableMode = 'constants' | 'variables' | ((variable: WeightDescription) => VariablePlacement)
 
-/** A resource variable of a lowered graph. Its name in checkpoints is `weight.name`. */
+/** The part of a larger variable that a variable holds; TensorFlow's `SaveSliceInfo`. */
+export interface VariableSlice {
+  /** Name of the whole in checkpoints. */
+  readonly name: string
+  /** Shape of the whole. */
+  readonly shape: readonly number[]
+  /** Where the part begins in each dimension, counted in the rows of the checkpoint. */
+  readonly start: readonly number[]
+  /** Its size in each dimension. */
+  readonly size: readonly number[]
+  /**
+   * How rows of the whole are in parts. `div`: each part holds neighbours, so that the whole in a checkpoint has its rows in their order.
+   * `mod`: row `id` is row `id / parts` of part `id % parts`, so that the checkpoint holds the whole's rows in another order.
+   */
+  readonly layout: 'div' | 'mod'
+  /** The number of the part, from 0, and how many there are. */
+  readonly part: number
+  readonly parts: number
+}
+
+/** A resource variable of a lowered graph. Its name in checkpoints is `weight.name`, or that of the whole which it is a part of. */
 export interface LoweredVariable {
   readonly weight: WeightDescription
+  /** Of which variable it is a part; `undefined` for one that is whole. */
+  readonly slice?: VariableSlice | undefined
   readonly handle: Tensor
   /** What a read of it gives; every layer shares the one read. */
   readonly value: Tensor
