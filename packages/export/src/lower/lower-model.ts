@@ -43,6 +43,11 @@ export class ModelLowering {
     return this.#variables.variables
   }
 
+  /** What is applied from here on reads variables anew, after these nodes have run: for one more step in the same graph. */
+  readAfter(after: readonly GraphNode[]): void {
+    this.#variables.readAfter(after)
+  }
+
   /**
    * Adds the nodes of the whole model.
    *

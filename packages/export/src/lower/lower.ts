@@ -64,21 +64,17 @@ export const lower = (model: ModelDescription, options: LowerOptions): Lowered =
 }
 
 const lowerInto = (graph: Graph, model: ModelDescription, options: LowerOptions): Lowered => {
-  const layers = new ModelLowering(graph, model, options)
-  const vocabularies = options.vocabularies ?? (options.variables === 'constants' ? 'constants' : 'assets')
-  const features = new FeatureSetLowering(graph, vocabularies)
-  const entries = options.inputs === undefined ? rawModel(model) : featuredModel(model, modelFeatures(model.inputs, options.inputs), features)
-
+  const lowering = new GraphLowering(graph, model, options)
   const finish = (inputs: Readonly<Record<string, Tensor>>, given: Readonly<Record<string, Tensor>>, scope: string): LoweredEntry => {
-    const outputs = layers.apply(entries.modelInputs(graph, given))
+    const outputs = lowering.apply(given)
     return { inputs, outputs: graph.scope(scope, () => named(graph, outputs)) }
   }
 
-  const given = Object.fromEntries(entries.columns.map(({ name, dtype, shape }) => [name, graph.placeholder(toNodeName(name), dtype, shape)]))
+  const given = Object.fromEntries(lowering.columns.map(({ name, dtype, shape }) => [name, graph.placeholder(toNodeName(name), dtype, shape)]))
   const values = finish(given, given, 'outputs')
+  const { example, noExample, required } = lowering
   let examples: LoweredEntry | undefined
-  if (options.examples === true && entries.example !== undefined) {
-    const { example } = entries
+  if (options.examples === true && example !== undefined) {
     const serialized = graph.placeholder('examples', 'string', [null])
     examples = graph.scope('from_examples', () => finish({ examples: serialized }, parseExamples(graph, serialized, example), 'outputs'))
   }
@@ -86,17 +82,92 @@ const lowerInto = (graph: Graph, model: ModelDescription, options: LowerOptions)
     graph,
     values,
     examples,
-    noExamples: options.examples === true ? entries.noExample : undefined,
-    required: options.examples === true ? entries.required : [],
-    variables: layers.variables,
-    tables: features.tables,
-    updates: layers.updates,
+    noExamples: options.examples === true ? noExample : undefined,
+    required: options.examples === true ? required : [],
+    variables: lowering.variables,
+    tables: lowering.tables,
+    updates: lowering.updates,
+  }
+}
+
+/** Options of {@link GraphLowering}. */
+export type GraphLoweringOptions = Pick<LowerOptions, 'mode' | 'variables' | 'device' | 'inputs' | 'vocabularies' | 'seed'>
+
+/** A column that a lowered graph takes. */
+export type GraphColumn = Pick<Tensor, 'name' | 'dtype' | 'shape'>
+
+/**
+ * Lowers a model with its features into a graph, from columns that the caller has in it: placeholders, or what an iterator gives.
+ * It may be applied more than once; every call shares variables and vocabularies.
+ *
+ * @throws `Model` for what cannot be lowered, naming the layer or feature and what can
+ */
+export class GraphLowering {
+  /** What it takes: raw columns (each `[batch]`), or without features the model's inputs. */
+  readonly columns: readonly GraphColumn[]
+  /** The same columns as features of `tf.train.Example`s; `undefined` where they cannot be. */
+  readonly example: readonly ExampleColumn[] | undefined
+  /** Why there are none. */
+  readonly noExample: string | undefined
+  /** Columns that may be null, and yet have to be in each example: their features agree on no value that stands for a null. */
+  readonly required: readonly string[]
+  readonly #graph: Graph
+  readonly #layers: ModelLowering
+  readonly #features: FeatureSetLowering
+  readonly #modelInputs: Entries['modelInputs']
+
+  constructor(graph: Graph, model: ModelDescription, options: GraphLoweringOptions) {
+    const { inputs, variables } = options
+    this.#graph = graph
+    this.#layers = new ModelLowering(graph, model, options)
+    this.#features = new FeatureSetLowering(graph, options.vocabularies ?? (variables === 'constants' ? 'constants' : 'assets'))
+    const entries = inputs === undefined ? rawModel(model) : featuredModel(model, modelFeatures(model.inputs, inputs), this.#features)
+    this.columns = entries.columns
+    this.example = entries.example
+    this.noExample = entries.noExample
+    this.required = entries.required
+    this.#modelInputs = entries.modelInputs
+  }
+
+  /** The resource variables so far, in the order in which the layers want them. */
+  get variables(): readonly LoweredVariable[] {
+    return this.#layers.variables
+  }
+
+  /** Vocabularies so far; their initializers run before anything else. */
+  get tables(): readonly LoweredTable[] {
+    return this.#features.tables
+  }
+
+  /** Nodes to run with each training step beside the optimizer's, of all calls so far. */
+  get updates(): readonly GraphNode[] {
+    return this.#layers.updates
+  }
+
+  /** What is applied from here on reads variables anew, after these nodes have run: for one more step in the same graph. */
+  readAfter(after: readonly GraphNode[]): void {
+    this.#layers.readAfter(after)
+  }
+
+  /**
+   * Adds the nodes of features and model.
+   *
+   * @param given - a tensor for each of the columns, by name
+   * @returns the model's outputs by name
+   */
+  apply(given: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+    return this.#layers.apply(this.#modelInputs(this.#graph, given))
+  }
+
+  /** Adds the nodes of a feature that is no input of the model, such as a label. */
+  applyFeature(feature: FittedFeature, raw: Tensor): Tensor {
+    return this.#features.apply(feature, raw)
   }
 }
 
 /** What a graph takes, and how that becomes the model's inputs. */
 interface Entries {
-  readonly columns: readonly Pick<Tensor, 'name' | 'dtype' | 'shape'>[]
+  readonly columns: readonly GraphColumn[]
   readonly example: readonly ExampleColumn[] | undefined
   readonly noExample: string | undefined
   readonly required: readonly string[]

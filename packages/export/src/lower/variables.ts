@@ -66,6 +66,9 @@ export class VariableStore {
   readonly #mode: VariableMode
   readonly #constants = new Map<string, Tensor>()
   readonly #variables = new Map<string, LoweredVariable>()
+  /** Reads that were made since {@link readAfter}. */
+  #reads = new Map<string, Tensor>()
+  #after: readonly GraphNode[] = []
 
   constructor(graph: Graph, mode: VariableMode) {
     this.#graph = graph
@@ -77,9 +80,15 @@ export class VariableStore {
     return [...this.#variables.values()]
   }
 
+  /** From here on variables are read and looked up anew, after these nodes have run: for one more step in the same graph. */
+  readAfter(after: readonly GraphNode[]): void {
+    this.#after = after
+    this.#reads = new Map()
+  }
+
   /** The variable's value. */
   read(weight: WeightDescription): Tensor {
-    if (this.#mode !== 'constants') return this.variable(weight).value
+    if (this.#mode !== 'constants') return this.#after.length === 0 ? this.variable(weight).value : this.#readAgain(weight)
     const known = this.#constants.get(weight.name)
     if (known !== undefined) return known
     const value = this.#graph.atRoot(() => this.#constant(weight))
@@ -91,7 +100,7 @@ export class VariableStore {
   gather(weight: WeightDescription, indices: Tensor): Tensor {
     if (this.#mode === 'constants') return this.#graph.one('GatherV2', [this.read(weight), indices, this.#graph.scalar('int32', 0, 'axis')])
     const { handle, device } = this.variable(weight)
-    return this.#graph.one('ResourceGather', [handle, indices], { dtype: weight.dtype }, { device })
+    return this.#graph.one('ResourceGather', [handle, indices], { dtype: weight.dtype }, { device, control: this.#after })
   }
 
   /** Takes `delta` from the variable, in training. */
@@ -111,6 +120,15 @@ export class VariableStore {
     const variable = addVariable(this.#graph, weight, device)
     this.#variables.set(weight.name, variable)
     return variable
+  }
+
+  #readAgain(weight: WeightDescription): Tensor {
+    const known = this.#reads.get(weight.name)
+    if (known !== undefined) return known
+    const { handle, device } = this.variable(weight)
+    const value = this.#graph.one('ReadVariableOp', [handle], { dtype: weight.dtype }, { device, control: this.#after })
+    this.#reads.set(weight.name, value)
+    return value
   }
 
   #constant(weight: WeightDescription): Tensor {
