@@ -37,6 +37,8 @@ const toAxis = (context: ShapeContext, axis: number, rank: number): number => {
 
 export const noOutputs: ShapeFunction = () => []
 export const scalar: ShapeFunction = () => [[]]
+/** A vector whose length is known when it runs. */
+export const vector: ShapeFunction = () => [[null]]
 export const sameAsInput: ShapeFunction = (context) => [input(context, 0).shape]
 export const fromShapeAttr: ShapeFunction = (context) => [context.attrs['shape'] as Shape]
 export const fromValueAttr: ShapeFunction = (context) => [(context.attrs['value'] as { shape: readonly number[] }).shape]

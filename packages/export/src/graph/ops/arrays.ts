@@ -2,12 +2,14 @@ import { attr } from '../attr.js'
 import { op } from '../op-def.js'
 import {
   broadcast, broadcastTo, concat, expandDims, filled, fromShapeAttr, fromValueAttr, gather, noOutputs, oneHot, pack, padded, reshape,
-  sameAsInput, scalar, shapeVector, slice, squeeze, stridedSlice, transpose, unique, unpack,
+  sameAsInput, scalar, shapeVector, slice, squeeze, stridedSlice, transpose, unique, unpack, vector,
 } from '../shape-function.js'
 import { indices, smallIndices } from './dtype-sets.js'
 
 const index = attr.type({ allowed: indices, default: 'int32' })
 const any = attr.type()
+/** What `Range` counts in. */
+const ranges = ['float32', 'float64', 'int32', 'int16', 'int8', 'int64', 'bfloat16', 'uint16', 'float16', 'uint32', 'uint64'] as const
 
 /** Constants, inputs, and what moves elements without computing on them. */
 export const arrayOps = {
@@ -66,6 +68,7 @@ export const arrayOps = {
     oneHot,
   ),
   Fill: op('dims:index_type value:T -> output:T', { T: any, index_type: index }, filled),
+  Range: op('start:Tidx limit:Tidx delta:Tidx -> output:Tidx', { Tidx: attr.type({ allowed: ranges, default: 'int32' }) }, vector),
   ZerosLike: op('x:T -> y:T', { T: any }, sameAsInput),
   StopGradient: op('input:T -> output:T', { T: any }, sameAsInput),
   Unique: op('x:T -> y:T idx:out_idx', { T: any, out_idx: index }, unique),

@@ -1,6 +1,7 @@
 import type { OpDef } from '../op-def.js'
 import { activationOps } from './activations.js'
 import { arrayOps } from './arrays.js'
+import { checkpointOps } from './checkpoints.js'
 import { gradientOps } from './gradients.js'
 import { mathOps } from './math.js'
 import { optimizerOps } from './optimizers.js'
@@ -14,6 +15,7 @@ import { tableOps } from './tables.js'
  */
 export const ops = {
   ...stateOps,
+  ...checkpointOps,
   ...arrayOps,
   ...mathOps,
   ...activationOps,

@@ -1,11 +1,11 @@
 import { attr } from '../attr.js'
 import { op } from '../op-def.js'
-import { assignVariable, noOutputs, readVariable, resourceGather, restored, scalar } from '../shape-function.js'
+import { assignVariable, readVariable, resourceGather, scalar } from '../shape-function.js'
 import { indices } from './dtype-sets.js'
 
 const stateful = { stateful: true }
 
-/** Variables and checkpoints. */
+/** Variables. */
 export const stateOps = {
   VarHandleOp: op(
     '-> resource:resource',
@@ -32,18 +32,6 @@ export const stateOps = {
       Tindices: attr.type({ allowed: indices }),
     },
     resourceGather,
-    stateful,
-  ),
-  SaveV2: op(
-    'prefix:string tensor_names:string shape_and_slices:string tensors:dtypes ->',
-    { dtypes: attr.types({ minimum: 1 }) },
-    noOutputs,
-    stateful,
-  ),
-  RestoreV2: op(
-    'prefix:string tensor_names:string shape_and_slices:string -> tensors:dtypes',
-    { dtypes: attr.types({ minimum: 1 }) },
-    restored,
     stateful,
   ),
 } as const
