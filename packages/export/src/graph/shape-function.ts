@@ -37,6 +37,9 @@ const toAxis = (context: ShapeContext, axis: number, rank: number): number => {
 
 export const noOutputs: ShapeFunction = () => []
 export const scalar: ShapeFunction = () => [[]]
+export const vectorOfUnknownLength: ShapeFunction = () => [[null]]
+/** One shape for each output, as the attribute `output_shapes` has them. */
+export const fromShapesAttr: ShapeFunction = (context) => context.attrs['output_shapes'] as readonly Shape[]
 /** A vector whose length is known when it runs. */
 export const vector: ShapeFunction = () => [[null]]
 export const sameAsInput: ShapeFunction = (context) => [input(context, 0).shape]

@@ -2,6 +2,7 @@ import type { OpDef } from '../op-def.js'
 import { activationOps } from './activations.js'
 import { arrayOps } from './arrays.js'
 import { checkpointOps } from './checkpoints.js'
+import { dataOps } from './data.js'
 import { gradientOps } from './gradients.js'
 import { mathOps } from './math.js'
 import { optimizerOps } from './optimizers.js'
@@ -22,6 +23,7 @@ export const ops = {
   ...gradientOps,
   ...optimizerOps,
   ...tableOps,
+  ...dataOps,
   ...randomOps,
 } as const
 
