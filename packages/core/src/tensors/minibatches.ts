@@ -28,6 +28,20 @@ export interface MinibatchOptions {
   readonly shuffle?: ShuffleRows | undefined
 }
 
+/** Opens one epoch, counted from 0, in batches of one size; only the last may have fewer rows. */
+export type EpochBatches = (epoch: number, context?: OpenOptions) => AsyncIterable<Batch>
+
+/**
+ * The stream as epochs of batches, columns as they are: each opens the stream again and, where shuffled, mixes it in another order,
+ * the same for the same seed and epoch. {@link minibatches} without tensors.
+ */
+export const epochBatches = (stream: Stream, { batchSize = 32, shuffle: mix }: Pick<MinibatchOptions, 'batchSize' | 'shuffle'> = {}): EpochBatches =>
+  (epoch, context = {}) => {
+    // Large batches between, since mixed rows are taken one by one and cutting costs nothing.
+    const mixed = mix === undefined ? stream : shuffle({ seed: hashOrdinal(mix.seed, epoch), windowRows: mix.windowRows })(stream)
+    return rebatch(batchSize)(mixed).open(context)
+  }
+
 /** One minibatch as `model.fitDataset` takes it. Labels are float32; several come by name. */
 export interface Minibatch {
   readonly xs: { readonly [name: string]: TensorLike }
@@ -49,16 +63,14 @@ export type Epochs = (epoch: number, context?: OpenOptions) => AsyncGenerator<Co
  * @throws `Schema` for columns that are missing; `MissingPeer` when `@tensorflow/tfjs` is not installed
  */
 export const minibatches = async (stream: Stream, options: MinibatchOptions = {}): Promise<Epochs> => {
-  const { batchSize = 32, shuffle: mix } = options
   const labels = options.label === undefined ? [] : typeof options.label === 'string' ? [options.label] : options.label
   const inputs = options.columns ?? Object.keys(stream.schema).filter((name) => !labels.includes(name))
   for (const name of [...inputs, ...labels]) requireColumn(stream.schema, name, 'the minibatch')
   if (inputs.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUTS', problem: 'no column is left for the model to take' })
   const tf = await loadTensorFlow('minibatches')
+  const epochs = epochBatches(stream, options)
   return async function* (epoch, context = {}) {
-    // Large batches between, since mixed rows are taken one by one and cutting costs nothing.
-    const mixed = mix === undefined ? stream : shuffle({ seed: hashOrdinal(mix.seed, epoch), windowRows: mix.windowRows })(stream)
-    for await (const batch of rebatch(batchSize)(mixed).open(context)) yield { numRows: batch.numRows, ...minibatch(tf, batch, labels, inputs) }
+    for await (const batch of epochs(epoch, context)) yield { numRows: batch.numRows, ...minibatch(tf, batch, labels, inputs) }
   }
 }
 

@@ -161,6 +161,13 @@ export const describeModel = (model: ModelLike): ModelDescription => {
   return walkModel(model).description
 }
 
+/** The live variables of a model, by the names that {@link describeModel} gives them. @throws as {@link describeModel} */
+export const modelVariables = (model: ModelLike): ReadonlyMap<string, WeightLike> => {
+  requireBuilt(model)
+  const { description, weights } = walkModel(model)
+  return new Map(description.layers.flatMap((layer, index) => layer.weights.map(({ name }, at) => [name, weights[index]?.[at] as WeightLike] as const)))
+}
+
 const requireBuilt = (model: ModelLike): void => {
   if (!Array.isArray(model.inputs) || model.inputs.length === 0 || !Array.isArray(model.outputs) || model.outputs.length === 0) {
     throw failure({

@@ -1,4 +1,4 @@
-export { describeModel, readModel } from './describe-model.js'
+export { describeModel, modelVariables, readModel } from './describe-model.js'
 export type { LayerCall, LayerDescription, ModelDescription, ModelPort, WeightDescription } from './describe-model.js'
 export type { LayerCallLike, LayerLike, ModelLike, SymbolicTensorLike, WeightLike } from './model-like.js'
 export { GraphLowering, lower } from './lower.js'
