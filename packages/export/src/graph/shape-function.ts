@@ -21,10 +21,11 @@ export const shapeError = (context: ShapeContext, problem: string): never => {
   throw failure({ tag: 'Model', code: 'GRAPH_SHAPE', problem: `${context.op}: ${problem}; its inputs are ${shapes}` })
 }
 
-const input = (context: ShapeContext, index: number): Tensor => context.inputs[index] as Tensor
+/** One of the inputs, through all arguments. */
+export const input = (context: ShapeContext, index: number): Tensor => context.inputs[index] as Tensor
 
 /** Elements of an integer input that is a constant; `undefined` for any other. */
-const constantInts = (tensor: Tensor): number[] | undefined => {
+export const constantInts = (tensor: Tensor): number[] | undefined => {
   if (tensor.node.op !== 'Const') return undefined
   const { data } = tensor.node.attrs['value'] as { data: ArrayLike<number | bigint> | readonly string[] }
   return isStringData(data as never) ? undefined : Array.from(data as ArrayLike<number | bigint>, Number)
@@ -37,7 +38,6 @@ const toAxis = (context: ShapeContext, axis: number, rank: number): number => {
 
 export const noOutputs: ShapeFunction = () => []
 export const scalar: ShapeFunction = () => [[]]
-export const vectorOfUnknownLength: ShapeFunction = () => [[null]]
 /** One shape for each output, as the attribute `output_shapes` has them. */
 export const fromShapesAttr: ShapeFunction = (context) => context.attrs['output_shapes'] as readonly Shape[]
 /** A vector whose length is known when it runs. */
@@ -59,7 +59,7 @@ export const broadcast: ShapeFunction = (context) => {
  * Shape that a vector names, as far as the graph says: constants (-1 is unknown), shapes of tensors, and slices and
  * concatenations of these. Of any other vector, the length still says the rank.
  */
-const shapeFromVector = (tensor: Tensor): Shape => {
+export const shapeFromVector = (tensor: Tensor): Shape => {
   const known = constantInts(tensor)
   if (known !== undefined) return known.map((dim) => (dim < 0 ? null : dim))
   const [first, ...others] = tensor.node.inputs

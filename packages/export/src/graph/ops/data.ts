@@ -1,6 +1,6 @@
 import { attr } from '../attr.js'
 import { op } from '../op-def.js'
-import { fromShapesAttr, noOutputs, scalar, vectorOfUnknownLength } from '../shape-function.js'
+import { fromShapesAttr, noOutputs, scalar } from '../shape-function.js'
 import { exampleTypes } from './dtype-sets.js'
 
 const stateful = { stateful: true }
@@ -8,10 +8,8 @@ const metadata = attr.string({ default: '' })
 /** What an element of a dataset is made of. */
 const element = { output_types: attr.types({ minimum: 1 }), output_shapes: attr.shapes({ minimum: 1 }) } as const
 
-/** Files, datasets and iterators: `tf.data` as ops (`tensorflow/core/ops/dataset_ops.cc`). */
+/** Datasets and iterators: `tf.data` as ops (`tensorflow/core/ops/dataset_ops.cc`). */
 export const dataOps = {
-  MatchingFiles: op('pattern:string -> filenames:string', {}, vectorOfUnknownLength),
-  ReadFile: op('filename:string -> contents:string', {}, scalar),
   Assert: op('condition:bool data:T ->', { T: attr.types({ minimum: 1 }), summarize: attr.int({ default: 3 }) }, noOutputs, stateful),
   TFRecordDataset: op('filenames:string compression_type:string buffer_size:int64 -> handle:variant', { metadata }, scalar, stateful),
   ShardDataset: op(
@@ -59,11 +57,4 @@ export const dataOps = {
   IteratorV2: op('-> handle:resource', { shared_name: attr.string(), container: attr.string(), ...element }, scalar, stateful),
   MakeIterator: op('dataset:variant iterator:resource ->', {}, noOutputs, stateful),
   IteratorGetNext: op('iterator:resource -> components:output_types', element, fromShapesAttr, stateful),
-  SerializeIterator: op(
-    'resource_handle:resource -> serialized:variant',
-    { external_state_policy: attr.int({ default: 0 }) },
-    vectorOfUnknownLength,
-    stateful,
-  ),
-  DeserializeIterator: op('resource_handle:resource serialized:variant ->', {}, noOutputs, stateful),
 } as const
