@@ -1,0 +1,128 @@
+import { statusFailure, type CallLimits } from '@millrace/export'
+import type { OutgoingHttpHeaders } from 'node:http2'
+import { Connection } from './connection.js'
+import { MAX_MESSAGE_BYTES } from './message-frame.js'
+import { code } from './response-status.js'
+import { UnaryCall } from './unary-call.js'
+
+/** Between attempts to connect: a server that was restarted is found again within a second, and one that is gone is not stormed. */
+const FIRST_BACK_OFF_MS = 100
+const MAX_BACK_OFF_MS = 800
+/** Of silence while calls wait. */
+const KEEP_ALIVE_MS = 20_000
+
+/** How a client treats its connection. */
+export interface UnaryClientOptions {
+  /** Silence after which a server that owes an answer is asked whether it lives. Default 20,000; `Infinity` never asks. */
+  readonly keepAliveMs?: number | undefined
+}
+
+/** `grpc-timeout` has eight digits at most. Undefined for no limit. */
+const timeoutText = (ms: number): string | undefined => {
+  if (ms < 1e8) return `${Math.ceil(ms)}m`
+  return ms < 1e11 ? `${Math.ceil(ms / 1000)}S` : undefined
+}
+
+/**
+ * Unary calls of gRPC on one server: bytes there, bytes back. It connects when it has something to send, again after the connection
+ * has ended, and repeats no call.
+ */
+export class UnaryClient {
+  readonly #address: string
+  readonly #source: string
+  readonly #keepAliveMs: number
+  readonly #calls = new Set<UnaryCall>()
+  readonly #headers = new Map<string, OutgoingHttpHeaders>()
+  /** Calls that wait for the next attempt. */
+  #waiting: UnaryCall[] = []
+  #connection: Connection | undefined
+  #failures = 0
+  #nextAttempt = 0
+  #backOff: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  /** @param address - `host:port` */
+  constructor(address: string, { keepAliveMs = KEEP_ALIVE_MS }: UnaryClientOptions = {}) {
+    this.#address = address
+    this.#source = `grpc://${address}`
+    this.#keepAliveMs = keepAliveMs
+  }
+
+  /**
+   * @param path - `/package.Service/Method`
+   * @throws `Engine` with the status's code, `TF_UNAVAILABLE` when there is no connection, or `BAD_RESPONSE`; `Aborted` when the signal fires
+   */
+  call(path: string, message: Uint8Array, limits: CallLimits): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(statusFailure(code.cancelled, 'the client is closed', this.#source))
+      if (message.length > MAX_MESSAGE_BYTES) return reject(statusFailure(code.resourceExhausted, `a message of ${message.length} bytes is too long to send`, this.#source))
+      const call = new UnaryCall({ source: this.#source, headers: this.#headersOf(path, limits.timeoutMs), message, limits, resolve, reject, onEnd: this.#onCallEnd })
+      this.#calls.add(call)
+      this.#start(call)
+    })
+  }
+
+  /** Ends the connection, and calls that are open with `TF_CANCELLED`. */
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#backOff)
+    for (const call of [...this.#calls]) call.fail(code.cancelled, 'the client was closed')
+    this.#connection?.destroy()
+  }
+
+  readonly #onCallEnd = (call: UnaryCall): void => {
+    this.#calls.delete(call)
+  }
+
+  #start(call: UnaryCall): void {
+    if (this.#connection?.isUsable === true) return call.start(this.#connection)
+    const wait = this.#nextAttempt - performance.now()
+    if (wait <= 0 && this.#backOff === undefined) return call.start(this.#connect())
+    this.#waiting.push(call)
+    this.#backOff ??= setTimeout(this.#onBackOffEnd, wait)
+  }
+
+  readonly #onBackOffEnd = (): void => {
+    this.#backOff = undefined
+    const calls = this.#waiting.filter((call) => this.#calls.has(call))
+    this.#waiting = []
+    if (calls.length === 0) return
+    const connection = this.#connect()
+    for (const call of calls) call.start(connection)
+  }
+
+  #connect(): Connection {
+    this.#connection?.retire()
+    let wasReady = false
+    const connection = new Connection(this.#address, this.#keepAliveMs, {
+      onReady: () => {
+        wasReady = true
+        this.#failures = 0
+      },
+      onEnd: () => {
+        if (this.#connection !== connection) return
+        this.#connection = undefined
+        if (wasReady) return
+        this.#nextAttempt = performance.now() + Math.min(FIRST_BACK_OFF_MS * 2 ** this.#failures, MAX_BACK_OFF_MS)
+        this.#failures += 1
+      },
+    })
+    this.#connection = connection
+    return connection
+  }
+
+  /** The same object for the same call again: it is most of what a small request costs. */
+  #headersOf(path: string, timeoutMs: number): OutgoingHttpHeaders {
+    const timeout = timeoutText(timeoutMs)
+    const key = `${path} ${timeout ?? ''}`
+    const known = this.#headers.get(key)
+    if (known !== undefined) return known
+    // Callers whose every timeout is another one.
+    if (this.#headers.size >= 64) this.#headers.clear()
+    const made = {
+      ':method': 'POST', ':path': path, te: 'trailers', 'content-type': 'application/grpc', 'user-agent': 'millrace', ...(timeout === undefined ? {} : { 'grpc-timeout': timeout }),
+    }
+    this.#headers.set(key, made)
+    return made
+  }
+}
