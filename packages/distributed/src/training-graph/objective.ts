@@ -6,10 +6,16 @@ import { findMetric } from '../losses/metrics.js'
 import { regularization } from '../losses/regularization.js'
 import type { TrainingGraphOptions } from './training-graph.js'
 
-/** What training makes small, and what it reports. */
-export interface Objective {
-  readonly loss: Tensor
+/** What there is to know of a batch. */
+export interface Measures {
+  /** Mean loss of each output, without penalties, by its name. */
+  readonly losses: Readonly<Record<string, Tensor>>
   readonly metrics: Readonly<Record<string, Tensor>>
+}
+
+/** What training makes small, and what it reports. */
+export interface Objective extends Measures {
+  readonly loss: Tensor
 }
 
 const lossOf = (loss: TrainingGraphOptions['loss'], output: string): LossName | Loss => {
@@ -24,6 +30,33 @@ const mean = (graph: Graph, x: Tensor): Tensor => {
   return rank === 0 ? x : graph.one('Mean', [x, graph.vector('int32', Array.from({ length: rank }, (_, axis) => axis), 'axes')])
 }
 
+/** Adds the losses and metrics of a batch: of the model's outputs and their labels, both by the outputs' names. */
+export const addMeasures = (
+  graph: Graph,
+  outputs: Readonly<Record<string, Tensor>>,
+  labels: Readonly<Record<string, Tensor>>,
+  { loss, metrics = [] }: Pick<TrainingGraphOptions, 'loss' | 'metrics'>,
+): Measures => {
+  const names = Object.keys(outputs)
+  const reported: Record<string, Tensor> = {}
+  const losses = Object.fromEntries(
+    names.map((name) => {
+      const [fed, output] = [labels[name] as Tensor, outputs[name] as Tensor]
+      const label = fed.dtype === 'float32' ? fed : graph.one('Cast', [fed], { DstT: 'float32' })
+      const own = lossOf(loss, name)
+      for (const metric of metrics) {
+        const value = mean(graph, findMetric(metric, own, output)(graph, label, output))
+        reported[names.length === 1 ? metric : `${name}_${metric}`] = value
+      }
+      return [name, mean(graph, findLoss(own)(graph, label, output))]
+    }),
+  )
+  return { losses, metrics: reported }
+}
+
+/** The sum of scalars. */
+export const total = (graph: Graph, parts: readonly Tensor[]): Tensor => (parts.length === 1 ? (parts[0] as Tensor) : graph.one('AddN', [parts], {}, { name: 'total' }))
+
 /**
  * Adds the loss of a batch: the mean of each output's, summed, with the penalties of the regularisers; and its metrics.
  * TensorFlow.js takes the mean of the outputs' sum, which is the same where each loss has one number for each item.
@@ -33,23 +66,11 @@ export const addObjective = (
   model: ModelDescription,
   { values: { outputs }, variables }: Lowered,
   labels: Readonly<Record<string, Tensor>>,
-  { loss, metrics = [] }: TrainingGraphOptions,
+  options: TrainingGraphOptions,
 ): Objective => {
-  const names = Object.keys(outputs)
-  const reported: Record<string, Tensor> = {}
-  const parts = graph.scope('losses', () => [
-    ...names.map((name) => {
-      const [fed, output] = [labels[name] as Tensor, outputs[name] as Tensor]
-      const label = fed.dtype === 'float32' ? fed : graph.one('Cast', [fed], { DstT: 'float32' })
-      const own = lossOf(loss, name)
-      for (const metric of metrics) {
-        const value = mean(graph, findMetric(metric, own, output)(graph, label, output))
-        reported[names.length === 1 ? metric : `${name}_${metric}`] = value
-      }
-      return mean(graph, findLoss(own)(graph, label, output))
-    }),
-    ...regularization(graph, model, variables),
-  ])
-  const total = parts.length === 1 ? (parts[0] as Tensor) : graph.one('AddN', [parts], {}, { name: 'losses/total' })
-  return { loss: graph.one('Identity', [total], {}, { name: 'loss' }), metrics: reported }
+  const { loss, ...measures } = graph.scope('losses', () => {
+    const own = addMeasures(graph, outputs, labels, options)
+    return { ...own, loss: total(graph, [...Object.values(own.losses), ...regularization(graph, model, variables)]) }
+  })
+  return { ...measures, loss: graph.one('Identity', [loss], {}, { name: 'loss' }) }
 }

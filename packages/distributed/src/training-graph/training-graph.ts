@@ -39,6 +39,8 @@ export interface TrainingGraph extends Initializers {
   readonly outputs: Readonly<Record<string, Tensor>>
   /** Mean loss of the batch with all penalties, float32 scalar, before the step. */
   readonly loss: Tensor
+  /** Mean loss of each output without penalties, float32 scalars, by its name. */
+  readonly losses: Readonly<Record<string, Tensor>>
   /** Means over the batch, float32 scalars, by name; `output_metric` where there are several outputs. */
   readonly metrics: Readonly<Record<string, Tensor>>
   readonly learningRate: Tensor
@@ -69,7 +71,7 @@ export const trainingGraph = (model: ModelDescription, options: TrainingGraphOpt
   return graph.withDevice(device ?? '', () => {
     const { outputs } = lowered.values
     const labels = addLabels(graph, outputs, options)
-    const { loss, metrics } = addObjective(graph, model, lowered, labels, options)
+    const { loss, losses, metrics } = addObjective(graph, model, lowered, labels, options)
     const globalStep = addVariable(graph, stepDescription, mode === 'variables' ? undefined : mode(stepDescription).device)
     const done = graph.one('Cast', [globalStep.value], { DstT: 'float32' }, { name: 'steps' })
     const pairs = variableGradients(graph, loss, lowered.variables)
@@ -82,6 +84,7 @@ export const trainingGraph = (model: ModelDescription, options: TrainingGraphOpt
       labels,
       outputs,
       loss,
+      losses,
       metrics,
       learningRate,
       train,
