@@ -1,9 +1,9 @@
 import { failure } from '@millrace/core'
 import { toNodeName, type Graph, type GraphNode, type Tensor } from '../graph/index.js'
-import type { LayerDescription, ModelDescription } from './describe-model.js'
+import type { LayerDescription, ModelDescription, WeightDescription } from './describe-model.js'
 import { layers } from './layers/index.js'
 import type { LowerMode } from './layers/layer-context.js'
-import { VariableStore, type LoweredVariable, type VariableMode } from './variables.js'
+import { VariableStore, type LoweredVariable, type VariableMode, type VariableReads } from './variables.js'
 
 /** Options of {@link ModelLowering}. */
 export interface ModelLoweringOptions {
@@ -43,9 +43,14 @@ export class ModelLowering {
     return this.#variables.variables
   }
 
-  /** What is applied from here on reads variables anew, after these nodes have run: for one more step in the same graph. */
-  readAfter(after: readonly GraphNode[]): void {
-    this.#variables.readAfter(after)
+  /** What is applied from here on reads variables anew: for one more step in the same graph. */
+  readBy(reads: VariableReads): void {
+    this.#variables.readBy(reads)
+  }
+
+  /** A variable's value as the layers read it. */
+  read(weight: WeightDescription): Tensor {
+    return this.#variables.read(weight)
   }
 
   /**

@@ -1,13 +1,13 @@
 import { failure, type FittedFeature } from '@millrace/core'
 import { Graph, toNodeName, type GraphNode, type Tensor } from '../graph/index.js'
-import type { ModelDescription } from './describe-model.js'
+import type { ModelDescription, WeightDescription } from './describe-model.js'
 import type { LowerMode } from './layers/layer-context.js'
 import { asModelInput, FeatureSetLowering, modelFeatures, type FeatureSet } from './lower-features.js'
 import { ModelLowering } from './lower-model.js'
 import { parseExamples, type ExampleColumn } from './parse-examples.js'
 import { rawColumns } from './raw-columns.js'
 import type { LoweredTable, VocabularyMode } from './tables.js'
-import type { LoweredVariable, VariableMode } from './variables.js'
+import type { LoweredVariable, VariableMode, VariableReads } from './variables.js'
 
 /** Options of {@link lower}. */
 export interface LowerOptions {
@@ -144,9 +144,14 @@ export class GraphLowering {
     return this.#layers.updates
   }
 
-  /** What is applied from here on reads variables anew, after these nodes have run: for one more step in the same graph. */
-  readAfter(after: readonly GraphNode[]): void {
-    this.#layers.readAfter(after)
+  /** What is applied from here on reads variables anew: for one more step in the same graph. */
+  readBy(reads: VariableReads): void {
+    this.#layers.readBy(reads)
+  }
+
+  /** A variable's value as the layers read it. */
+  read(weight: WeightDescription): Tensor {
+    return this.#layers.read(weight)
   }
 
   /**

@@ -60,15 +60,23 @@ export const addVariable = (graph: Graph, weight: WeightDescription, device?: st
   })
 }
 
+/** How variables are read from some point of a graph on. */
+export interface VariableReads {
+  /** Nodes that have to run before a variable is read or looked up. */
+  after(variable: LoweredVariable): readonly GraphNode[]
+  /** What takes the place of a read of a whole variable, such as its part of a tensor that holds many. */
+  readonly values?: ReadonlyMap<string, Tensor> | undefined
+}
+
 /** Puts a model's variables into a graph: each once, when it is first wanted. */
 export class VariableStore {
   readonly #graph: Graph
   readonly #mode: VariableMode
   readonly #constants = new Map<string, Tensor>()
   readonly #variables = new Map<string, LoweredVariable>()
-  /** Reads that were made since {@link readAfter}. */
+  /** Reads that were made since {@link readBy}, by the variable's name. */
   #reads = new Map<string, Tensor>()
-  #after: readonly GraphNode[] = []
+  #by: VariableReads | undefined
 
   constructor(graph: Graph, mode: VariableMode) {
     this.#graph = graph
@@ -80,15 +88,15 @@ export class VariableStore {
     return [...this.#variables.values()]
   }
 
-  /** From here on variables are read and looked up anew, after these nodes have run: for one more step in the same graph. */
-  readAfter(after: readonly GraphNode[]): void {
-    this.#after = after
-    this.#reads = new Map()
+  /** From here on variables are read and looked up anew: for one more step in the same graph. */
+  readBy(reads: VariableReads): void {
+    this.#by = reads
+    this.#reads = new Map(reads.values ?? [])
   }
 
   /** The variable's value. */
   read(weight: WeightDescription): Tensor {
-    if (this.#mode !== 'constants') return this.#after.length === 0 ? this.variable(weight).value : this.#readAgain(weight)
+    if (this.#mode !== 'constants') return this.#by === undefined ? this.variable(weight).value : this.#readAgain(weight, this.#by)
     const known = this.#constants.get(weight.name)
     if (known !== undefined) return known
     const value = this.#graph.atRoot(() => this.#constant(weight))
@@ -99,8 +107,9 @@ export class VariableStore {
   /** Rows of the variable, by an index tensor, without reading all of it where it is a resource. */
   gather(weight: WeightDescription, indices: Tensor): Tensor {
     if (this.#mode === 'constants') return this.#graph.one('GatherV2', [this.read(weight), indices, this.#graph.scalar('int32', 0, 'axis')])
-    const { handle, device } = this.variable(weight)
-    return this.#graph.one('ResourceGather', [handle, indices], { dtype: weight.dtype }, { device, control: this.#after })
+    const variable = this.variable(weight)
+    const { handle, device } = variable
+    return this.#graph.one('ResourceGather', [handle, indices], { dtype: weight.dtype }, { device, control: this.#by?.after(variable) })
   }
 
   /** Takes `delta` from the variable, in training. */
@@ -122,11 +131,12 @@ export class VariableStore {
     return variable
   }
 
-  #readAgain(weight: WeightDescription): Tensor {
+  #readAgain(weight: WeightDescription, by: VariableReads): Tensor {
     const known = this.#reads.get(weight.name)
     if (known !== undefined) return known
-    const { handle, device } = this.variable(weight)
-    const value = this.#graph.one('ReadVariableOp', [handle], { dtype: weight.dtype }, { device, control: this.#after })
+    const variable = this.variable(weight)
+    const { handle, device } = variable
+    const value = this.#graph.one('ReadVariableOp', [handle], { dtype: weight.dtype }, { device, control: by.after(variable) })
     this.#reads.set(weight.name, value)
     return value
   }
