@@ -1,0 +1,2 @@
+export { tfRecordSource } from './tfrecord-source.js'
+export type { TfRecordShard, TfRecordSourceOptions } from './tfrecord-source.js'
