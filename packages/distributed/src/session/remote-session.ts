@@ -14,6 +14,11 @@ export interface RemoteSessionOptions {
   readonly config?: SessionConfig | undefined
   /** For calls that name none, and for making the session. Default 60,000. */
   readonly timeoutMs?: number | undefined
+  /**
+   * Silence, in milliseconds, after which a server that owes an answer is asked whether it lives; after as long again its calls end
+   * with `TF_UNAVAILABLE`, however long they may take. Default 20,000; `Infinity` leaves it to the calls' own time.
+   */
+  readonly keepAliveMs?: number | undefined
 }
 
 const withClient = <A>(target: string, work: (client: MasterClient) => Promise<A>): Promise<A> => {
@@ -31,7 +36,7 @@ const withClient = <A>(target: string, work: (client: MasterClient) => Promise<A
  */
 export const remoteSession = (options: RemoteSessionOptions): Job<Session> => job(async ({ signal }) => {
   const limits = callLimits({ timeoutMs: options.timeoutMs, signal })
-  const client = new MasterClient(options.target)
+  const client = new MasterClient(options.target, { keepAliveMs: options.keepAliveMs })
   try {
     const { handle, version } = decode.createSession(await client.call('CreateSession', encode.createSession(options.graph, options.config, ''), limits))
     return sessionOf(new RemoteEngine(client, handle, version, options.graph), limits.timeoutMs)

@@ -9,8 +9,6 @@ const CONNECTION_WINDOW_BYTES = 32 * 2 ** 20
 const MAX_FRAME_BYTES = 2 ** 20
 /** A host that does not answer at all. gRPC's own clients wait as long. */
 const CONNECT_TIMEOUT_MS = 20_000
-/** Any server that lives answers a ping in this time, also one whose processors are all busy. */
-const PING_TIMEOUT_MS = 10_000
 /**
  * TensorFlow's servers end a connection on which more than three pings have come without data, unless five minutes lie between them
  * (`GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS`): the first three come at growing distances, all later ones at this.
@@ -52,7 +50,7 @@ export class Connection {
   #seenStreams = 0
   #pings = 0
 
-  /** @param keepAliveMs - of silence before a ping; `Infinity` for none */
+  /** @param keepAliveMs - of silence before a ping, and for its answer; `Infinity` for no pings */
   constructor(address: string, keepAliveMs: number, { onReady, onEnd }: ConnectionEvents) {
     this.#keepAliveMs = keepAliveMs
     this.#socket = connectTcp({ ...endpoint(address), noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS })
@@ -153,7 +151,7 @@ export class Connection {
   }
 
   #ping(): void {
-    const late = setTimeout(() => this.destroy(new Error(`the server did not answer a ping within ${PING_TIMEOUT_MS} ms`)), PING_TIMEOUT_MS).unref()
+    const late = setTimeout(() => this.destroy(new Error(`the server did not answer a ping within ${this.#keepAliveMs} ms`)), this.#keepAliveMs).unref()
     this.#session.ping(() => {
       clearTimeout(late)
       // Its answer is no data: servers count pings until data has come.

@@ -1,3 +1,4 @@
+import { failure } from '@millrace/core'
 import { statusFailure, type CallLimits } from '@millrace/export'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { Connection } from './connection.js'
@@ -8,12 +9,12 @@ import { UnaryCall } from './unary-call.js'
 /** Between attempts to connect: a server that was restarted is found again within a second, and one that is gone is not stormed. */
 const FIRST_BACK_OFF_MS = 100
 const MAX_BACK_OFF_MS = 800
-/** Of silence while calls wait. */
+/** Any server that lives answers a ping in this time, also one whose processors are all busy. */
 const KEEP_ALIVE_MS = 20_000
 
 /** How a client treats its connection. */
 export interface UnaryClientOptions {
-  /** Silence after which a server that owes an answer is asked whether it lives. Default 20,000; `Infinity` never asks. */
+  /** Silence after which a server that owes an answer is asked whether it lives; after as long again it is given up. Default 20,000; `Infinity` never asks. */
   readonly keepAliveMs?: number | undefined
 }
 
@@ -41,8 +42,9 @@ export class UnaryClient {
   #backOff: NodeJS.Timeout | undefined
   #isClosed = false
 
-  /** @param address - `host:port` */
+  /** @param address - `host:port` @throws `Usage` for a silence that is none */
   constructor(address: string, { keepAliveMs = KEEP_ALIVE_MS }: UnaryClientOptions = {}) {
+    if (!(keepAliveMs > 0)) throw failure({ tag: 'Usage', code: 'KEEP_ALIVE', problem: `keepAliveMs is ${keepAliveMs}`, remedy: 'Give milliseconds above 0.' })
     this.#address = address
     this.#source = `grpc://${address}`
     this.#keepAliveMs = keepAliveMs
