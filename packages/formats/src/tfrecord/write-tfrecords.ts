@@ -1,3 +1,4 @@
+import { basename } from 'node:path/posix'
 import {
   failure, job, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
   type Batch, type IfExists, type Job, type Mode, type Output, type RunContext, type Schema, type Stream, type TallySummary,
@@ -5,6 +6,7 @@ import {
 import { ByteBuffer, ExampleEncoder } from '../example/index.js'
 import { packedWriter, requireCompression, type Compression, type PackedWriter } from '../compression/index.js'
 import { FRAME_FOOTER, FRAME_HEADER, sealFrame } from './frame.js'
+import { contentOf, manifestColumns, manifestName, type ShardManifest } from './shard-manifest.js'
 
 /** A shard's records are handed to the storage in pieces of this size: large enough that the calls cost nothing. */
 const FLUSH_BYTES = 1024 * 1024
@@ -37,6 +39,7 @@ export interface WriteReport {
 class ShardWriter {
   private readonly buffer = new ByteBuffer()
   readonly packed: PackedWriter
+  rows = 0
 
   constructor(output: Output, compression: Compression) {
     this.packed = packedWriter(output, compression)
@@ -45,6 +48,7 @@ class ShardWriter {
   /** Appends a row. Returns true when the buffer should be flushed. */
   append(encoder: ExampleEncoder, row: number): boolean {
     const { buffer } = this
+    this.rows++
     const start = buffer.length
     buffer.reserve(FRAME_HEADER)
     buffer.length += FRAME_HEADER
@@ -72,7 +76,8 @@ const checkedShards = (shards: number): number => {
  *
  * Row `r` of the stream goes to shard `r mod shards`, however the stream is cut into batches, so that a stream of stable order
  * gives the same bytes each time. float64 is rounded to float32, and uint64 stored as the int64 of the same bits: a
- * tf.train.Example knows no others. All files appear together when the last is complete; on failure none does.
+ * tf.train.Example knows no others. All files appear together when the last is complete; on failure none does. Beside them is
+ * `.prefix.manifest.json`, a {@link ShardManifest}.
  *
  * @param prefix - path or URL of the files without their shard suffix
  * @throws `AlreadyExists`, `Storage`, `Schema` for columns that a tf.train.Example cannot hold, and what the stream throws
@@ -88,10 +93,18 @@ export const writeTfRecords =
       const files = shardNames(prefix, checkedShards(options.shards ?? 1))
       const encoder = new ExampleEncoder<Schema>(stream.schema, options.columns)
       const tally = new Tally(context.tally)
-      const { rows, bytes } = await withOutputSet(files, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (outputs) => {
-        const shards = outputs.map((output) => new ShardWriter(output, compression))
+      const outputs = [...files, manifestName(prefix)]
+      const { rows, bytes } = await withOutputSet(outputs, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (opened) => {
+        const shards = opened.slice(0, -1).map((output) => new ShardWriter(output, compression))
         try {
-          return await writeShards(stream.open({ ...context, tally }), encoder, shards, prefix, context)
+          const written = await writeShards(stream.open({ ...context, tally }), encoder, shards, prefix, context)
+          const manifest: ShardManifest = {
+            format: 'millrace.tfrecord', version: 1, holds: contentOf(stream.plan), compression, rows: written.rows,
+            shards: shards.map((shard, index) => ({ file: basename(files[index]!), rows: shard.rows })),
+            columns: manifestColumns(stream.schema, options.columns ?? Object.keys(stream.schema)),
+          }
+          await opened.at(-1)!.write(Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`))
+          return written
         } finally {
           for (const shard of shards) shard.packed.destroy()
         }
