@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { field, fromRows, run } from '@millrace/core'
 import { train, type TrainingReport } from '@millrace/distributed'
-import { openEventFile, tensorValue, writeCheckpoint, type NamedTensor } from '@millrace/export'
+import { openEventFile, latestCheckpoint, openCheckpoint, readCheckpoint, tensorValue, writeCheckpoint, type TensorValue } from '@millrace/export'
 import { describePeer, runPython } from '../support/peer.js'
 
 const script = `
@@ -37,8 +37,34 @@ parts = {part: scalars(training + '/' + part) for part in ['train', 'validation'
 print(json.dumps({'tensors': tensors, 'events': written, 'training': parts}))
 `
 
+/** Variables in slices, of rows and of columns, on two devices, saved by `tf.compat.v1.train.Saver(sharded=True)`. */
+const slicedScript = `
+import sys
+import numpy as np
+import tensorflow as tf
+v1 = tf.compat.v1
+v1.disable_eager_execution()
+def init(shape, dtype=None, partition_info=None):
+    rows, columns = np.meshgrid(*[np.arange(size) + offset for size, offset in zip(shape, partition_info.var_offset if partition_info else [0, 0])], indexing='ij')
+    return tf.constant(rows * 10 + columns, tf.float32)
+with tf.device(v1.train.replica_device_setter(ps_tasks=0)):
+    for name, axis in [('rows', 0), ('columns', 1)]:
+        v1.get_variable(name, shape=[11, 7], initializer=init, use_resource=True, partitioner=tf.compat.v1.fixed_size_partitioner(3, axis=axis))
+with tf.device('/cpu:1'):
+    v1.get_variable('whole', initializer=np.arange(5, dtype=np.int64), use_resource=True)
+saver = v1.train.Saver(sharded=True)
+with v1.Session(config=v1.ConfigProto(device_count={'CPU': 2})) as session:
+    session.run(v1.global_variables_initializer())
+    saver.save(session, sys.argv[1], global_step=3)
+    saver.save(session, sys.argv[1], global_step=4)
+`
+
 const long = 'x'.repeat(300)
-const tensors: readonly NamedTensor[] = [
+interface Named {
+  readonly name: string
+  readonly value: TensorValue
+}
+const tensors: readonly Named[] = [
   { name: 'b/float', value: tensorValue('float32', [2, 2], [1.5, -2, 0, 1e-7]) },
   { name: 'a/double', value: tensorValue('float64', [], [Math.PI]) },
   { name: 'ints', value: tensorValue('int32', [3], [-1, 0, 2147483647]) },
@@ -51,7 +77,7 @@ const tensors: readonly NamedTensor[] = [
   { name: 'large', value: tensorValue('float32', [1000, 100], new Float32Array(100_000).fill(0.5)) },
 ]
 // Enough keys, long enough, that the index needs several blocks.
-const many = Array.from({ length: 3000 }, (_, index): NamedTensor => ({
+const many = Array.from({ length: 3000 }, (_, index): Named => ({
   name: `a_rather_long_scope_of_names_that_fills_blocks_${'pad'.repeat(20)}/variable_${index}`,
   value: tensorValue('int32', [1], [index]),
 }))
@@ -122,6 +148,25 @@ describePeer('checkpoints and event files against TensorFlow', 'tensorflow', () 
     const expected = (epoch: number, metrics: typeof first, prefix: string) => ['loss', metric].map((name) => [epoch, `epoch_${name}`, Math.fround(metrics![`${prefix}${name}`]!)])
     expect(theirs.training.train).toEqual([...expected(0, first, ''), [0, 'epoch_learning_rate', 0.25], ...expected(1, second, ''), [1, 'epoch_learning_rate', 0.25]])
     expect(theirs.training.validation).toEqual([...expected(0, first, 'val_'), ...expected(1, second, 'val_')])
+  })
+
+  test('slices that TensorFlow saved are read whole, and row by row', async () => {
+    await mkdir(join(folder, 'sliced'))
+    await runPython(slicedScript, { args: [join(folder, 'sliced', 'model.ckpt')] })
+    const prefix = await latestCheckpoint(join(folder, 'sliced'))
+    expect(prefix).toBe(join(folder, 'sliced', 'model.ckpt-4'))
+    const expected = Float32Array.from({ length: 77 }, (_, index) => Math.floor(index / 7) * 10 + (index % 7))
+    const read = await run(readCheckpoint(prefix!))
+    expect([read.get('rows')!.data, read.get('columns')!.data, read.get('whole')!.data]).toEqual([expected, expected, BigInt64Array.from([0n, 1n, 2n, 3n, 4n])])
+    const checkpoint = await openCheckpoint(prefix!)
+    for (const name of ['rows', 'columns']) {
+      expect(checkpoint.entries.get(name)).toMatchObject({ shape: [11, 7], slices: 3, modParts: undefined })
+      for (const blockBytes of [1, 56, 140, 10_000]) {
+        const values: number[] = []
+        for await (const { data } of checkpoint.blocks(name, { start: 2, end: 10, blockBytes })) values.push(...(data as Float32Array))
+        expect(values, `${name} in blocks of ${blockBytes}`).toEqual(Array.from(expected.subarray(14, 70)))
+      }
+    }
   })
 
   test('two tensors of one name are refused, and nothing is left', async () => {

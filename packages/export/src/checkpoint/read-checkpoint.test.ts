@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isMillraceError, run } from '@millrace/core'
-import { tensorValue, type TensorValue } from '../graph/index.js'
-import { openCheckpoint, readCheckpoint } from './read-checkpoint.js'
+import { tensorValue, type NumericData, type TensorValue } from '../graph/index.js'
+import { openCheckpoint, readCheckpoint, type BlockOptions } from './read-checkpoint.js'
 import { sliceKey } from './slice-key.js'
 import { writeCheckpoint } from './write-checkpoint.js'
 
@@ -60,6 +60,53 @@ describe('reading checkpoints', () => {
     await expect(run(readCheckpoint(prefix, { names: ['kernel'] }))).rejects.toMatchObject({ _tag: 'NotFound', code: 'NO_SUCH_TENSOR', message: expect.stringContaining('dense/kernel') as string })
     await expect(run(readCheckpoint(join(folder, 'nothing')))).rejects.toMatchObject({ _tag: 'NotFound' })
     await expect(run(readCheckpoint(prefix), { signal: AbortSignal.abort() })).rejects.toMatchObject({ _tag: 'Aborted' })
+  })
+
+  test('gives blocks of rows that are the whole together, and writes them back', async () => {
+    const values = new Float32Array(1000 * 3).map((_, index) => Math.sin(index))
+    const whole = join(folder, 'whole')
+    await run(writeCheckpoint(whole, [{ name: 'table', value: { dtype: 'float32', shape: [1000, 3], data: values } }, ...Object.entries(tensors).map(([name, value]) => ({ name, value }))]))
+    const checkpoint = await openCheckpoint(whole)
+    const sizes: number[] = []
+    async function* blocks(name: string, blockBytes: number) {
+      for await (const { shape, data } of checkpoint.blocks(name, { blockBytes })) {
+        sizes.push(shape[0]!)
+        yield data as NumericData
+      }
+    }
+    const copy = join(folder, 'copy')
+    await run(writeCheckpoint(copy, [
+      { name: 'table', value: { dtype: 'float32', shape: [1000, 3], blocks: blocks('table', 300 * 12 + 5) } },
+      { name: 'empty', value: { dtype: 'float64', shape: [0, 4], blocks: blocks('empty', 1) } },
+      { name: 'scalar', value: { dtype: 'int32', shape: [], blocks: blocks('scalar', 1) } },
+    ]))
+    expect(sizes).toEqual([300, 300, 300, 100, undefined])
+    const read = await run(readCheckpoint(copy))
+    expect(read.get('table')!.data).toEqual(values)
+    expect([read.get('empty')!.shape, read.get('scalar')!.data]).toEqual([[0, 4], Int32Array.of(-7)])
+    const some: number[] = []
+    for await (const { data } of checkpoint.blocks('table', { start: 7, end: 9, blockBytes: 1 })) some.push(...(data as Float32Array))
+    expect(some).toEqual(Array.from(values.subarray(21, 27)))
+    const first = (name: string, options?: BlockOptions) => checkpoint.blocks(name, options)[Symbol.asyncIterator]().next()
+    await expect(first('table', { start: 3, end: 1001 })).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_RANGE' })
+    await expect(first('text')).rejects.toMatchObject({ _tag: 'Model' })
+    const few = run(writeCheckpoint(join(folder, 'few'), [{ name: 'table', value: { dtype: 'float32', shape: [1001, 3], blocks: blocks('table', 9999) } }]))
+    await expect(few).rejects.toMatchObject({ _tag: 'Usage', code: 'CHECKPOINT_BLOCKS' })
+  })
+
+  test('a flipped bit is found by the end of a tensor that is read in blocks', async () => {
+    const path = join(folder, 'flipped')
+    await run(writeCheckpoint(path, [{ name: 'table', value: tensorValue('float32', [100, 2], new Float32Array(200)) }]))
+    const bytes = await readFile(`${path}.data-00000-of-00001`)
+    bytes[8]! ^= 1
+    await writeFile(`${path}.data-00000-of-00001`, bytes)
+    const checkpoint = await openCheckpoint(path)
+    let blocks = 0
+    const reading = (async () => {
+      for await (const block of checkpoint.blocks('table', { blockBytes: 80 })) blocks += block.shape[0]! > 0 ? 1 : 0
+    })()
+    await expect(reading).rejects.toMatchObject({ _tag: 'Corrupt', code: 'CHECKPOINT_ENTRY' })
+    expect(blocks).toBe(9)
   })
 
   test('every truncation of the index is an error, and so is a data file that is short or missing', async () => {

@@ -1,12 +1,13 @@
 import { failure, job, throwIfAborted, writeBytes, type IfExists, type Job } from '@millrace/core'
 import { isStringData, type Graph, type TensorValue } from '../graph/index.js'
-import { lower, readModel, type FeatureSet, type ModelLike } from '../lower/index.js'
+import { lower, type FeatureSet } from '../lower/index.js'
 import { addInitializer } from '../saved-model/build-saved-model.js'
+import { valuedModel, type ExportableModel, type WeightOptions } from '../saved-model/checkpoint-weights.js'
 import { exampleNotes } from '../saved-model/notes.js'
 import { describeEntry, type SignatureReport } from '../saved-model/signatures.js'
 
 /** Options of {@link exportFrozenGraph}. */
-export interface ExportFrozenGraphOptions {
+export interface ExportFrozenGraphOptions extends WeightOptions {
   /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined
   /** Whether the graph can also take serialized `tf.train.Example`s. Default true. */
@@ -38,9 +39,9 @@ const MAX_MESSAGE_BYTES = 2 ** 31 - 1
  * const { signatures, initializer } = await run(exportFrozenGraph(model, 'out/frozen.pb', { inputs }))
  * @throws `Model` for a layer or feature that cannot be exported; `Limit` above 2 GiB; `AlreadyExists`
  */
-export const exportFrozenGraph = (model: ModelLike, url: string, options: ExportFrozenGraphOptions = {}): Job<FrozenReport> =>
+export const exportFrozenGraph = (model: ExportableModel, url: string, options: ExportFrozenGraphOptions = {}): Job<FrozenReport> =>
   job(async ({ signal }) => {
-    const description = await readModel(model)
+    const description = await valuedModel(model, options, signal)
     const lowered = lower(description, {
       mode: 'serving',
       variables: 'constants',

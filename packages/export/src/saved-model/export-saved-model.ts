@@ -1,14 +1,15 @@
 import { join } from 'node:path'
 import { failure, job, run, throwIfAborted, writeBytes, writeFolder, writeText, type IfExists, type Job } from '@millrace/core'
-import { writeCheckpoint, type NamedTensor } from '../checkpoint/index.js'
-import { lower, readModel, type FeatureSet, type Lowered, type LoweredEntry, type ModelLike } from '../lower/index.js'
+import { writeCheckpoint } from '../checkpoint/index.js'
+import { lower, type FeatureSet, type Lowered, type LoweredEntry } from '../lower/index.js'
 import { tensorflow } from '../proto/index.js'
 import { buildSavedModel } from './build-saved-model.js'
+import { streamedModel, type ExportableModel, type WeightOptions } from './checkpoint-weights.js'
 import { exampleNotes, nameNotes } from './notes.js'
 import { describeEntry, signatureNames, type SignatureName, type SignatureReport } from './signatures.js'
 
 /** Options of {@link exportSavedModel}. */
-export interface ExportSavedModelOptions {
+export interface ExportSavedModelOptions extends WeightOptions {
   /** Fitted features named as the model's inputs: the SavedModel then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined
   /** Signatures to write. Default: all that can be. */
@@ -42,14 +43,16 @@ export interface ExportReport {
  * - `serving_examples` takes serialized `tf.train.Example`s of the same columns as `examples`. A column that may be null may be
  *   absent there, where a value stands for the null in all of its features; `notes` names those where none does.
  *
+ * With `checkpoint` the variables come from there, block by block: a table need not fit in memory, nor in the model that is given.
+ *
  * @example
  * const report = await run(exportSavedModel(model, 'out/saved-model/1', { inputs }))
- * @throws `Model` for a layer or feature that cannot be exported; `AlreadyExists`
+ * @throws `Model` for a layer or feature that cannot be exported, and a checkpoint of another model; `AlreadyExists`
  */
-export const exportSavedModel = (model: ModelLike, url: string, options: ExportSavedModelOptions = {}): Job<ExportReport> =>
+export const exportSavedModel = (model: ExportableModel, url: string, options: ExportSavedModelOptions = {}): Job<ExportReport> =>
   job(async ({ signal, progress }) => {
     const wanted = options.signatures ?? signatureNames
-    const description = await readModel(model)
+    const { description, values } = await streamedModel(model, options, signal)
     const lowered = lower(description, {
       mode: 'serving',
       variables: 'variables',
@@ -62,7 +65,7 @@ export const exportSavedModel = (model: ModelLike, url: string, options: ExportS
 
     await writeFolder(url, { ifExists: options.ifExists ?? 'fail', isReplaceable: (names) => names.includes('saved_model.pb'), signal }, async (folder) => {
       if (lowered.variables.length > 0) {
-        const report = await run(writeCheckpoint(join(folder, 'variables', 'variables'), variableValues(lowered)), { signal, progress })
+        const report = await run(writeCheckpoint(join(folder, 'variables', 'variables'), values(lowered.variables.map(({ weight }) => weight), signal)), { signal, progress })
         total += report.bytes
       }
       for (const { tokens, asset } of lowered.tables) {
@@ -99,9 +102,3 @@ const chooseSignatures = (lowered: Lowered, wanted: readonly SignatureName[]): P
   }
   return chosen
 }
-
-const variableValues = (lowered: Lowered): NamedTensor[] =>
-  lowered.variables.map(({ weight }) => {
-    if (weight.value === undefined) throw failure({ tag: 'Internal', code: 'EXPORT_NO_VALUE', problem: `"${weight.name}" has no value` })
-    return { name: weight.name, value: weight.value }
-  })

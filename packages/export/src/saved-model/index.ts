@@ -1,5 +1,6 @@
 export { exportSavedModel } from './export-saved-model.js'
 export type { ExportReport, ExportSavedModelOptions } from './export-saved-model.js'
+export type { ExportableModel, WeightOptions } from './checkpoint-weights.js'
 export type { SignatureName, SignatureReport, SignatureTensor } from './signatures.js'
 export { readSavedModel } from './read-saved-model.js'
 export type { ModelAsset, ModelGraph, ModelNode, ModelSignature, ModelTensor, ReadSavedModelOptions, SavedModelContents } from './read-saved-model.js'
