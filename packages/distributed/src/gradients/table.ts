@@ -11,6 +11,7 @@ import { softmaxCrossEntropyGradient, sparseSoftmaxCrossEntropyGradient } from '
 import { gatherGradient, resourceGatherGradient } from './ops/gather.js'
 import { matMulGradient } from './ops/mat-mul.js'
 import { packGradient, unpackGradient } from './ops/pack.js'
+import { dynamicPartitionGradient, dynamicStitchGradient } from './ops/partitions.js'
 import { extremeGradient, meanGradient, sumGradient } from './ops/reductions.js'
 import { reshapeGradient } from './ops/reshape.js'
 import { selectGradient } from './ops/select.js'
@@ -37,6 +38,8 @@ export const gradientFunctions: Readonly<Partial<Record<string, GradientFunction
   BiasAdd: biasAddGradient,
   BroadcastTo: broadcastToGradient,
   ConcatV2: concatGradient,
+  DynamicPartition: dynamicPartitionGradient,
+  DynamicStitch: dynamicStitchGradient,
   ExpandDims: reshapeGradient,
   Floor: 'none',
   FloorDiv: 'none',
@@ -47,6 +50,7 @@ export const gradientFunctions: Readonly<Partial<Record<string, GradientFunction
   Mean: meanGradient,
   Min: extremeGradient,
   Pack: packGradient,
+  ParallelDynamicStitch: dynamicStitchGradient,
   PlaceholderWithDefault: same,
   ReadVariableOp: same,
   Reshape: reshapeGradient,

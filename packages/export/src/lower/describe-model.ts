@@ -52,6 +52,14 @@ export interface WeightDescription {
   readonly trainable: boolean
   /** Absent in a description without values. */
   readonly value?: TensorValue | undefined
+  /** What makes its first value in TensorFlow; there only where the model itself has none: see `withoutWeights`. */
+  readonly initializer?: InitializerDescription | undefined
+}
+
+/** An initializer as its class and configuration: `VarianceScaling`, `{ scale: 1, mode: 'fanAvg', distribution: 'uniform' }`. */
+export interface InitializerDescription {
+  readonly className: string
+  readonly config: Readonly<Record<string, unknown>>
 }
 
 const toDType = (dtype: string, of: string): DType => {
@@ -108,6 +116,7 @@ const walkModel = (model: ModelLike): Walk => {
       shape: weight.shape.map((dim) => dim ?? 0),
       // A layer that is frozen leaves its variables as they are: what it says goes for all of them.
       trainable: weight.trainable && config['trainable'] !== false,
+      ...(weight.pending === undefined ? {} : { initializer: weight.pending }),
     }))
     layers.push({ name: layer.name, className: layer.getClassName(), config, weights: described })
     weights.push(layer.weights)
@@ -180,7 +189,7 @@ const requireBuilt = (model: ModelLike): void => {
 }
 
 /**
- * A model with the values that its variables have now.
+ * A model with the values that its variables have now. Variables that have none yet are left without.
  *
  * @throws as {@link describeModel}; `Model` when the model was disposed of
  */
@@ -192,6 +201,7 @@ export const readModel = async (model: ModelLike): Promise<ModelDescription> => 
       ...layer,
       weights: await Promise.all(
         layer.weights.map(async (weight, at) => {
+          if (weight.initializer !== undefined) return weight
           return { ...weight, value: { dtype: weight.dtype, shape: weight.shape, data: await readValue(weights[index]?.[at] as WeightLike) } }
         }),
       ),

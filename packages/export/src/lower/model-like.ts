@@ -42,5 +42,7 @@ export interface WeightLike {
   readonly dtype: string
   readonly shape: readonly (number | null)[]
   readonly trainable: boolean
+  /** What will make its value when it is first read, where it has none yet: see `withoutWeights`. */
+  readonly pending?: { readonly className: string; readonly config: Readonly<Record<string, unknown>> } | undefined
   read(): { data(): Promise<Float32Array | Int32Array | Uint8Array | readonly string[]> }
 }

@@ -1,11 +1,14 @@
 import { failure } from '@millrace/core'
 import { toNodeName, type Graph, type GraphNode, type Tensor } from '../graph/index.js'
 import type { WeightDescription } from './describe-model.js'
+import { cutVariable, gatherParts, joinParts, type VariablePartition } from './partition.js'
 
 /** What a placing function says of a variable. */
 export interface VariablePlacement {
   /** Device of the variable and its reads: `/job:ps/task:0`. */
   readonly device?: string | undefined
+  /** Cuts the variable into parts, each on a device of its own. Default: it stays whole. */
+  readonly partition?: VariablePartition | undefined
 }
 
 /**
@@ -68,13 +71,18 @@ export interface VariableReads {
   readonly values?: ReadonlyMap<string, Tensor> | undefined
 }
 
+/** A variable of the model: whole, or in parts in their order. */
+type Held = LoweredVariable | readonly LoweredVariable[]
+
+const isInParts = (held: Held): held is readonly LoweredVariable[] => Array.isArray(held)
+
 /** Puts a model's variables into a graph: each once, when it is first wanted. */
 export class VariableStore {
   readonly #graph: Graph
   readonly #mode: VariableMode
   readonly #constants = new Map<string, Tensor>()
-  readonly #variables = new Map<string, LoweredVariable>()
-  /** Reads that were made since {@link readBy}, by the variable's name. */
+  readonly #held = new Map<string, Held>()
+  /** Reads that were made since {@link readBy} by the variable's name, those of variables in parts put together by the whole's. */
   #reads = new Map<string, Tensor>()
   #by: VariableReads | undefined
 
@@ -83,9 +91,9 @@ export class VariableStore {
     this.#mode = mode
   }
 
-  /** The resource variables so far, in the order in which they were wanted. */
+  /** The resource variables so far, in the order in which they were wanted; of those in parts, the parts. */
   get variables(): readonly LoweredVariable[] {
-    return [...this.#variables.values()]
+    return [...this.#held.values()].flat()
   }
 
   /** From here on variables are read and looked up anew: for one more step in the same graph. */
@@ -94,22 +102,22 @@ export class VariableStore {
     this.#reads = new Map(reads.values ?? [])
   }
 
-  /** The variable's value. */
+  /** The variable's value. That of a variable in parts comes whole to where it is read. */
   read(weight: WeightDescription): Tensor {
-    if (this.#mode !== 'constants') return this.#by === undefined ? this.variable(weight).value : this.#readAgain(weight, this.#by)
-    const known = this.#constants.get(weight.name)
-    if (known !== undefined) return known
-    const value = this.#graph.atRoot(() => this.#constant(weight))
-    this.#constants.set(weight.name, value)
-    return value
+    if (this.#mode === 'constants') return this.#constant(weight)
+    const held = this.#hold(weight)
+    if (!isInParts(held)) return this.#read(held)
+    return this.#once(weight.name, () => this.#graph.atRoot(() =>
+      this.#graph.scope(toNodeName(weight.name), () => joinParts(this.#graph, held, held.map((part) => this.#read(part)))),
+    ))
   }
 
-  /** Rows of the variable, by an index tensor, without reading all of it where it is a resource. */
+  /** Rows of the variable, by an index tensor of int32, without reading all of it where it is a resource. */
   gather(weight: WeightDescription, indices: Tensor): Tensor {
     if (this.#mode === 'constants') return this.#graph.one('GatherV2', [this.read(weight), indices, this.#graph.scalar('int32', 0, 'axis')])
-    const variable = this.variable(weight)
-    const { handle, device } = variable
-    return this.#graph.one('ResourceGather', [handle, indices], { dtype: weight.dtype }, { device, control: this.#by?.after(variable) })
+    const held = this.#hold(weight)
+    if (isInParts(held)) return gatherParts(this.#graph, held, indices, (part) => this.#by?.after(part))
+    return this.#graph.one('ResourceGather', [held.handle, indices], { dtype: weight.dtype }, { device: held.device, control: this.#by?.after(held) })
   }
 
   /** Takes `delta` from the variable, in training. */
@@ -118,30 +126,52 @@ export class VariableStore {
     return this.#graph.add('AssignSubVariableOp', [handle, delta], {}, { device })
   }
 
-  /** The resource variable itself. @throws `Model` in a graph whose variables are constants */
+  /** The resource variable itself. @throws `Model` in a graph whose variables are constants, or where it is in parts */
   variable(weight: WeightDescription): LoweredVariable {
-    const known = this.#variables.get(weight.name)
-    if (known !== undefined) return known
     if (this.#mode === 'constants') {
       throw failure({ tag: 'Model', code: 'LOWER_CONSTANT', problem: `"${weight.name}" is a constant and cannot be changed`, remedy: "Lower with variables: 'variables'." })
     }
-    const device = this.#mode === 'variables' ? undefined : this.#mode(weight).device
-    const variable = addVariable(this.#graph, weight, device)
-    this.#variables.set(weight.name, variable)
-    return variable
+    const held = this.#hold(weight)
+    if (!isInParts(held)) return held
+    throw failure({ tag: 'Model', code: 'LOWER_IN_PARTS', problem: `"${weight.name}" is in parts, and its layer changes it as a whole`, remedy: 'Cut only variables that are looked up by rows.' })
   }
 
-  #readAgain(weight: WeightDescription, by: VariableReads): Tensor {
-    const known = this.#reads.get(weight.name)
+  #hold(weight: WeightDescription): Held {
+    const known = this.#held.get(weight.name)
     if (known !== undefined) return known
-    const variable = this.variable(weight)
-    const { handle, device } = variable
-    const value = this.#graph.one('ReadVariableOp', [handle], { dtype: weight.dtype }, { device, control: by.after(variable) })
-    this.#reads.set(weight.name, value)
+    const held = this.#place(weight, typeof this.#mode === 'function' ? this.#mode(weight) : {})
+    this.#held.set(weight.name, held)
+    return held
+  }
+
+  #place(weight: WeightDescription, { device, partition }: VariablePlacement): Held {
+    if (partition === undefined) return addVariable(this.#graph, weight, device)
+    const { layout, devices } = partition
+    const [rows = 0] = weight.shape
+    if (devices.length < 1 || devices.length > rows) {
+      throw failure({ tag: 'Usage', code: 'PARTITION_SIZE', problem: `"${weight.name}" has ${rows} rows, which cannot be cut into ${devices.length} parts` })
+    }
+    return cutVariable(weight, layout, devices.length).map((part, index) => ({ ...addVariable(this.#graph, part.weight, devices[index]), slice: part.slice }))
+  }
+
+  #read(variable: LoweredVariable): Tensor {
+    const by = this.#by
+    const { weight: { name, dtype }, handle, value, device } = variable
+    if (by === undefined) return value
+    return this.#once(name, () => this.#graph.one('ReadVariableOp', [handle], { dtype }, { device, control: by.after(variable) }))
+  }
+
+  #once(name: string, read: () => Tensor): Tensor {
+    const known = this.#reads.get(name)
+    if (known !== undefined) return known
+    const value = read()
+    this.#reads.set(name, value)
     return value
   }
 
   #constant(weight: WeightDescription): Tensor {
+    const known = this.#constants.get(weight.name)
+    if (known !== undefined) return known
     if (weight.value === undefined) {
       throw failure({
         tag: 'Model',
@@ -150,6 +180,9 @@ export class VariableStore {
         remedy: 'Describe the model with readModel(model), which reads the values.',
       })
     }
-    return this.#graph.constant(weight.value, toNodeName(weight.name))
+    const { value } = weight
+    const constant = this.#graph.atRoot(() => this.#graph.constant(value, toNodeName(weight.name)))
+    this.#constants.set(weight.name, constant)
+    return constant
   }
 }

@@ -6,6 +6,7 @@ import { dataOps } from './data.js'
 import { gradientOps } from './gradients.js'
 import { mathOps } from './math.js'
 import { optimizerOps } from './optimizers.js'
+import { partitionOps } from './partitions.js'
 import { randomOps } from './random.js'
 import { stateOps } from './state.js'
 import { tableOps } from './tables.js'
@@ -22,6 +23,7 @@ export const ops = {
   ...activationOps,
   ...gradientOps,
   ...optimizerOps,
+  ...partitionOps,
   ...tableOps,
   ...dataOps,
   ...randomOps,
