@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { field, fromRows, pipe, run } from '@millrace/core'
 import { Graph, nativeSession, tensorNumbers, tensorTexts, type GraphNode, type Session, type Tensor } from '@millrace/export'
-import { tfRecordSource, type BatchColumn, type BatchInput, type TfRecordSourceOptions } from '@millrace/distributed'
+import { findServerShards, tfRecordSource, type BatchColumn, type BatchInput, type TfRecordSourceOptions } from '@millrace/distributed'
 import { writeTfRecords } from '@millrace/formats'
 import { describePeer } from '../support/peer.js'
 import { peerLibrary } from '../support/session-servers.js'
@@ -135,6 +135,18 @@ describePeer('records read inside TensorFlow', 'tensorflow', () => {
     await writeFile(join(folder, 'bad-0'), Buffer.from('this is no TFRecord file at all'))
     const bad = await open({ files: 'bad-*' })
     await expect(bad.next()).rejects.toMatchObject({ code: 'TF_DATA_LOSS' })
+  })
+
+  test('finds shards where the server is, and what their manifests say', async () => {
+    const find = (...names: string[]) => run(findServerShards((graph) => nativeSession({ graph, library: peerLibrary() }), names.map((name) => join(folder, name))))
+    const many = await find('many-*')
+    expect(many.files).toEqual([0, 1, 2, 3, 4].map((shard) => join(folder, `many-0000${shard}-of-00005`)))
+    expect(many.described).toEqual({ holds: 'raw', compression: 'none', rows: ROWS })
+    expect((await find('many-00001*', 'one-*')).described).toEqual({ holds: 'raw', compression: 'none', rows: 21 + 40 })
+    await writeFile(join(folder, 'foreign-0'), '')
+    expect((await find('foreign-*', 'one-*')).described).toBeUndefined()
+    await expect(find('many-*', 'packed-*')).rejects.toMatchObject({ _tag: 'Schema', code: 'MIXED_SHARDS' })
+    await expect(find('nothing-*')).rejects.toMatchObject({ _tag: 'Storage', code: 'NOT_FOUND' })
   })
 
   test('refuses what cannot be', () => {
