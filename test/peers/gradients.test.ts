@@ -1,145 +1,9 @@
-import * as tf from '@tensorflow/tfjs'
 import { beforeAll, expect, test } from 'vitest'
-import { describeModel, Graph, ModelLowering, tensorValue, type Dim, type DType, type OpName, type Tensor } from '@millrace/export'
-import { gradients, isIndexedSlices } from '@millrace/distributed'
+import { tensorValue, type OpName, type Tensor } from '@millrace/export'
 import { describePeer, runPython } from '../support/peer.js'
-
-const script = `
-import base64, json, sys
-import numpy as np
-import tensorflow as tf
-v1 = tf.compat.v1
-
-given = json.load(sys.stdin)
-graph_def = v1.GraphDef()
-graph_def.ParseFromString(base64.b64decode(given['graph']))
-report = {}
-config = v1.ConfigProto(graph_options=v1.GraphOptions(optimizer_options=v1.OptimizerOptions(opt_level=-1)))
-config.graph_options.rewrite_options.disable_meta_optimizer = True
-with v1.Session(graph=tf.Graph(), config=config) as session:
-    tf.import_graph_def(graph_def, name='')
-    tensor = session.graph.get_tensor_by_name
-    feeds, fetches = {}, []
-    for case in given['cases']:
-        feeds.update({name: np.array(value['data'], dtype=value['dtype']).reshape(value['shape']) for name, value in case['feeds'].items()})
-        theirs = tf.gradients([tensor(y) for y in case['ys']], [tensor(x) for x in case['xs']], [tensor(seed) for seed in case['seeds']] or None)
-        fetches.append([pair for pair in zip(case['ours'], theirs) if None not in pair])
-        report[case['name']] = [{'x': x, 'ours': ours and ('slices' if 'indices' in ours else 'dense'),
-                                 'theirs': None if their is None else 'slices' if isinstance(their, tf.IndexedSlices) else 'dense'}
-                                for x, ours, their in zip(case['xs'], case['ours'], theirs)]
-    session.run(given['assign'])
-    # All cases in one step: a step of its own for each takes ten times as long.
-    fetched = session.run(fetches, feeds)
-
-def dense(values, indices, rows):
-    sums = np.zeros((rows,) + values.shape[1:], values.dtype)
-    np.add.at(sums, indices, values)
-    return sums
-
-for case, pairs in zip(given['cases'], fetched):
-    entries = [entry for entry in report[case['name']] if entry['ours'] and entry['theirs']]
-    for entry, (ours, their) in zip(entries, pairs):
-        indices = ours.get('indices')
-        if indices is not None: entry['duplicates'] = len(set(indices.tolist())) < len(indices)
-        if entry['theirs'] == 'slices':
-            rows = int(their.dense_shape[0])
-            ours = ours['values'] if indices is None else dense(ours['values'], indices, rows)
-            their = dense(their.values, their.indices, rows)
-        else:
-            ours = ours['values']
-        largest = float(np.max(np.abs(their)))
-        entry.update(shapes=[list(ours.shape), list(their.shape)], largest=largest)
-        if ours.shape == their.shape: entry['error'] = float(np.max(np.abs(ours - their))) / (largest or 1.0)
-print(json.dumps(report))
-`
-
-/** Numbers of `mulberry32`, so that every run sees the same. */
-const random = (() => {
-  let state = 20261125
-  return (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-})()
-
-interface Fed {
-  readonly dtype: DType
-  readonly shape: readonly number[]
-  readonly data: readonly number[]
-}
-
-interface Case {
-  readonly name: string
-  readonly feeds: Record<string, Fed>
-  readonly ys: readonly string[]
-  readonly xs: readonly string[]
-  readonly seeds: readonly string[]
-  readonly ours: readonly ({ readonly values: string; readonly indices?: string } | null)[]
-}
-
-interface Entry {
-  readonly x: string
-  readonly ours: string | null
-  readonly theirs: string | null
-  readonly shapes?: readonly [readonly number[], readonly number[]]
-  readonly largest?: number
-  readonly error?: number
-  readonly duplicates?: boolean
-}
-
-const graph = new Graph()
-const cases: Case[] = []
-const assign: string[] = []
-/** What is fed in the case in the making. */
-let feeds: Record<string, Fed> = {}
-
-const count = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1)
-
-interface InputOptions {
-  /** Static shape, where it says less than what is fed. */
-  readonly known?: readonly Dim[] | undefined
-  readonly from?: number
-  readonly to?: number
-  readonly dtype?: DType
-}
-
-/** A placeholder that is fed random numbers, or those given. */
-const input = (shape: readonly number[], { known, from = -2, to = 2, dtype = 'float32' }: InputOptions = {}, values?: readonly number[]): Tensor => {
-  const x = graph.placeholder('x', dtype, known ?? shape)
-  const drawn = values ?? Array.from({ length: count(shape) }, () => from + (to - from) * random())
-  feeds[x.name] = { dtype, shape, data: drawn }
-  return x
-}
-
-const inputOf = (options: InputOptions) => (shape: readonly number[]) => input(shape, options)
-
-const variable = (shape: readonly number[]): Tensor => {
-  const handle = graph.one('VarHandleOp', [], { dtype: 'float32', shape, shared_name: `variable${assign.length}` })
-  const value = tensorValue('float32', shape, Array.from({ length: count(shape) }, () => random() - 0.5))
-  assign.push(graph.add('AssignVariableOp', [handle, graph.constant(value)]).name)
-  return handle
-}
-
-const ints = (...values: number[]): Tensor => graph.vector('int32', values)
-
-/** Differentiates y by the xs with a random seed; `seedShape` is the shape of y when it runs. */
-const check = (name: string, build: () => { y: Tensor | readonly Tensor[]; xs: readonly Tensor[]; seedShape?: readonly number[] }): void => {
-  graph.scope(name.replace(/[^A-Za-z0-9]/g, '_'), () => {
-    feeds = {}
-    const { y, xs, seedShape } = build()
-    const ys = 'node' in y ? [y] : y
-    const seeds = seedShape === undefined ? undefined : [input(seedShape)]
-    const results = gradients(graph, ys, xs, { seeds })
-    const names = (tensors: readonly Tensor[]): string[] => tensors.map((tensor) => tensor.name)
-    const ours = results.map((result) => {
-      if (result === undefined) return null
-      return isIndexedSlices(result) ? { values: result.values.name, indices: result.indices.name } : { values: result.name }
-    })
-    cases.push({ name, feeds, ys: names(ys), xs: names(xs), seeds: names(seeds ?? []), ours })
-  })
-}
+import { assign, cases, check, graph, input, inputOf, ints, script, variable, type Entry, type InputOptions } from './gradients/cases.js'
+import './gradients/layer-cases.js'
+import './gradients/window-cases.js'
 
 type Unary = (x: Tensor) => Tensor
 const one = (op: OpName): Unary => (x) => graph.one(op, [x])
@@ -149,7 +13,7 @@ const plain = inputOf({ from: -3, to: 3 })
 const unary: readonly (readonly [string, Unary, (shape: readonly number[]) => Tensor])[] = [
   ...(['Neg', 'Abs', 'Exp', 'Square', 'Erf', 'Identity', 'Relu', 'Elu', 'Selu', 'Softplus', 'Softsign', 'Sigmoid', 'Tanh', 'Softmax', 'LogSoftmax'] as const)
     .map((op) => [op, one(op), plain] as const),
-  ...(['Log', 'Log1p', 'Sqrt', 'Rsqrt'] as const).map((op) => [op, one(op), positive] as const),
+  ...(['Log', 'Log1p', 'Sqrt', 'Rsqrt', 'Reciprocal'] as const).map((op) => [op, one(op), positive] as const),
   ['Relu6', one('Relu6'), inputOf({ from: -2, to: 9 })],
   ['LeakyRelu', (x) => graph.one('LeakyRelu', [x], { alpha: 0.3 }), plain],
   ['Cast', (x) => graph.one('Cast', [graph.one('Cast', [x], { DstT: 'float64' })], { DstT: 'float32' }), plain],
@@ -182,13 +46,9 @@ for (const op of binary) {
         hidden === 'all dimensions' ? shape.map(() => null) : hidden === 'the first dimension' ? shape.map((dim, axis) => (axis === 0 ? null : dim)) : shape
       check(`${op} [${left.join(', ')}] and [${right.join(', ')}], ${hidden} unknown`, () => {
         const from = op === 'Pow' || op === 'RealDiv' || op === 'FloorMod' ? 0.5 : -2
-        const operands = [left, right].map((shape) => {
-          const fed = input(shape, { from: shape.length === 0 ? 0.5 : from, to: shape.length === 0 ? 0.7 : 2.5, known: hidden === 'the rank' ? undefined : known(shape) })
-          if (hidden !== 'the rank') return fed
-          const unranked = graph.placeholder('unranked', 'float32', undefined)
-          feeds[unranked.name] = feeds[fed.name]!
-          return unranked
-        })
+        const operands = [left, right].map((shape) =>
+          input(shape, { from: shape.length === 0 ? 0.5 : from, to: shape.length === 0 ? 0.7 : 2.5, known: hidden === 'the rank' ? 'not even the rank' : known(shape) }),
+        )
         return { y: graph.one(op, operands), xs: operands, seedShape: result }
       })
     }
@@ -354,57 +214,6 @@ check('a product of three layers', () => {
   const centered = graph.one('Sub', [hidden, graph.one('Mean', [hidden, ints(0)], { keep_dims: true })])
   return { y: graph.one('MatMul', [centered, read(second)]), xs: [first, second, bias, x], seedShape: [5, 2] }
 })
-
-/** A model as it is lowered for training, differentiated by all its variables. */
-const checkModel = (name: string, shape: readonly number[], layers: (x: tf.SymbolicTensor) => tf.SymbolicTensor, options: InputOptions = {}): void => {
-  check(name, () => {
-    const x = tf.input({ shape: [...shape], name: 'x' })
-    const model = tf.model({ inputs: x, outputs: layers(x) })
-    const lowering = new ModelLowering(graph, describeModel(model), { mode: 'training', variables: 'variables' })
-    const given = input([6, ...shape], { ...options, known: [null, ...shape] })
-    const [y] = Object.values(lowering.apply({ x: given })) as [Tensor]
-    const handles = lowering.variables.map(({ weight, handle }) => {
-      const value = tensorValue('float32', weight.shape, Array.from({ length: count(weight.shape) }, () => random() - 0.4))
-      assign.push(graph.add('AssignVariableOp', [handle, graph.constant(value)]).name)
-      return { handle, trainable: weight.trainable }
-    })
-    return { y, xs: handles.filter(({ trainable }) => trainable).map(({ handle }) => handle), seedShape: [6, ...(model.outputShape as number[]).slice(1)] }
-  })
-}
-
-const layer = (made: tf.layers.Layer) => (x: tf.SymbolicTensor | tf.SymbolicTensor[]) => made.apply(x) as tf.SymbolicTensor
-/** Behind a layer with weights, so that there is something to differentiate by. Names are unique: variables are shared by name. */
-let layerCount = 0
-const dense = (units: number, activation: string) => {
-  layerCount += 1
-  return layer(tf.layers.dense({ units, activation: activation as 'relu', name: `dense${layerCount}` }))
-}
-for (const activation of [
-  'linear', 'relu', 'relu6', 'elu', 'selu', 'sigmoid', 'hardSigmoid', 'softmax', 'logSoftmax', 'softplus', 'softsign', 'tanh', 'swish', 'mish', 'gelu', 'gelu_new',
-]) {
-  checkModel(`a dense layer with ${activation}`, [3], dense(4, activation))
-}
-checkModel('a dense layer over a sequence', [5, 3], dense(4, 'tanh'))
-const single: readonly (readonly [string, () => tf.layers.Layer])[] = [
-  ['BatchNormalization', () => tf.layers.batchNormalization({ name: 'normal' })],
-  ['BatchNormalization without scale', () => tf.layers.batchNormalization({ name: 'bare', scale: false })],
-  ['Dropout', () => tf.layers.dropout({ rate: 0.4 })],
-  ['ELU', () => tf.layers.elu()],
-  ['LeakyReLU', () => tf.layers.leakyReLU({ alpha: 0.2 })],
-  ['PReLU', () => tf.layers.prelu({ name: 'prelu' })],
-  ['ReLU with a limit', () => tf.layers.reLU({ maxValue: 0.3 })],
-  ['Softmax', () => tf.layers.softmax()],
-  ['ThresholdedReLU', () => tf.layers.thresholdedReLU({ theta: 0.2 })],
-  ['Reshape', () => tf.layers.reshape({ targetShape: [2, 2] })],
-]
-for (const [name, make] of single) checkModel(`${name}, lowered`, [3], (x) => layer(make())(dense(4, 'linear')(x)))
-checkModel('BatchNormalization along another axis, lowered', [5, 3], (x) => layer(tf.layers.batchNormalization({ name: 'sequences', axis: 1 }))(dense(4, 'linear')(x)))
-checkModel('Flatten and Permute, lowered', [5, 3], (x) => layer(tf.layers.flatten())(layer(tf.layers.permute({ dims: [2, 1] }))(dense(4, 'tanh')(x))))
-const merging = { add: tf.layers.add, average: tf.layers.average, concatenate: tf.layers.concatenate, maximum: tf.layers.maximum, minimum: tf.layers.minimum, multiply: tf.layers.multiply }
-for (const [name, make] of Object.entries(merging)) {
-  checkModel(`${name}, lowered`, [3], (x) => layer(make())([dense(4, 'tanh')(x), dense(4, 'sigmoid')(x), dense(4, 'linear')(x)]))
-}
-checkModel('Embedding, lowered', [4], (x) => dense(2, 'linear')(layer(tf.layers.flatten())(layer(tf.layers.embedding({ inputDim: 7, outputDim: 3, name: 'table' }))(x))), { from: 0, to: 6.9 })
 
 describePeer('gradients against tf.gradients', 'tensorflow', () => {
   let report: Record<string, readonly Entry[]>

@@ -66,7 +66,7 @@ interface TheirValue {
   b?: boolean
   type?: string
   shape?: { unknown_rank?: boolean }
-  list?: { type?: string[] }
+  list?: { type?: string[]; i?: string[] }
 }
 interface Theirs {
   master: Record<string, Record<string, number>>
@@ -157,6 +157,7 @@ describePeer('protos and op table against TensorFlow', 'tensorflow', () => {
       if (value.b !== undefined) return value.b
       if (value.type !== undefined) return dtypeEnum[value.type]
       if (value.shape?.unknown_rank === true) return undefined
+      if (value.list?.i !== undefined) return value.list.i.map(Number)
       if (value.list !== undefined && Object.keys(value.list).length === 0) return []
       throw new Error(`a default that this test does not know: ${JSON.stringify(value)}`)
     }
@@ -176,7 +177,7 @@ describePeer('protos and op table against TensorFlow', 'tensorflow', () => {
         expect(mine.type).toBe(attr.type)
         expect(mine.hasDefault).toBe(attr.default_value !== undefined)
         if (attr.default_value !== undefined) expect(mine.default).toEqual(defaultOf(attr.default_value))
-        if (attr.type.includes('type')) expect([...(mine.allowed ?? [])].sort()).toEqual(known(attr.allowed_values?.list?.type))
+        if (attr.type.includes('type')) expect([...(mine.allowed ?? [])].sort()).toEqual([...new Set(known(attr.allowed_values?.list?.type))])
         if (attr.minimum !== undefined) expect(mine.minimum).toBe(Number(attr.minimum))
       }
       expect(Object.keys(def.attrs).filter((mine) => !(their.attr ?? []).some(({ name: attrName }) => attrName === mine))).toEqual([])

@@ -13,7 +13,8 @@ const withAxes = (graph: Graph, node: GraphNode, reduced: Tensor): Tensor => {
     .reduce((kept, axis) => graph.one('ExpandDims', [kept, graph.scalar('int32', axis, 'axis')]), reduced)
 }
 
-const spread = ({ graph, node, inputs }: GradientContext, g: Tensor): Tensor =>
+/** The gradient of what was reduced to all that it was reduced from. */
+export const spread = ({ graph, node, inputs }: GradientContext, g: Tensor): Tensor =>
   graph.one('BroadcastTo', [withAxes(graph, node, g), shapeOf(graph, inputs[0] as Tensor)])
 
 /** The same gradient to all that was summed. */

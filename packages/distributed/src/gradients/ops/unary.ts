@@ -10,6 +10,7 @@ export const unaryGradients = {
   Exp: ofFirst(({ graph, g, y }) => graph.one('Mul', [g, y])),
   Log: ofFirst(({ graph, g, x }) => graph.one('RealDiv', [g, x])),
   Log1p: ofFirst(({ graph, g, x }) => graph.one('RealDiv', [g, graph.one('AddV2', [x, scalarLike(graph, x, 1)])])),
+  Reciprocal: ofFirst(({ graph, g, y }) => graph.one('Neg', [graph.one('Mul', [g, graph.one('Square', [y])])])),
   Sqrt: ofFirst(({ graph, g, y }) => graph.one('SqrtGrad', [y, g])),
   Rsqrt: ofFirst(({ graph, g, y }) => graph.one('RsqrtGrad', [y, g])),
   Square: ofFirst(({ graph, g, x }) => graph.one('Mul', [g, graph.one('Mul', [x, scalarLike(graph, x, 2)])])),

@@ -7,9 +7,12 @@ import { gradientOps } from './gradients.js'
 import { mathOps } from './math.js'
 import { optimizerOps } from './optimizers.js'
 import { partitionOps } from './partitions.js'
+import { queueOps } from './queues.js'
 import { randomOps } from './random.js'
+import { rearrangingOps } from './rearranging.js'
 import { stateOps } from './state.js'
 import { tableOps } from './tables.js'
+import { windowOps } from './windows.js'
 
 /**
  * Every op that our graphs hold, as TensorFlow registers it (`tensorflow/core/ops/*.cc`); a test compares each with the registry.
@@ -19,13 +22,16 @@ export const ops = {
   ...stateOps,
   ...checkpointOps,
   ...arrayOps,
+  ...rearrangingOps,
   ...mathOps,
+  ...windowOps,
   ...activationOps,
   ...gradientOps,
   ...optimizerOps,
   ...partitionOps,
   ...tableOps,
   ...dataOps,
+  ...queueOps,
   ...randomOps,
 } as const
 

@@ -36,6 +36,7 @@ export const mathOps = {
   Floor: op(unary, float, sameAsInput),
   Sign: op(unary, signed, sameAsInput),
   Cos: op(unary, float, sameAsInput),
+  Reciprocal: op(unary, signed, sameAsInput),
   Neg: op(unary, signed, sameAsInput),
   Abs: op(unary, signed, sameAsInput),
   Sqrt: op(unary, float, sameAsInput),
@@ -48,6 +49,7 @@ export const mathOps = {
   Less: op(comparison, real, broadcast),
   LessEqual: op(comparison, real, broadcast),
   Equal: op(comparison, { T: attr.type(), incompatible_shape_error: attr.bool({ default: true }) }, broadcast),
+  NotEqual: op(comparison, { T: attr.type(), incompatible_shape_error: attr.bool({ default: true }) }, broadcast),
   LogicalAnd: op('x:bool y:bool -> z:bool', {}, broadcast),
   LogicalOr: op('x:bool y:bool -> z:bool', {}, broadcast),
   LogicalNot: op('x:bool -> y:bool', {}, sameAsInput),
@@ -55,6 +57,13 @@ export const mathOps = {
   Mean: op(reducing, reduction, reduce),
   Max: op(reducing, reduction, reduce),
   Min: op(reducing, reduction, reduce),
+  Prod: op(reducing, reduction, reduce),
+  Any: op('input:bool reduction_indices:Tidx -> output:bool', { keep_dims: attr.bool({ default: false }), Tidx: attr.type({ allowed: indices, default: 'int32' }) }, reduce),
+  Cumprod: op(
+    'x:T axis:Tidx -> out:T',
+    { exclusive: attr.bool({ default: false }), reverse: attr.bool({ default: false }), ...real, Tidx: attr.type({ allowed: indices, default: 'int32' }) },
+    sameAsInput,
+  ),
   ArgMax: op(
     'input:T dimension:Tidx -> output:output_type',
     {

@@ -43,6 +43,9 @@ export const optimizerOps = {
     noOutputs,
     stateful,
   ),
+  ResourceApplyAdaMax: op(
+    'var:resource m:resource v:resource beta1_power:T lr:T beta1:T beta2:T epsilon:T grad:T ->', dense, noOutputs, stateful,
+  ),
   ResourceApplyFtrlV2: op(
     'var:resource accum:resource linear:resource grad:T lr:T l1:T l2:T l2_shrinkage:T lr_power:T ->',
     { ...dense, multiply_linear_by_lr: attr.bool({ default: false }) },
