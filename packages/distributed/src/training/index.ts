@@ -1,5 +1,7 @@
 export { train } from './train.js'
-export type { EpochReport, TrainingOptions, TrainingReport } from './train.js'
+export type { TrainingOptions, TrainingReport } from './train.js'
+export type { EpochReport } from './epochs.js'
+export type { RuntimeReport } from './runtime.js'
 export type { EarlyStopping } from './early-stopping.js'
 export type { TrainableModel } from './model.js'
 export { auc, logLoss } from './metrics.js'

@@ -29,6 +29,12 @@ export const compiled = (model: TrainableModel): LayersModel => {
   return layers
 }
 
+/** What the optimizer has now; `undefined` for one that has none. */
+export const learningRate = (layers: LayersModel): number | undefined => {
+  const rate = (layers.optimizer as unknown as { readonly learningRate?: unknown }).learningRate
+  return typeof rate === 'number' ? rate : undefined
+}
+
 /** Copies of a model's weights, to go back to. */
 export class Snapshot {
   private held: { dispose(): void }[] = []

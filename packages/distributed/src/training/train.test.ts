@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chooseBackend, field, fromRows, run, type ProgressEvent } from '@millrace/core'
 import * as tf from '@tensorflow/tfjs'
-import { describe, expect, it } from 'vitest'
-import { train, type EpochReport } from './train.js'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { EpochReport } from './epochs.js'
+import { train } from './train.js'
 
 const schema = { city: field.int32(), x: field.float32(), late: field.int32() }
 
@@ -31,6 +32,10 @@ const build = (optimizer: tf.Optimizer | string = tf.train.adam(0.02)): tf.Layer
 const weightsOf = (model: tf.LayersModel): number[] => model.getWeights().flatMap((weight) => [...weight.dataSync()])
 
 describe('train', () => {
+  // Whoever has a libtensorflow tests it in test/peers/embedded-training.test.ts.
+  beforeAll(() => void vi.stubEnv('LIBTENSORFLOW', ''))
+  afterAll(() => void vi.unstubAllEnvs())
+
   it('learns, reports, and leaves no tensors behind', async () => {
     const model = build()
     const events: ProgressEvent[] = []
@@ -42,13 +47,23 @@ describe('train', () => {
     expect(report.epochs[0]!.metrics['val_acc']!).toBeLessThan(0.8)
     expect(report.epochs[11]!.metrics['val_acc']!).toBeGreaterThan(0.9)
     expect(report.epochs[11]!.valLoss!).toBeLessThan(report.epochs[0]!.valLoss!)
-    expect(events[0]).toMatchObject({ stage: 'epoch 1 of 12', done: 64, unit: 'rows', total: undefined })
-    expect(events.filter(({ finished }) => finished)).toHaveLength(12)
+    expect(events[0]).toMatchObject({ stage: `training on ${report.runtime.description}`, note: `not on TensorFlow: ${report.runtime.reason}`, finished: true })
+    expect(events[1]).toMatchObject({ stage: 'epoch 1 of 12', done: 64, unit: 'rows', total: undefined })
+    expect(events.filter(({ finished }) => finished)).toHaveLength(13)
     expect(events.at(-1)!.note).toMatch(/^loss 0\.\d{4}, validation 0\.\d{4}$/)
 
     const before = tf.memory().numTensors
     await run(train(model, { ...options, epochs: 2, earlyStopping: {} }))
     expect(tf.memory().numTensors).toBe(before)
+  })
+
+  it('says what it trains on, and why it is not TensorFlow', async () => {
+    const options = { data: rows(0, 50), label: 'late', epochs: 1 }
+    const { runtime, backend } = await run(train(build(), options))
+    expect(runtime).toMatchObject({ runtime: 'tfjs', description: `TensorFlow.js on ${backend.description}`, library: undefined })
+    expect(runtime.reason).toMatch(/^no libtensorflow was found/)
+    for (const asked of [{ runtime: 'tfjs' }, { backend: 'wasm' }] as const) expect((await run(train(build(), { ...options, ...asked }))).runtime.reason).toBeUndefined()
+    await expect(run(train(build(), { ...options, runtime: 'tensorflow' }))).rejects.toMatchObject({ _tag: 'MissingPeer', code: 'LIBTENSORFLOW' })
   })
 
   it('gives the same weights for the same seed, and others for another', async () => {
@@ -99,8 +114,8 @@ describe('train', () => {
     let steps = 0
     await expect(run(train(build(), { data: rows(0, 1000), label: 'late', epochs: 5 }), {
       signal: aborting.signal,
-      progress: () => {
-        if (++steps === 3) aborting.abort()
+      progress: ({ stage }) => {
+        if (stage.startsWith('epoch') && ++steps === 3) aborting.abort()
       },
     })).rejects.toMatchObject({ _tag: 'Aborted' })
     expect(steps).toBe(3)
