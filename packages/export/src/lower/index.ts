@@ -1,4 +1,8 @@
 export { describeModel, modelVariables, readModel } from './describe-model.js'
+export { describeModelConfig } from './describe-model-config.js'
+export type { TensorFlowModelsLike } from './describe-model-config.js'
+export { withoutWeights } from './without-weights.js'
+export type { TensorFlowLayersLike } from './without-weights.js'
 export type { InitializerDescription, LayerCall, LayerDescription, ModelDescription, ModelPort, WeightDescription } from './describe-model.js'
 export type { LayerCallLike, LayerLike, ModelLike, SymbolicTensorLike, WeightLike } from './model-like.js'
 export { GraphLowering, lower } from './lower.js'
