@@ -1,4 +1,4 @@
-import { GraphLowering, type ModelDescription, type Tensor } from '@millrace/export'
+import { GraphLowering, type GraphNode, type ModelDescription, type Tensor } from '@millrace/export'
 import { addMeasures, total, type Measures } from './objective.js'
 import type { TrainingGraph, TrainingGraphOptions } from './training-graph.js'
 
@@ -6,15 +6,22 @@ import type { TrainingGraph, TrainingGraphOptions } from './training-graph.js'
 export interface Evaluation extends Measures {
   /** Sum of the outputs' losses, float32 scalar: penalties of regularisers are not in it. */
   readonly loss: Tensor
+  /** Fills lookup tables of its own, in every session; `undefined` where there are none. */
+  readonly initializeTables: GraphNode | undefined
 }
 
 /**
  * Adds to a training graph, before it is encoded, what measures a batch and learns nothing from it. It takes the same inputs and
- * labels. For graphs that take the model's inputs, not raw columns.
+ * labels.
+ *
+ * @param options - those of the training graph
  */
-export const addEvaluation = ({ graph, inputs, labels }: TrainingGraph, model: ModelDescription, options: Pick<TrainingGraphOptions, 'loss' | 'metrics'>): Evaluation =>
+export const addEvaluation = ({ graph, inputs, labels }: TrainingGraph, model: ModelDescription, options: Pick<TrainingGraphOptions, 'loss' | 'metrics' | 'inputs' | 'variables' | 'device'>): Evaluation =>
   graph.scope('evaluation', () => {
-    const outputs = new GraphLowering(graph, model, { mode: 'serving', variables: 'variables' }).apply(inputs)
-    const measures = addMeasures(graph, outputs, labels, options)
-    return { ...measures, loss: total(graph, Object.values(measures.losses)) }
+    const { variables = 'variables', inputs: features, device } = options
+    const lowering = new GraphLowering(graph, model, { mode: 'serving', variables, inputs: features, device, vocabularies: 'constants' })
+    const measures = addMeasures(graph, lowering.apply(inputs), labels, options)
+    const { tables } = lowering
+    const initializeTables = tables.length === 0 ? undefined : graph.add('NoOp', [], {}, { name: 'initialize_tables', control: tables.map(({ initializer }) => initializer) })
+    return { ...measures, loss: total(graph, Object.values(measures.losses)), initializeTables }
   })
