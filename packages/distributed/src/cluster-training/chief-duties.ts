@@ -1,0 +1,72 @@
+import { throwIfAborted } from '@millrace/core'
+import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
+import { assign, readControl, readProgress, type Assignment } from './control.js'
+import type { Duties } from './drive-worker.js'
+import { evaluate, reaches } from './evaluate.js'
+import type { ClusterModel, ClusterTrainingOptions } from './options.js'
+import type { ClusterEvaluation } from './report.js'
+import { sleep } from './sleep.js'
+import { fetchWeights, type FetchedWeights } from './weights.js'
+import type { WorkerGraph } from './worker-graph.js'
+
+/** What the chief's duties work with. */
+export interface ChiefSetup {
+  readonly model: ClusterModel
+  readonly options: ClusterTrainingOptions
+  readonly graph: WorkerGraph
+  readonly limits: CallOptions
+  /** True for a worker that this process drove and that will do nothing any more. */
+  readonly isGone: (share: number) => boolean
+  readonly onEvaluate: (evaluation: ClusterEvaluation) => Promise<void>
+  readonly onWeights: (weights: FetchedWeights, globalStep: number) => void
+}
+
+/** How often the chief looks whether the others have come to their end. */
+const POLL_MS = 50
+
+/** Evaluation, stopping, and the end. */
+export const chiefDuties = (chief: ChiefSetup): Duties => {
+  const { model, options, graph, limits } = chief
+  const { validation, stopAt, recovery } = options
+  const { control, training } = graph
+  let evaluatedAt = 0
+  const measure = async (session: Session, globalStep: number): Promise<void> => {
+    if (validation === undefined) return
+    evaluatedAt = globalStep
+    const evaluation = await evaluate(session, graph, validation, globalStep, limits)
+    await chief.onEvaluate(evaluation)
+    if (stopAt !== undefined && reaches(evaluation, stopAt)) await assign(session, [[control.setLastStep, 0n]], limits)
+  }
+  const globalStepOf = async (session: Session): Promise<number> => tensorNumbers((await session.run({ fetches: [training.globalStep.value.name] }, limits))[0])[0] ?? 0
+
+  /** Until all workers have come to their end, or nothing has moved for as long as a recovery may take. */
+  const waitForOthers = async (session: Session): Promise<void> => {
+    const { timeoutMs = 300_000 } = recovery ?? {}
+    let [last, movedAt] = [-1, performance.now()]
+    for (;;) {
+      throwIfAborted(limits.signal)
+      const progress = await readProgress(session, control, limits)
+      if (progress.every(({ ended }, share) => ended || chief.isGone(share))) return
+      const step = await globalStepOf(session)
+      if (step !== last) [last, movedAt] = [step, performance.now()]
+      else if (performance.now() - movedAt > timeoutMs) return
+      await sleep(POLL_MS, limits.signal)
+    }
+  }
+
+  return {
+    afterStep: async (session, globalStep) => {
+      if (validation?.everySteps !== undefined && globalStep - evaluatedAt >= validation.everySteps) await measure(session, globalStep)
+    },
+    finish: async (session) => {
+      await waitForOthers(session)
+      const globalStep = await globalStepOf(session)
+      const { lastStep } = await readControl(session, control, limits)
+      if (evaluatedAt !== globalStep) await measure(session, globalStep)
+      // Measuring may have stopped a training that has stopped anyway.
+      if (lastStep > 0) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
+      chief.onWeights(await fetchWeights(session, model, training.variables, options.fetchLimitBytes, limits), globalStep)
+      await assign(session, control.setOver.map((over): readonly [Assignment, bigint] => [over, 1n]), limits)
+    },
+  }
+}

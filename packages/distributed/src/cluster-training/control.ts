@@ -1,0 +1,133 @@
+import { addVariable, tensorNumbers, tensorTexts, type Graph, type GraphNode, type LoweredVariable, type Session, type Tensor } from '@millrace/export'
+import type { CallOptions } from '@millrace/export'
+import { beginning, type InputPosition } from './fed-input.js'
+
+/**
+ * What the processes of a training tell each other, in variables on the parameter servers:
+ *
+ * - `generation`: 0 while the chief gives variables their values, then a number that it has not had before. Who finds another number than
+ *   before goes back to the position that belongs to these values.
+ * - `last step`: the global step at which everybody stops
+ * - `progress`: of each worker, where it is in its data
+ * - `over`, on each parameter server: 1 when it may end
+ */
+export interface Control {
+  /** One for each device with variables: whether all of them have values. */
+  readonly ready: readonly Tensor[]
+  readonly generation: Tensor
+  readonly lastStep: Tensor
+  readonly progress: Tensor
+  readonly over: readonly Tensor[]
+  readonly setGeneration: Assignment
+  readonly setLastStep: Assignment
+  readonly setProgress: Assignment
+  /** That of this worker alone; fed one text. */
+  readonly setOwnProgress: Assignment
+  readonly setOver: readonly Assignment[]
+}
+
+/** A node that gives a variable the value that is fed. */
+export interface Assignment {
+  readonly value: Tensor
+  readonly node: GraphNode
+}
+
+/** What a worker says of itself. */
+export interface WorkerProgress {
+  readonly position: InputPosition
+  /** Rows of steps that are done, those that were done twice counted twice. */
+  readonly seen: number
+  /** Rows that were fed again, after a restore or because the worker was told to. */
+  readonly repeated: number
+  /** Rows of steps of which nobody knows whether they were done; they are not fed again. */
+  readonly uncertain: number
+  /** True when it has come to its end. */
+  readonly ended: boolean
+}
+
+export const notBegun: WorkerProgress = { position: beginning, seen: 0, repeated: 0, uncertain: 0, ended: false }
+
+/** Name of the variable that tells a parameter server that it may end. */
+export const overName = (task: number): string => `control/over_${task}`
+
+const assignment = (graph: Graph, { weight, handle, device }: LoweredVariable): Assignment => {
+  const value = graph.placeholder(`${weight.name}/next`, weight.dtype, weight.shape)
+  return { value, node: graph.add('AssignVariableOp', [handle, value], {}, { name: `${weight.name}/assign`, device }) }
+}
+
+/**
+ * Adds the control variables.
+ *
+ * @param variables - those of the training
+ * @param ps - indices of the parameter servers; the first holds what they share
+ * @param workers - how many there are, and which of them this one is
+ */
+export const addControl = (
+  graph: Graph,
+  variables: readonly LoweredVariable[],
+  ps: readonly number[],
+  workers: { readonly index: number; readonly count: number },
+): Control => graph.atRoot(() => {
+  const device = `/job:ps/task:${ps[0]}`
+  const variable = (name: string, dtype: 'int64' | 'string', shape: readonly number[], on = device): LoweredVariable =>
+    addVariable(graph, { key: name, name, dtype, shape, trainable: false }, on)
+  const generation = variable('control/generation', 'int64', [])
+  const lastStep = variable('control/last_step', 'int64', [])
+  const progress = variable('control/progress', 'string', [workers.count])
+  const over = ps.map((task) => variable(overName(task), 'int64', [], `/job:ps/task:${task}`))
+  const own = graph.placeholder('control/own_progress', 'string', [1])
+  const setOwn = graph.add('ResourceScatterUpdate', [progress.handle, graph.vector('int32', [workers.index], 'control/index'), own], { dtype: 'string' }, { name: 'control/own_progress/assign', device })
+  return {
+    ready: addReady(graph, [...variables, generation, lastStep, progress, ...over]),
+    generation: generation.value,
+    lastStep: lastStep.value,
+    progress: progress.value,
+    over: over.map(({ value }) => value),
+    setGeneration: assignment(graph, generation),
+    setLastStep: assignment(graph, lastStep),
+    setProgress: assignment(graph, progress),
+    setOwnProgress: { value: own, node: setOwn },
+    setOver: over.map((one) => assignment(graph, one)),
+  }
+})
+
+/** One number for each device, so that a model of a thousand variables is asked in as many answers as there are servers. */
+const addReady = (graph: Graph, variables: readonly LoweredVariable[]): Tensor[] => {
+  const devices = [...new Set(variables.map(({ device }) => device ?? ''))]
+  return devices.map((device, index) => graph.withDevice(device, () => graph.scope(`control/ready_${index}`, () => {
+    const flags = variables.filter((one) => (one.device ?? '') === device).map(({ handle }) => graph.one('VarIsInitializedOp', [handle]))
+    return flags.reduce((all, one) => graph.one('LogicalAnd', [all, one]))
+  })))
+}
+
+const number = (value: number | undefined): number => value ?? 0
+
+/** True when all variables have values. */
+export const isReady = async (session: Session, { ready }: Control, options: CallOptions): Promise<boolean> => {
+  const flags = await session.run({ fetches: ready.map(({ name }) => name) }, options)
+  return flags.every((flag) => tensorNumbers(flag)[0] === 1)
+}
+
+/** Generation and last step. */
+export const readControl = async (session: Session, { generation, lastStep }: Control, options: CallOptions): Promise<{ readonly generation: number; readonly lastStep: number }> => {
+  const [first, second] = await session.run({ fetches: [generation.name, lastStep.name] }, options)
+  return { generation: number(tensorNumbers(first!)[0]), lastStep: number(tensorNumbers(second!)[0]) }
+}
+
+/** What all workers say. */
+export const readProgress = async (session: Session, { progress }: Control, options: CallOptions): Promise<WorkerProgress[]> => {
+  const [texts] = await session.run({ fetches: [progress.name] }, options)
+  return tensorTexts(texts!).map((text) => (text === '' ? notBegun : JSON.parse(text) as WorkerProgress))
+}
+
+/** Gives control variables their values. */
+export const assign = async (session: Session, pairs: readonly (readonly [Assignment, bigint | readonly string[]])[], options: CallOptions): Promise<void> => {
+  await session.run({
+    feeds: pairs.map(([{ value }, next]) => [value.name, typeof next === 'bigint' ? next : next] as const),
+    targets: pairs.map(([{ node }]) => node.name),
+  }, options)
+}
+
+/** Says how far this worker is. */
+export const publishProgress = (session: Session, { setOwnProgress }: Control, progress: WorkerProgress, options: CallOptions): Promise<void> =>
+  assign(session, [[setOwnProgress, [JSON.stringify(progress)]]], options)

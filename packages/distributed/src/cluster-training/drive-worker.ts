@@ -1,0 +1,268 @@
+import { failure, fromUnknown, hasTag, throwIfAborted } from '@millrace/core'
+import { tensorNumbers, type Callable, type FeedValue, type Session } from '@millrace/export'
+import { BatchLedger } from './batch-ledger.js'
+import { isReady, publishProgress, readControl, readProgress } from './control.js'
+import type { FedBatch, FedInput } from './fed-input.js'
+import type { ClusterStep } from './options.js'
+import { allWell, faced, faultOf, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
+import type { RecoveryEvent, WorkerReport } from './report.js'
+import { describeTask, type Trainer } from './roles.js'
+import { sleep } from './sleep.js'
+import { Staleness } from './staleness.js'
+import type { WorkerGraph } from './worker-graph.js'
+
+/** What the chief does beside its steps. */
+export interface Duties {
+  /** After a step of its own. May change the last step. */
+  afterStep(session: Session, globalStep: number): Promise<void>
+  /** When it has done its steps: resolves when all others have, and everything is done that had to be. */
+  finish(session: Session, globalStep: number): Promise<void>
+}
+
+/** One worker to drive. */
+export interface WorkerSetup {
+  readonly trainer: Trainer
+  readonly graph: WorkerGraph
+  readonly input: FedInput
+  readonly connect: () => Promise<Session>
+  /** Gives variables their values, or waits until they have some. Resolves with their generation. */
+  readonly prepare: (session: Session) => Promise<number>
+  /** The chief's. */
+  readonly duties?: Duties | undefined
+  readonly inFlight: number
+  readonly delivery: 'at-most-once' | 'at-least-once'
+  readonly bounds: RecoveryBounds
+  readonly signal: AbortSignal | undefined
+  /** True when the training is over, where this process knows. */
+  readonly isOver: () => boolean
+  readonly onStep: (step: ClusterStep) => void
+  readonly onRecovery: (event: RecoveryEvent) => void
+}
+
+/** Why a worker stopped. */
+export type StopReason = 'steps' | 'data' | 'metric' | 'over'
+
+/** What came of a worker. */
+export interface WorkerResult {
+  readonly report: WorkerReport
+  readonly globalStep: number
+  readonly reason: StopReason
+  readonly loss: number | undefined
+}
+
+/** How often a worker tells how far it is, and asks whether to stop. */
+const CONTROL_MS = 500
+/** How often it looks when it only waits. */
+const POLL_MS = 100
+/** A parameter server that is gone after a worker's own end has most likely ended because all are done. */
+const FAREWELL_MS = 10_000
+/** Weight of a step in the running mean of the loss. */
+const LOSS_WEIGHT = 0.05
+
+/**
+ * Drives one worker to its end: makes sessions, feeds its batches, and makes a new session whenever it has lost one, within bounds.
+ *
+ * @throws what no new session would mend, and the last fault when the bounds are passed
+ */
+export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => {
+  const { trainer, signal, bounds, onRecovery } = setup
+  const task = describeTask(trainer.task)
+  const drive = new WorkerDrive(setup)
+  let state = allWell
+  let lost = false
+  try {
+    for (;;) {
+      throwIfAborted(signal)
+      try {
+        return await drive.session(() => {
+          if (lost) onRecovery({ task, at: new Date().toISOString(), what: 'back', note: `it goes on after ${state.attempts} attempt${state.attempts === 1 ? '' : 's'}` })
+          lost = false
+          state = recovered(state)
+        }, () => state.restarts)
+      } catch (thrown) {
+        throwIfAborted(signal)
+        const fault = faultOf(thrown)
+        if (fault === undefined) throw thrown
+        const [next, decision] = faced(state, performance.now(), bounds)
+        state = next
+        lost = true
+        if (drive.isLikelyOver(state.downSince)) return drive.result('over', state.restarts)
+        const note = noteOf(thrown)
+        onRecovery({ task, at: new Date().toISOString(), what: decision.action === 'give-up' ? 'gave up' : 'lost', fault, note: decision.action === 'give-up' ? `${decision.reason}: ${note}` : note })
+        if (decision.action === 'give-up') throw thrown
+        await sleep(decision.afterMs, signal)
+      }
+    }
+  } finally {
+    await setup.input.close()
+  }
+}
+
+/** TensorFlow says in the first line where it happened, and in the next one what. */
+const noteOf = (thrown: unknown): string => fromUnknown(thrown).problem.split('\n').find((line) => !/^(From \/job|\d+ root error|\s*\(\d+\) )/.test(line)) ?? ''
+
+class WorkerDrive {
+  readonly #setup: WorkerSetup
+  readonly #ledger: BatchLedger
+  readonly #staleness = new Staleness()
+  #generation: number | undefined
+  #globalStep = 0
+  #lastStep = 0
+  #steps = 0
+  #loss: number | undefined
+  #reason: StopReason = 'data'
+
+  constructor(setup: WorkerSetup) {
+    this.#setup = setup
+    this.#ledger = new BatchLedger(setup.input)
+  }
+
+  /** One session, until the end or a fault. */
+  async session(onWell: () => void, restarts: () => number): Promise<WorkerResult> {
+    const { graph: { tables }, connect, prepare, duties } = this.#setup
+    const session = await connect()
+    try {
+      if (tables.length > 0) await session.run({ targets: tables }, this.#limits)
+      for (;;) {
+        await this.#takeUp(session, await prepare(session))
+        if (!this.#ledger.ended) this.#reason = await this.#train(session, onWell)
+        this.#ledger.end()
+        await this.#publish(session)
+        if (duties !== undefined) await duties.finish(session, this.#globalStep)
+        else if (!(await this.#waitForTheEnd(session))) continue
+        onWell()
+        return this.result(this.#reason, restarts())
+      }
+    } finally {
+      await session.close().catch(() => undefined)
+    }
+  }
+
+  result(reason: StopReason, restarts: number): WorkerResult {
+    const { seen, repeated, uncertain } = this.#ledger.progress
+    const report = {
+      task: describeTask(this.#setup.trainer.task), steps: this.#steps, rows: seen, repeatedRows: repeated, uncertainRows: uncertain, restarts,
+      staleness: this.#staleness.summary,
+    }
+    return { report, globalStep: this.#globalStep, reason, loss: this.#loss }
+  }
+
+  /** After its own end, a worker need not know why the servers are gone. */
+  isLikelyOver(downSince: number | undefined): boolean {
+    const { duties, isOver } = this.#setup
+    return duties === undefined && this.#ledger.ended && (isOver() || performance.now() - (downSince ?? performance.now()) > FAREWELL_MS)
+  }
+
+  get #limits(): { readonly timeoutMs: number; readonly signal: AbortSignal | undefined } {
+    return { timeoutMs: this.#setup.bounds.stepTimeoutMs ?? 60_000, signal: this.#setup.signal }
+  }
+
+  /** Takes the position that belongs to the values that the variables have. */
+  async #takeUp(session: Session, generation: number): Promise<void> {
+    const { graph: { control, training }, trainer } = this.#setup
+    const [[step], { lastStep }] = await Promise.all([session.run({ fetches: [training.globalStep.value.name] }, this.#limits), readControl(session, control, this.#limits)])
+    this.#globalStep = tensorNumbers(step)[0] ?? 0
+    this.#lastStep = lastStep
+    if (generation === this.#generation) return
+    const all = await readProgress(session, control, this.#limits)
+    const own = all[trainer.share]
+    if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `the training has ${all.length} workers, and this one would be number ${trainer.share}`, remedy: 'Give all processes the same cluster.' })
+    await this.#ledger.resume(own, this.#generation === undefined)
+    this.#generation = generation
+  }
+
+  /** Feeds batches until the data, the steps or the chief say that it is enough. */
+  async #train(session: Session, onWell: () => void): Promise<StopReason> {
+    const { graph: { training, feeds }, inFlight } = this.#setup
+    const metrics = Object.entries(training.metrics)
+    const step = await session.makeCallable({
+      feeds: feeds.map(([, tensor]) => tensor.name),
+      fetches: [training.loss.name, training.globalStep.value.name, ...metrics.map(([, { name }]) => name)],
+      targets: [training.train.name],
+    }, this.#limits)
+    const flights: { readonly batch: FedBatch; readonly run: Promise<void> }[] = []
+    let published = performance.now()
+    const settle = async (): Promise<void> => {
+      const first = flights[0]
+      if (first === undefined) return
+      await first.run
+      flights.shift()
+      onWell()
+      await this.#setup.duties?.afterStep(session, this.#globalStep)
+      if (performance.now() - published < CONTROL_MS) return
+      published = performance.now()
+      await this.#exchange(session)
+    }
+    const drain = async (): Promise<void> => {
+      while (flights.length > 0) await settle()
+    }
+    let waiting: FedBatch | undefined
+    try {
+      for (;;) {
+        if (this.#globalStep >= this.#lastStep) break
+        waiting = await this.#ledger.take()
+        if (waiting === undefined) {
+          await drain()
+          return 'data'
+        }
+        while (flights.length >= inFlight || (flights.length > 0 && this.#globalStep + flights.length >= this.#lastStep)) await settle()
+        if (this.#globalStep >= this.#lastStep) break
+        const run = this.#step(step, waiting, metrics.map(([name]) => name))
+        // Those behind the first are looked at later.
+        run.catch(() => undefined)
+        flights.push({ batch: waiting, run })
+        waiting = undefined
+      }
+      await drain()
+    } catch (thrown) {
+      await Promise.allSettled(flights.map(({ run }) => run))
+      throw thrown
+    } finally {
+      if (waiting !== undefined) this.#ledger.putBack(waiting)
+    }
+    return this.#lastStep <= 0 ? 'metric' : 'steps'
+  }
+
+  async #step(step: Callable<readonly string[]>, batch: FedBatch, metrics: readonly string[]): Promise<void> {
+    const { delivery, trainer, onStep } = this.#setup
+    const known = this.#globalStep
+    this.#ledger.sent(batch)
+    try {
+      const [loss = NaN, before = 0, ...measured] = (await step.run(batch.values as FeedValue[], this.#limits)).map((one) => tensorNumbers(one)[0] ?? NaN)
+      this.#ledger.done(batch)
+      this.#steps += 1
+      this.#globalStep = Math.max(this.#globalStep, before + 1)
+      this.#staleness.add(before - known)
+      this.#loss = this.#loss === undefined ? loss : this.#loss + LOSS_WEIGHT * (loss - this.#loss)
+      if (!Number.isFinite(loss)) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${loss} at step ${before}`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
+      onStep({ globalStep: before + 1, loss, metrics: Object.fromEntries(metrics.map((name, index) => [name, measured[index] ?? NaN])), worker: trainer.share })
+    } catch (thrown) {
+      if (hasTag(thrown, 'Engine', 'Aborted')) this.#ledger.lost(batch, wasNotSent(thrown) ? 'not sent' : delivery === 'at-least-once' && delivery)
+      throw thrown
+    }
+  }
+
+  #publish(session: Session): Promise<void> {
+    return publishProgress(session, this.#setup.graph.control, this.#ledger.progress, this.#limits)
+  }
+
+  /** Tells how far it is, and hears when to stop. */
+  async #exchange(session: Session): Promise<void> {
+    const [, { generation, lastStep }] = await Promise.all([this.#publish(session), readControl(session, this.#setup.graph.control, this.#limits)])
+    this.#lastStep = lastStep
+    if (generation !== this.#generation) throw failure({ tag: 'Engine', code: 'TF_ABORTED', problem: 'the variables were given other values' })
+  }
+
+  /** Waits until the chief says that the training is over. False when it begins again from other values. */
+  async #waitForTheEnd(session: Session): Promise<boolean> {
+    const { graph: { control }, signal, isOver } = this.#setup
+    for (;;) {
+      throwIfAborted(signal)
+      if (isOver()) return true
+      const [over] = await session.run({ fetches: [control.over[0]!.name] }, this.#limits)
+      if (tensorNumbers(over)[0] === 1) return true
+      if (!(await isReady(session, control, this.#limits)) || (await readControl(session, control, this.#limits)).generation !== this.#generation) return false
+      await sleep(POLL_MS, signal)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { ShuffleRows, Stream } from '@millrace/core'
+import type { FeatureSet, ModelLike } from '@millrace/export'
+import type { ReplicaDeviceSetterOptions } from '../placement/index.js'
+import type { CompiledModelLike, TrainingGraphOptions } from '../training-graph/index.js'
+import type { RecoveryBounds } from './recovery.js'
+import type { ClusterEvaluation, RecoveryEvent } from './report.js'
+
+/** What we need to know of a `tf.LayersModel` that trains on a cluster. It need not be compiled where loss and optimizer are options. */
+export type ClusterModel = ModelLike & Partial<CompiledModelLike>
+
+/** Rows to measure while the model trains. */
+export interface ClusterValidation {
+  /** Rows with the same columns as the training's; at least one. */
+  readonly data: Stream<Stream['schema'], 'cold'>
+  /** Steps between two evaluations. Default: one evaluation, at the end. */
+  readonly everySteps?: number | undefined
+  /** Rows of a step of validation. Default 1,024. */
+  readonly batchSize?: number | undefined
+}
+
+/** Stop before the last step. */
+export interface StopAtMetric {
+  /** `loss` or one of the metrics, of the validation's rows. */
+  readonly metric: string
+  readonly atMost?: number | undefined
+  readonly atLeast?: number | undefined
+}
+
+/** How a step is done. */
+export interface ClusterStep {
+  /** Steps done by all workers, as the worker that tells knows it. */
+  readonly globalStep: number
+  /** Of the batch, before the step, regularisation included. */
+  readonly loss: number
+  readonly metrics: Readonly<Record<string, number>>
+  /** Which worker, counted through chief and workers. */
+  readonly worker: number
+}
+
+/** Options of {@link trainOnCluster}. */
+export interface ClusterTrainingOptions {
+  /** Rows with the model's inputs (with `inputs`, raw columns) and the label as columns. Each worker reads all of it and feeds its share. */
+  readonly data: Stream<Stream['schema'], 'cold'>
+  /** Column to predict; for a model with several outputs, columns that have their names. */
+  readonly label: string | readonly string[]
+  /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
+  readonly inputs?: FeatureSet | undefined
+  /** Rows of a step of one worker. Default 32, as Keras. */
+  readonly batchSize?: number | undefined
+  /** How often each worker goes through its share. Default 1, or without end where `steps` are given. */
+  readonly epochs?: number | undefined
+  /** Everybody stops when all workers together have done so many steps. Those under way are finished. Default: the data decides. */
+  readonly steps?: number | undefined
+  /** Mixes the rows anew each epoch. Default: the stream's order. */
+  readonly shuffle?: ShuffleRows | undefined
+  /** Default: that of the compiled model. */
+  readonly loss?: TrainingGraphOptions['loss'] | undefined
+  /** Default: that of the compiled model. */
+  readonly optimizer?: TrainingGraphOptions['optimizer'] | undefined
+  /** Default: those of the compiled model. */
+  readonly metrics?: TrainingGraphOptions['metrics'] | undefined
+  readonly validation?: ClusterValidation | undefined
+  readonly stopAt?: StopAtMetric | undefined
+  /** Which parameter server holds which variable, and which tables are cut into parts. Default: as `replicaDeviceSetter`. */
+  readonly placement?: Omit<ReplicaDeviceSetterOptions, 'ps' | 'job'> | undefined
+  /** Steps that one worker has under way at the same time. More hide the network, and each works with older variables. Default 1. */
+  readonly inFlight?: number | undefined
+  /** What becomes of a batch when nobody knows whether its step was done. Default `at-most-once`: it is not fed again. */
+  readonly delivery?: 'at-most-once' | 'at-least-once' | undefined
+  readonly recovery?: RecoveryBounds | undefined
+  /**
+   * Whether this process runs the TensorFlow server of its task. `auto`: where nobody listens at its address yet. Default `auto`.
+   * Without a task no server is started.
+   */
+  readonly server?: 'auto' | 'host' | 'external' | undefined
+  /** Path of libtensorflow or of a folder that holds it, for servers in this process. */
+  readonly library?: string | undefined
+  /** Weights of variables with more bytes than this stay on the parameter servers. Default 256 MiB. */
+  readonly fetchLimitBytes?: number | undefined
+  /** Local folder for TensorBoard's event files, in `train/` and `validation/`. The chief writes them. */
+  readonly tensorBoard?: string | undefined
+  /** Steps of the chief between two entries of TensorBoard. Default 100. */
+  readonly logEverySteps?: number | undefined
+  /** Called after each step of a worker that this process drives. */
+  readonly onStep?: ((step: ClusterStep) => void) | undefined
+  readonly onEvaluate?: ((evaluation: ClusterEvaluation) => void) | undefined
+  readonly onRecovery?: ((event: RecoveryEvent) => void) | undefined
+  /** Seed of dropout; each worker adds its number. Default 1. */
+  readonly seed?: number | undefined
+}

@@ -1,0 +1,110 @@
+import { randomInt } from 'node:crypto'
+import { failure, throwIfAborted } from '@millrace/core'
+import { readModel, type CallOptions, type FeedValue, type Session } from '@millrace/export'
+import { assign, isReady, notBegun, readControl, type Assignment, type WorkerProgress } from './control.js'
+import type { ClusterModel } from './options.js'
+import type { RecoveryBounds } from './recovery.js'
+import type { RecoveryEvent } from './report.js'
+import { sleep } from './sleep.js'
+import type { WorkerGraph } from './worker-graph.js'
+
+/** Where values of variables come from when there are none any more. */
+export interface Restore {
+  /** Gives variables the values of the last checkpoint; `undefined` when there is none. */
+  (session: Session): Promise<{ readonly globalStep: number; readonly progress: readonly WorkerProgress[] } | undefined>
+}
+
+/** What {@link prepareAsChief} works with. */
+export interface ChiefPreparation {
+  readonly task: string
+  readonly model: ClusterModel
+  readonly graph: WorkerGraph
+  readonly workers: number
+  /** The global step at which all stop. */
+  readonly lastStep: number
+  /** Whether a process that begins goes on with the values that the servers have, as another chief left them. */
+  readonly goOn: boolean
+  readonly restore: Restore | undefined
+  readonly limits: CallOptions
+  readonly onRecovery: (event: RecoveryEvent) => void
+}
+
+/** Generations are random, so that one that was lost with its server does not come again. */
+const MAX_GENERATION = 2 ** 47
+
+/** As the chief: sees to it that all variables have values that belong together, from a checkpoint or from the model. */
+export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => Promise<number> => {
+  const { graph: { control, training }, lastStep, limits, workers } = chief
+  let own: number | undefined
+  const begin = async (session: Session): Promise<number> => {
+    const first = own === undefined
+    // Whoever looks from here on waits.
+    await assign(session, [[control.setGeneration, 0n], [control.setLastStep, BigInt(lastStep)], ...control.setOver.map((over): readonly [Assignment, bigint] => [over, 0n])], limits)
+    const restored = await chief.restore?.(session)
+    if (restored === undefined) await initialize(session, chief)
+    const progress = restored?.progress.length === workers ? restored.progress : startOver(restored?.progress ?? [], workers)
+    await assign(session, [[control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false }))]], limits)
+    own = randomInt(1, MAX_GENERATION)
+    await assign(session, [[control.setGeneration, BigInt(own)]], limits)
+    if (restored !== undefined || !first) {
+      const note = restored === undefined ? 'from the beginning: there is no checkpoint' : `from the checkpoint of step ${restored.globalStep}`
+      chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: restored === undefined ? 'initialized' : 'restored', note })
+    }
+    return own
+  }
+  return async (session) => {
+    if ((own !== undefined || chief.goOn) && (await isReady(session, control, limits))) {
+      const { generation } = await readControl(session, control, limits)
+      if (generation !== 0) {
+        if (own === undefined) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
+        own = generation
+        return generation
+      }
+    }
+    return begin(session)
+  }
+
+  async function initialize(session: Session, { model }: ChiefPreparation): Promise<void> {
+    const wanted = Object.entries(training.initialValues)
+    const values = wanted.length === 0 ? new Map<string, FeedValue>() : await valuesOf(model)
+    await session.run({ feeds: wanted.map(([name, { name: tensor }]) => [tensor, values.get(name) ?? noValue(name)] as const), targets: [training.initialize.name] }, limits)
+  }
+}
+
+const noValue = (name: string): never => {
+  throw failure({ tag: 'Model', code: 'MODEL_VARIABLE', problem: `the model has no value for the variable "${name}"` })
+}
+
+const valuesOf = async (model: ClusterModel): Promise<ReadonlyMap<string, FeedValue>> => {
+  const { layers } = await readModel(model)
+  return new Map(layers.flatMap(({ weights }) => weights.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]))))
+}
+
+/** Shares of another number of workers are others: all begin the earliest epoch again, so that no row is left out. */
+const startOver = (before: readonly WorkerProgress[], workers: number): WorkerProgress[] => {
+  const epoch = before.reduce((least, { position }) => Math.min(least, position.epoch), before[0]?.position.epoch ?? 0)
+  return Array.from({ length: workers }, () => ({ ...notBegun, position: { ...notBegun.position, epoch } }))
+}
+
+/** How often a worker looks whether variables have values. */
+const POLL_MS = 100
+
+/** As any other worker: waits until all variables have values. */
+export const prepareAsWorker = ({ control }: WorkerGraph, limits: CallOptions, bounds: RecoveryBounds): (session: Session) => Promise<number> => async (session) => {
+  const { timeoutMs = 300_000 } = bounds
+  const end = performance.now() + timeoutMs
+  for (;;) {
+    throwIfAborted(limits.signal)
+    if (await isReady(session, control, limits)) {
+      const { generation } = await readControl(session, control, limits)
+      if (generation !== 0) return generation
+    }
+    if (performance.now() > end) {
+      throw failure({
+        tag: 'Engine', code: 'CLUSTER_NOT_INITIALIZED', problem: `the chief has not initialised the variables within ${timeoutMs} ms`,
+        remedy: 'See that the chief (or worker 0) runs, and that all processes have the same cluster and model.',
+      })
+    }
+    await sleep(POLL_MS, limits.signal)
+  }
+}

@@ -1,0 +1,212 @@
+import { failure, fromUnknown, hasTag, job, requireCount, run, type Job, type RunContext } from '@millrace/core'
+import type { CallOptions, Session } from '@millrace/export'
+import { replicaDeviceSetter } from '../placement/index.js'
+import { remoteSession } from '../session/index.js'
+import { chiefDuties } from './chief-duties.js'
+import { driveWorker, type WorkerResult, type WorkerSetup } from './drive-worker.js'
+import { fedInput } from './fed-input.js'
+import { openClusterLog, type ClusterLog } from './cluster-log.js'
+import type { ClusterModel, ClusterTrainingOptions } from './options.js'
+import { hostServer, serveVariables } from './own-server.js'
+import { prepareAsChief, prepareAsWorker } from './prepare.js'
+import type { ClusterEvaluation, ClusterTrainingReport, RecoveryEvent } from './report.js'
+import { describeTask, deviceOf, rolesOf, type Roles, type Trainer, type TrainingCluster } from './roles.js'
+import { writeWeights, type FetchedWeights } from './weights.js'
+import { workerGraph, type WorkerGraph } from './worker-graph.js'
+
+/**
+ * Trains a TensorFlow.js layers model on a cluster of TensorFlow servers: variables on its parameter servers, each worker with a share
+ * of the data and a replica of the graph. It reads like `fit`, and ends with the trained weights in the model.
+ *
+ * Given the cluster of `clusterFromEnv()`, this process plays the task that it says: a parameter server serves until the training is
+ * over; chief and workers run their own server, where none runs yet, and feed and drive it. Given a cluster without a task, or that of
+ * `startLocalCluster`, this process feeds and drives all workers.
+ *
+ * Workers are asynchronous: none waits for another. Who loses its session, because a server or the network failed, makes a new one; a
+ * parameter server that was restarted gets its values from the chief. What happened is in the report.
+ *
+ * @throws `Usage` for options and clusters that make no sense, `Model` for what cannot be trained and for a loss that is no number,
+ *   `Schema` for columns that are missing or do not fit, `Engine` for what TensorFlow refuses or when the bounds of recovery are passed
+ * @example
+ * const report = await run(trainOnCluster(model, clusterFromEnv(), { data, label: 'late', batchSize: 512, steps: 10_000 }))
+ */
+export const trainOnCluster = (model: ClusterModel, cluster: TrainingCluster, options: ClusterTrainingOptions): Job<ClusterTrainingReport> =>
+  job(async (context) => {
+    const started = performance.now()
+    checkOptions(options)
+    const roles = rolesOf(cluster)
+    const outcome = await play(model, roles, options, context)
+    return { ...outcome, seconds: (performance.now() - started) / 1000 }
+  })
+
+type Outcome = Omit<ClusterTrainingReport, 'seconds'>
+
+const checkOptions = ({ batchSize, epochs, steps, inFlight, stopAt, validation }: ClusterTrainingOptions): void => {
+  for (const [value, name] of [[batchSize, 'batchSize'], [epochs, 'epochs'], [steps, 'steps'], [inFlight, 'inFlight'], [validation?.everySteps, 'validation.everySteps']] as const) {
+    if (value !== undefined) requireCount(value, 1, `${name} of trainOnCluster`)
+  }
+  if (stopAt !== undefined && validation === undefined) {
+    throw failure({ tag: 'Usage', code: 'NO_VALIDATION', problem: 'stopAt needs rows to measure', remedy: 'Give validation: { data, everySteps }.' })
+  }
+}
+
+/** Plays this process's part. */
+const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingOptions, context: RunContext): Promise<Outcome> => {
+  const { task } = roles
+  if (task === undefined) return drive(model, roles, roles.trainers, options, context)
+  await hostServer(roles, task, options, context.signal)
+  if (task.type === 'ps') {
+    await serveVariables(roles, task, options, context.signal)
+    return { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], recoveries: [], notFetched: [] }
+  }
+  const trainer = roles.trainers.find((one) => one.task.type === task.type && one.task.index === task.index)
+  if (trainer === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `a task ${describeTask(task)} has no part in the training`, remedy: 'Tasks of a training are ps, chief and worker.' })
+  return drive(model, roles, [trainer], options, context)
+}
+
+/** What the workers of this process share. */
+class Shared {
+  readonly evaluations: ClusterEvaluation[] = []
+  readonly recoveries: RecoveryEvent[] = []
+  readonly gone = new Set<number>()
+  over = false
+  weights: FetchedWeights | undefined
+  globalStep = 0
+}
+
+/** Drives workers to their end, the chief among them or not. */
+const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Trainer[], options: ClusterTrainingOptions, context: RunContext): Promise<Outcome> => {
+  const shared = new Shared()
+  // One that fails for good ends them all.
+  const stop = new AbortController()
+  const signal = context.signal === undefined ? stop.signal : AbortSignal.any([context.signal, stop.signal])
+  const log = options.tensorBoard === undefined || !trainers.some(({ isChief }) => isChief) ? undefined : await openClusterLog(options.tensorBoard, options)
+  const chiefIsReady = latch()
+  if (roles.task !== undefined) chiefIsReady.open()
+  try {
+    const results = await Promise.all(trainers.map(async (trainer): Promise<WorkerResult | undefined> => {
+      try {
+        return await driveWorker(setUp({ model, roles, trainer, options, context, signal, shared, log, chiefIsReady }))
+      } catch (thrown) {
+        shared.gone.add(trainer.share)
+        // The others go on without a worker that was lost, not without the chief, and not with a graph that is wrong.
+        if (!trainer.isChief && trainers.length > 1 && hasTag(thrown, 'Engine') && !stop.signal.aborted) return undefined
+        stop.abort(thrown)
+        throw thrown
+      } finally {
+        if (trainer.isChief) shared.over = true
+      }
+    }))
+    if (shared.weights !== undefined) await writeWeights(model, shared.weights)
+    return report(roles, trainers, results, shared)
+  } catch (thrown) {
+    throw fromUnknown(stop.signal.aborted && context.signal?.aborted !== true ? stop.signal.reason : thrown)
+  } finally {
+    await log?.close()
+  }
+}
+
+const report = ({ task }: Roles, trainers: readonly Trainer[], results: readonly (WorkerResult | undefined)[], shared: Shared): Outcome => {
+  const known = results.filter((one) => one !== undefined)
+  const nothing = { steps: 0, rows: 0, repeatedRows: 0, uncertainRows: 0, restarts: 0, staleness: { mean: 0, max: 0 } }
+  const losses = known.flatMap(({ loss }) => (loss === undefined ? [] : [loss]))
+  return {
+    role: task === undefined ? 'driver' : describeTask(task),
+    globalStep: Math.max(shared.globalStep, ...known.map(({ globalStep }) => globalStep)),
+    stoppedBy: known[0]?.reason ?? 'over',
+    workers: trainers.map(({ task: one }, index) => results[index]?.report ?? { task: describeTask(one), ...nothing, failed: 'it was given up' }),
+    loss: losses.length === 0 ? undefined : losses.reduce((sum, one) => sum + one, 0) / losses.length,
+    evaluations: shared.evaluations,
+    recoveries: shared.recoveries,
+    notFetched: shared.weights?.left ?? [],
+  }
+}
+
+interface Latch {
+  readonly opened: Promise<void>
+  open(): void
+}
+
+const latch = (): Latch => {
+  let open: () => void = () => undefined
+  const opened = new Promise<void>((resolve) => { open = resolve })
+  return { opened, open }
+}
+
+interface SetUp {
+  readonly model: ClusterModel
+  readonly roles: Roles
+  readonly trainer: Trainer
+  readonly options: ClusterTrainingOptions
+  readonly context: RunContext
+  readonly signal: AbortSignal
+  readonly shared: Shared
+  readonly log: ClusterLog | undefined
+  /** Opened when the chief of this process has seen to the variables: before that, others may find those of an earlier training. */
+  readonly chiefIsReady: Latch
+}
+
+const DEFAULT_STEP_TIMEOUT_MS = 60_000
+
+const setUp = (all: SetUp): WorkerSetup => {
+  const { model, roles, trainer, options, context, signal, shared, log } = all
+  const { recovery = {}, inFlight = 1, delivery = 'at-most-once', batchSize = 32, shuffle } = options
+  const graph = workerGraph(model, options, replicaDeviceSetter({ ...options.placement, ps: roles.spec }), roles, trainer)
+  const limits: CallOptions = { timeoutMs: recovery.stepTimeoutMs ?? DEFAULT_STEP_TIMEOUT_MS, signal }
+  const epochs = options.epochs ?? (options.steps === undefined ? 1 : undefined)
+  const onRecovery = (event: RecoveryEvent): void => {
+    shared.recoveries.push(event)
+    options.onRecovery?.(event)
+  }
+  const duties = !trainer.isChief ? undefined : chiefDuties({
+    model, options, graph, limits,
+    isGone: (share) => shared.gone.has(share),
+    onEvaluate: async (evaluation) => {
+      shared.evaluations.push(evaluation)
+      await log?.evaluation(evaluation)
+      options.onEvaluate?.(evaluation)
+    },
+    onWeights: (weights, globalStep) => {
+      shared.weights = weights
+      shared.globalStep = globalStep
+    },
+  })
+  return {
+    trainer, graph, inFlight, delivery, signal, onRecovery, duties,
+    input: fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }),
+    connect: () => connectTo(roles, trainer, graph, limits),
+    prepare: prepareOf(all, graph, limits, onRecovery),
+    bounds: recovery,
+    isOver: () => shared.over,
+    onStep: (step) => {
+      context.progress?.({ stage: 'training', done: step.globalStep, total: options.steps, unit: 'steps', note: `loss ${step.loss.toFixed(4)}` })
+      if (trainer.isChief) log?.step(step)
+      options.onStep?.(step)
+    },
+  }
+}
+
+const prepareOf = ({ model, roles, trainer, options, chiefIsReady }: SetUp, graph: WorkerGraph, limits: CallOptions, onRecovery: (event: RecoveryEvent) => void): WorkerSetup['prepare'] => {
+  if (!trainer.isChief) {
+    const wait = prepareAsWorker(graph, limits, options.recovery ?? {})
+    return async (session) => {
+      await chiefIsReady.opened
+      return wait(session)
+    }
+  }
+  const prepare = prepareAsChief({
+    task: describeTask(trainer.task), model, graph, limits, onRecovery, workers: roles.trainers.length, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER,
+    // A process that drives all by itself begins a training of its own; a chief that was started again goes on with that of the others.
+    goOn: roles.task !== undefined,
+    restore: undefined,
+  })
+  return async (session) => {
+    const generation = await prepare(session)
+    chiefIsReady.open()
+    return generation
+  }
+}
+
+/** A session on the worker's own server that sees the parameter servers and nobody else, so that it goes on when others die. */
+const connectTo = ({ ps }: Roles, { task, target }: Trainer, { bytes }: WorkerGraph, { timeoutMs, signal }: CallOptions): Promise<Session> =>
+  run(remoteSession({ target, graph: bytes, config: { deviceFilters: [...ps.map((index) => `/job:ps/task:${index}`), deviceOf(task)] }, timeoutMs }), { signal })
