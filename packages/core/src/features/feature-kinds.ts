@@ -10,11 +10,12 @@ import { minMaxKind } from './kinds/min-max.js'
 import { oneHotKind } from './kinds/one-hot.js'
 import { standardizeKind } from './kinds/standardize.js'
 import { vocabularyKind } from './kinds/vocabulary.js'
+import { wordsKind } from './kinds/words.js'
 
 const kinds = new Map<string, FeatureKind>(
   [
     vocabularyKind, standardizeKind, minMaxKind, bucketizeKind, hashBucketKind, oneHotKind, identityKind, hourOfDayKind, dayOfWeekKind,
-    greaterThanKind,
+    greaterThanKind, wordsKind,
   ].map((kind) => [kind.kind, kind]),
 )
 

@@ -11,6 +11,8 @@ export type { VocabularyFilesOptions, VocabularyFilesReport } from './vocabulary
 export { featureKind, registerFeatureKind } from './feature-kinds.js'
 export { vocabulary } from './kinds/vocabulary.js'
 export type { VocabularyOptions, VocabularyParams, VocabularyState } from './kinds/vocabulary.js'
+export { words } from './kinds/words.js'
+export type { TextColumn, WordsOptions, WordsParams } from './kinds/words.js'
 export { standardize } from './kinds/standardize.js'
 export type { FillParams, StandardizeOptions } from './kinds/standardize.js'
 export type { MeanVariance } from './numeric/moments.js'

@@ -2,9 +2,9 @@ import { fixedColumn, type Column } from '../../columns/index.js'
 import { field, type Int32 } from '../../schema/index.js'
 import type { TextLike } from '../accepts.js'
 import type { Analyzer, Feature } from '../feature.js'
-import { ByteTable } from '../text/byte-table.js'
 import { hashBucketOf } from '../text/fingerprint64.js'
 import { countTexts, mapTexts, textKinds } from '../text/texts.js'
+import { isToken, TokenCounter, tokenTable } from '../text/tokens.js'
 import { defineKind, definedParams, isCount, requireInteger, type FromOption } from './define-kind.js'
 
 /** Parameters of a `vocabulary` feature. */
@@ -52,59 +52,19 @@ export const vocabulary = <const From extends string | undefined = undefined>(op
   }
 }
 
-const NEWLINE = 10
-const RETURN = 13
-const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** The token of the bytes, `undefined` where they cannot be one. */
-const decodeToken = (bytes: Uint8Array): string | undefined => {
-  if (bytes.length === 0 || bytes.includes(NEWLINE) || bytes.includes(RETURN)) return undefined
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
 class VocabularyAnalyzer implements Analyzer<VocabularyState> {
-  private readonly table = new ByteTable()
-  private counts = new Float64Array(512)
+  private readonly counter = new TokenCounter()
 
   constructor(private readonly params: VocabularyParams) {}
 
   update(column: Column): void {
-    countTexts(column, this.count)
-  }
-
-  private readonly count = (bytes: Uint8Array, start: number, end: number, times: number): void => {
-    const entry = this.table.add(bytes, start, end)
-    if (entry >= this.counts.length) {
-      const grown = new Float64Array(this.counts.length * 2)
-      grown.set(this.counts)
-      this.counts = grown
-    }
-    this.counts[entry]! += times
+    countTexts(column, this.counter.add)
   }
 
   finish(): VocabularyState {
-    const { table, counts } = this
-    const { topK = Infinity, minFrequency = 1, maskToken } = this.params
-    const frequent = new Int32Array(table.size)
-    let kept = 0
-    for (let entry = 0; entry < table.size; entry++) if (counts[entry]! >= minFrequency) frequent[kept++] = entry
-    const ordered = frequent.subarray(0, kept).sort((a, b) => counts[b]! - counts[a]! || table.compare(b, a))
-    const tokens: string[] = []
-    for (let i = 0; i < ordered.length && tokens.length < topK; i++) {
-      const token = decodeToken(table.bytesOf(ordered[i]!))
-      if (token !== undefined && token !== maskToken) tokens.push(token)
-    }
-    return { tokens }
+    return { tokens: this.counter.tokens(this.params) }
   }
 }
-
-/** Whether a text of JSON could have come from {@link decodeToken}: vocabulary files hold no other. */
-const isToken = (text: unknown): boolean => typeof text === 'string' && text !== '' && !/[\n\r]|\p{Surrogate}/u.test(text)
 
 const firstToken = (params: VocabularyParams): number => (params.maskToken === null ? 0 : 1) + params.oovBuckets
 
@@ -117,14 +77,10 @@ export const vocabularyKind = defineKind<VocabularyParams, VocabularyState>({
     tokens.every((token) => isToken(token) && token !== maskToken) && new Set(tokens).size === tokens.length,
   analyze: (params) => new VocabularyAnalyzer(params),
   compile: ({ params, state }) => {
-    const table = new ByteTable()
-    for (const token of state.tokens) {
-      const bytes = encoder.encode(token)
-      table.add(bytes, 0, bytes.length)
-    }
+    const table = tokenTable(state.tokens)
     const first = firstToken(params)
     const firstBucket = first - params.oovBuckets
-    const mask = params.maskToken === null ? undefined : encoder.encode(params.maskToken)
+    const mask = params.maskToken === null ? undefined : new TextEncoder().encode(params.maskToken)
     const indexOf = (bytes: Uint8Array, start: number, end: number): number => {
       const rank = table.find(bytes, start, end)
       if (rank >= 0) return first + rank

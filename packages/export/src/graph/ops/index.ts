@@ -12,6 +12,7 @@ import { randomOps } from './random.js'
 import { rearrangingOps } from './rearranging.js'
 import { stateOps } from './state.js'
 import { tableOps } from './tables.js'
+import { textOps } from './text.js'
 import { windowOps } from './windows.js'
 
 /**
@@ -30,6 +31,7 @@ export const ops = {
   ...optimizerOps,
   ...partitionOps,
   ...tableOps,
+  ...textOps,
   ...dataOps,
   ...queueOps,
   ...randomOps,

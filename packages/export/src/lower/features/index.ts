@@ -9,6 +9,7 @@ import { lowerOneHot } from './one-hot.js'
 import { lowerStandardize } from './standardize.js'
 import { lowerDayOfWeek, lowerHourOfDay } from './times.js'
 import { lowerVocabulary } from './vocabulary.js'
+import { lowerWords } from './words.js'
 
 const lowerings = new Map<string, FeatureLowering>(Object.entries({
   bucketize: lowerBucketize,
@@ -21,6 +22,7 @@ const lowerings = new Map<string, FeatureLowering>(Object.entries({
   oneHot: lowerOneHot,
   standardize: lowerStandardize,
   vocabulary: lowerVocabulary,
+  words: lowerWords,
 }))
 
 /**

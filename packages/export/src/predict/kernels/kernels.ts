@@ -11,6 +11,7 @@ import { shapeKernels } from './shapes.js'
 import { slicingKernels } from './slicing.js'
 import { stringKernels } from './strings.js'
 import { tableKernels } from './tables.js'
+import { textKernels } from './text.js'
 import { unaryKernels } from './unary.js'
 
 const constant: Kernel = (node) => {
@@ -38,5 +39,6 @@ export const kernels: KernelTable = {
   ...slicingKernels,
   ...stringKernels,
   ...tableKernels,
+  ...textKernels,
   ...unaryKernels,
 }

@@ -15,7 +15,7 @@ const table: { readonly [op: string]: OutputDtypes } = {
   ...each(['HashTable', 'HashTableV2', 'MutableHashTableV2'], always('resource')),
   ...each(['LookupTableFind', 'LookupTableFindV2'], attr('Tout')),
   ...each(['LookupTableSize', 'LookupTableSizeV2', 'StringToHashBucketFast'], always('int64')),
-  ...each(['AsString', 'StringLower', 'StringUpper', 'StringStrip', 'StringJoin'], always('string')),
+  ...each(['AsString', 'StringLower', 'StringUpper', 'StringStrip', 'StringJoin', 'RegexReplace'], always('string')),
   ...each(['Bucketize', 'Rank', 'StringLength'], always('int32')),
   ...each(['Shape', 'Size'], attr('out_type', 'int32')),
   ...each(['Gather', 'GatherV2', 'GatherNd', 'ResourceGather'], attr('Tparams')),
@@ -27,6 +27,8 @@ const table: { readonly [op: string]: OutputDtypes } = {
   ShapeN: (node) => new Array<DType>(intAttr(node, 'N')).fill(dtypeAttr(node, 'out_type', 'int32')),
   StringToNumber: attr('out_type', 'float32'),
   TopKV2: (node) => [dtypeAttr(node, 'T'), dtypeAttr(node, 'index_type', 'int32')],
+  StringSplitV2: always('int64', 'string', 'int64'),
+  SparseSlice: (node) => ['int64', dtypeAttr(node, 'T'), 'int64'],
   ParseExampleV2: parseExampleOutputs,
 }
 
