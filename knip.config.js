@@ -10,7 +10,6 @@ export default {
         '@tensorflow/tfjs-backend-wasm',
         'hyparquet',
         'hyparquet-compressors',
-        'koffi',
         // Tools that scripts find by their path.
         '@arethetypeswrong/cli',
         'publint',
