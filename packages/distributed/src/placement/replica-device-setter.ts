@@ -1,5 +1,5 @@
 import { failure } from '@millrace/core'
-import type { VariablePlacement, WeightDescription } from '@millrace/export'
+import { partRows, type VariablePlacement, type WeightDescription } from '@millrace/export'
 import type { ClusterSpec } from '../cluster/index.js'
 import { bytesOf } from './variable-bytes.js'
 
@@ -55,15 +55,15 @@ export const replicaDeviceSetter = (options: ReplicaDeviceSetterOptions): PlaceV
   const tasks = psTasks(options.ps, job)
   const next = strategies[strategy](tasks.length)
   const turn = (bytes: number): string => `/job:${job}/task:${tasks[next(bytes)] as number}`
-  const partsOf = partition === false ? (): number => 1 : (weight: WeightDescription): number => partCount(weight, tasks.length, partition ?? {})
+  const { layout = 'div', ...size } = partition === false ? { minBytes: Infinity } : (partition ?? {})
+  const partsOf = (weight: WeightDescription): number => partCount(weight, tasks.length, size)
   const placed = new Map<string, VariablePlacement>()
   return (weight) => {
     const known = placed.get(weight.name)
     if (known !== undefined) return known
     const parts = partsOf(weight)
-    const place = (): string => turn(bytesOf(weight) / parts)
     const placement: VariablePlacement =
-      parts === 1 ? { device: place() } : { partition: { layout: (partition as PartitionOptions | undefined)?.layout ?? 'div', devices: Array.from({ length: parts }, place) } }
+      parts === 1 ? { device: turn(bytesOf(weight)) } : { partition: { layout, devices: partRows(weight.shape[0] as number, parts).map((rows) => turn(bytesOf({ ...weight, shape: [rows, ...weight.shape.slice(1)] }))) } }
     placed.set(weight.name, placement)
     return placement
   }

@@ -1,5 +1,6 @@
 import { toNodeName, type Graph, type GraphNode, type LoweredTable, type LoweredVariable, type Tensor } from '@millrace/export'
 import type { Slot } from '../optimizers/apply-gradients.js'
+import { initialValue } from './initial-value.js'
 
 /** What runs before the first step. */
 export interface Initializers {
@@ -7,14 +8,14 @@ export interface Initializers {
   readonly initialize: GraphNode
   /** Fills the lookup tables, in every session; `undefined` where there are none. */
   readonly initializeTables: GraphNode | undefined
-  /** To be fed to `initialize`: values of variables that the model's description has none of, by the variable's name. */
+  /** To be fed to `initialize`: values of variables of which the model's description has neither a value nor an initializer, by name. */
   readonly initialValues: Readonly<Record<string, Tensor>>
 }
 
 const onItsDevice = <A>(graph: Graph, { device }: LoweredVariable, body: () => A): A =>
   device === undefined ? body() : graph.withDevice(device, body)
 
-/** Adds what gives variables their first values, each made on the variable's device. */
+/** Adds what gives variables their first values, each made on the variable's device: of those with an initializer nothing is sent there. */
 export const addInitializers = (
   graph: Graph,
   variables: readonly LoweredVariable[],
@@ -23,16 +24,17 @@ export const addInitializers = (
 ): Initializers =>
   graph.scope('initial', () => {
     const initialValues: Record<string, Tensor> = {}
-    const first = (variable: LoweredVariable): Tensor => {
-      const { name, value, dtype, shape } = variable.weight
+    const first = (variable: LoweredVariable, ordinal: number): Tensor => {
+      const { name, value, initializer, dtype, shape } = variable.weight
       if (value !== undefined) return graph.constant(value, toNodeName(name))
+      if (initializer !== undefined) return graph.scope(toNodeName(name), () => initialValue(graph, variable, initializer, ordinal))
       const fed = graph.placeholder(toNodeName(name), dtype, shape)
       initialValues[name] = fed
       return fed
     }
     const assigns = [
-      ...variables.map((variable) =>
-        onItsDevice(graph, variable, () => graph.add('AssignVariableOp', [variable.handle, first(variable)])),
+      ...variables.map((variable, ordinal) =>
+        onItsDevice(graph, variable, () => graph.add('AssignVariableOp', [variable.handle, first(variable, ordinal)])),
       ),
       ...slots.map(({ variable, initial }) =>
         onItsDevice(graph, variable, () => {

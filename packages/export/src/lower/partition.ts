@@ -17,7 +17,7 @@ export interface VariablePart {
 }
 
 /** Rows of each part: sizes differ by one at most, the first parts are the larger ones. */
-const partRows = (rows: number, parts: number): number[] =>
+export const partRows = (rows: number, parts: number): number[] =>
   Array.from({ length: parts }, (_, part) => Math.floor(rows / parts) + (part < rows % parts ? 1 : 0))
 
 /** Cuts a variable into parts, its value too. They are named as TensorFlow's partitioned variables: `table/embeddings/part_0`. */
