@@ -1,5 +1,5 @@
 import { failure } from '@millrace/core'
-import type { Graph, LayerDescription, LoweredVariable, ModelDescription, Tensor, WeightDescription } from '@millrace/export'
+import type { Graph, GraphLowering, LayerDescription, LoweredVariable, ModelDescription, Tensor, WeightDescription } from '@millrace/export'
 import { number } from './loss.js'
 
 /** `l1 sum(|w|) + l2 sum(w²)` of one variable. */
@@ -30,18 +30,23 @@ const penaltyOf = (layer: LayerDescription, weight: WeightDescription): Penalty 
   return { weight, l1: Number(config?.l1 ?? 0), l2: Number(config?.l2 ?? 0) }
 }
 
+/** Whether a variable is a weight, or a part of it. */
+const holds = ({ weight, slice }: LoweredVariable, { name }: WeightDescription): boolean => (slice?.name ?? weight.name) === name
+
+/** What penalties need of a lowered model. */
+export type PenaltyReads = Pick<GraphLowering, 'variables' | 'read'>
+
 /**
  * Adds the penalties of the layers' regularisers, each a scalar. That of an embedding reads all of its table.
  *
  * @throws `Model` for a regulariser that is not known
  */
-export const regularization = (graph: Graph, model: ModelDescription, variables: readonly LoweredVariable[]): Tensor[] =>
+export const regularization = (graph: Graph, model: ModelDescription, lowering: PenaltyReads): Tensor[] =>
   model.layers
     .flatMap((layer) => layer.weights.map((weight) => penaltyOf(layer, weight)))
     .flatMap((penalty) => {
-      const variable = variables.find(({ weight }) => weight.name === penalty?.weight.name)
-      if (penalty === undefined || variable === undefined) return []
-      const { value } = variable
+      if (penalty === undefined || !lowering.variables.some((variable) => holds(variable, penalty.weight))) return []
+      const value = lowering.read(penalty.weight)
       const axes = graph.vector('int32', penalty.weight.shape.map((_, axis) => axis), 'axes')
       const part = (strength: number, op: 'Abs' | 'Square'): Tensor[] =>
         strength === 0 ? [] : [graph.one('Mul', [graph.one('Sum', [graph.one(op, [value]), axes]), number(graph, strength)])]

@@ -12,10 +12,16 @@ const valuesOf = (gradient: Gradient): Tensor => (isIndexedSlices(gradient) ? gr
 
 const withValues = (gradient: Gradient, values: Tensor): Gradient => (isIndexedSlices(gradient) ? { ...gradient, values } : values)
 
+/** Adds nodes where a gradient is, so that only numbers travel when gradients of several devices have one norm. */
+const beside = <A>(graph: Graph, gradient: Gradient, body: (values: Tensor) => A): A => {
+  const values = valuesOf(gradient)
+  return graph.withDevice(values.node.device, () => body(values))
+}
+
 /** `clip / max(norm, clip)`: 1 where the norm is within its limit. */
 const shrinking = (graph: Graph, gradients: readonly Gradient[], clip: number): Tensor => {
   // L2Loss is half the sum of squares.
-  const halves = graph.one('AddN', [gradients.map((gradient) => graph.one('L2Loss', [valuesOf(gradient)]))])
+  const halves = graph.one('AddN', [gradients.map((gradient) => beside(graph, gradient, (values) => graph.one('L2Loss', [values])))])
   const norm = graph.one('Sqrt', [graph.one('Mul', [halves, graph.scalar('float32', 2)])])
   const limit = graph.scalar('float32', clip)
   return graph.one('RealDiv', [limit, graph.one('Maximum', [norm, limit])])
@@ -24,13 +30,15 @@ const shrinking = (graph: Graph, gradients: readonly Gradient[], clip: number): 
 /** Adds the nodes that limit gradients. */
 export const clipGradients = (graph: Graph, gradients: readonly Gradient[], clip: GradientClip): Gradient[] => {
   if ('value' in clip) {
-    const [least, most] = [graph.scalar('float32', -clip.value), graph.scalar('float32', clip.value)]
-    return gradients.map((gradient) =>
-      withValues(gradient, graph.one('Minimum', [graph.one('Maximum', [valuesOf(gradient), least]), most])),
-    )
+    const number = (value: number): Tensor => graph.scalar('float32', value)
+    const limited = (values: Tensor): Tensor => graph.one('Minimum', [graph.one('Maximum', [values, number(-clip.value)]), number(clip.value)])
+    return gradients.map((gradient) => withValues(gradient, beside(graph, gradient, limited)))
   }
-  const scaled = (gradient: Gradient, factor: Tensor): Gradient => withValues(gradient, graph.one('Mul', [valuesOf(gradient), factor]))
-  if ('norm' in clip) return gradients.map((gradient) => scaled(gradient, shrinking(graph, [gradient], clip.norm)))
+  const scaled = (gradient: Gradient, factor: Tensor): Gradient =>
+    withValues(gradient, beside(graph, gradient, (values) => graph.one('Mul', [values, factor])))
+  if ('norm' in clip) {
+    return gradients.map((gradient) => beside(graph, gradient, () => scaled(gradient, shrinking(graph, [gradient], clip.norm))))
+  }
   const factor = shrinking(graph, gradients, clip.globalNorm)
   return gradients.map((gradient) => scaled(gradient, factor))
 }

@@ -1,9 +1,9 @@
 import { failure } from '@millrace/core'
-import type { Graph, Lowered, ModelDescription, Tensor } from '@millrace/export'
+import type { Graph, ModelDescription, Tensor } from '@millrace/export'
 import type { Loss, LossName } from '../losses/index.js'
 import { findLoss } from '../losses/losses.js'
 import { findMetric } from '../losses/metrics.js'
-import { regularization } from '../losses/regularization.js'
+import { regularization, type PenaltyReads } from '../losses/regularization.js'
 import type { TrainingGraphOptions } from './training-graph.js'
 
 /** What there is to know of a batch. */
@@ -64,13 +64,25 @@ export const total = (graph: Graph, parts: readonly Tensor[]): Tensor => (parts.
 export const addObjective = (
   graph: Graph,
   model: ModelDescription,
-  { values: { outputs }, variables }: Lowered,
+  lowering: PenaltyReads,
+  outputs: Readonly<Record<string, Tensor>>,
   labels: Readonly<Record<string, Tensor>>,
   options: TrainingGraphOptions,
 ): Objective => {
   const { loss, ...measures } = graph.scope('losses', () => {
     const own = addMeasures(graph, outputs, labels, options)
-    return { ...own, loss: total(graph, [...Object.values(own.losses), ...regularization(graph, model, variables)]) }
+    return { ...own, loss: total(graph, [...Object.values(own.losses), ...regularization(graph, model, lowering)]) }
   })
   return { ...measures, loss: graph.one('Identity', [loss], {}, { name: 'loss' }) }
+}
+
+/** The means of what several steps report. */
+export const meanObjective = (graph: Graph, steps: readonly Objective[]): Objective => {
+  const [first, ...others] = steps as readonly [Objective, ...Objective[]]
+  if (others.length === 0) return { loss: first.loss, losses: first.losses, metrics: first.metrics }
+  const meanOf = (values: readonly Tensor[], name: string): Tensor =>
+    graph.one('RealDiv', [graph.one('AddN', [values]), graph.scalar('float32', values.length)], {}, { name })
+  const each = (of: (step: Objective) => Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
+    Object.fromEntries(Object.keys(of(first)).map((name) => [name, meanOf(steps.map((step) => of(step)[name] as Tensor), 'mean')]))
+  return { loss: meanOf(steps.map(({ loss }) => loss), 'loss'), losses: each(({ losses }) => losses), metrics: each(({ metrics }) => metrics) }
 }

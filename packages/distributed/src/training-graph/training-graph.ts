@@ -1,14 +1,16 @@
 import { failure } from '@millrace/core'
 import {
-  addVariable, lower, toNodeName, type DType, type FeatureSet, type Graph, type GraphNode, type LoweredVariable, type ModelDescription, type Tensor,
-  type VariableMode, type WeightDescription,
+  addVariable, Graph, type FeatureSet, type GraphNode, type LoweredVariable, type ModelDescription, type Tensor, type VariableMode, type WeightDescription,
 } from '@millrace/export'
-import { gradients } from '../gradients/index.js'
 import type { Loss, LossName, MetricName } from '../losses/index.js'
-import { applyGradients, type Slot, type VariableGradient } from '../optimizers/apply-gradients.js'
+import { OptimizerUpdates } from '../optimizers/apply-gradients.js'
 import type { Optimizer } from '../optimizers/index.js'
+import { SynchronousTraining, type SynchronousGraph, type SynchronousOptions } from '../synchronous/synchronous.js'
+import type { BatchColumn, BatchInput, BatchSource } from './batch-source.js'
 import { addInitializers, type Initializers } from './initializers.js'
-import { addObjective } from './objective.js'
+import { meanObjective } from './objective.js'
+import { Replica } from './replica.js'
+import { asynchronousSteps, synchronousSteps, type StepsContext, type TrainingStep } from './steps.js'
 
 /** Options of {@link trainingGraph}. */
 export interface TrainingGraphOptions {
@@ -19,8 +21,25 @@ export interface TrainingGraphOptions {
   readonly metrics?: readonly MetricName[] | undefined
   /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined
-  /** Dtype in which labels are fed. Default float32. */
+  /**
+   * Gives the steps their batches inside the graph, labels too. Default: batches are fed.
+   */
+  readonly source?: BatchSource | undefined
+  /**
+   * What the labels are: a label of `inputs`, whose raw column the graph then takes, or a column as it is; for several outputs by the
+   * output's name. Default: with a source, the label of `inputs` that has the output's name, or is the only one, else a column of that
+   * name; fed, the labels as they are.
+   */
+  readonly label?: string | Readonly<Record<string, string>> | undefined
+  /** Dtype of labels that are no label of `inputs`. Default float32; with a source int32 where they count classes. */
   readonly labelDType?: 'float32' | 'int32' | 'int64' | undefined
+  /**
+   * Steps that one run makes, one after the other, each of a batch of its own: they need a source. The call of a client costs as much
+   * as a small step does. Default 1.
+   */
+  readonly stepsPerRun?: number | undefined
+  /** Workers in step, their gradients averaged. Default: each worker applies its own. */
+  readonly synchronous?: SynchronousOptions | undefined
   /** Where variables are, those of the optimizer beside the model's. Default: TensorFlow chooses. */
   readonly variables?: Exclude<VariableMode, 'constants'> | undefined
   /** Where everything but the variables is: `/job:worker/task:0`. Default: TensorFlow chooses. */
@@ -32,20 +51,39 @@ export interface TrainingGraphOptions {
 /** A graph that trains a model in TensorFlow. Tensors and nodes have their names: `graph.loss.name`, `graph.train.name`. */
 export interface TrainingGraph extends Initializers {
   readonly graph: Graph
-  /** To be fed: raw columns, or the model's inputs, by name. */
+  /** What a batch holds, labels too: what the source gives, or what is fed. */
+  readonly columns: readonly BatchColumn[]
+  /** To be fed: raw columns, or the model's inputs, by name. None with a source. */
   readonly inputs: Readonly<Record<string, Tensor>>
-  /** To be fed: labels by the name of their output, each in its output's shape (`[batch, …, 1]` where they count classes). */
+  /**
+   * To be fed: labels by the name of their output, each in its output's shape (`[batch, …, 1]` where they count classes), or the raw
+   * column `[batch]` that `label` says. None with a source.
+   */
   readonly labels: Readonly<Record<string, Tensor>>
+  /** The source in the graph; `undefined` where batches are fed. */
+  readonly source: BatchInput | undefined
+  /** Of the first step. */
   readonly outputs: Readonly<Record<string, Tensor>>
-  /** Mean loss of the batch with all penalties, float32 scalar, before the step. */
+  /**
+   * The steps of a run, in their order. The target `steps[n - 1].train` makes the first `n` of them and leaves out the rest, so a run may
+   * be as short as one step; of a step that is not made nothing can be fetched.
+   */
+  readonly steps: readonly TrainingStep[]
+  /** Mean loss of the batch with all penalties, float32 scalar, before the step. Of several steps the mean, as are losses and metrics. */
   readonly loss: Tensor
   /** Mean loss of each output without penalties, float32 scalars, by its name. */
   readonly losses: Readonly<Record<string, Tensor>>
   /** Means over the batch, float32 scalars, by name; `output_metric` where there are several outputs. */
   readonly metrics: Readonly<Record<string, Tensor>>
+  /** Of the first step. */
   readonly learningRate: Tensor
-  /** One step: updates of the variables, and one more on the global step. */
+  /**
+   * All steps of a run: updates of the variables, and one more on the global step for each. Synchronous: sends their gradients. At the
+   * end of the data a run fails with `TF_OUT_OF_RANGE`; what its steps have done by then stays done.
+   */
   readonly train: GraphNode
+  /** `undefined` where workers are not in step. */
+  readonly synchronous: SynchronousGraph | undefined
   /** The number of steps done, int64 scalar. */
   readonly globalStep: LoweredVariable
   /** Everything that a checkpoint holds: the model's variables, the optimizer's, the global step. */
@@ -64,67 +102,45 @@ const stepDescription: WeightDescription = { key: 'global_step', name: 'global_s
  * @throws `Model` for what cannot be trained; `Usage` for a loss or metric that does not exist
  */
 export const trainingGraph = (model: ModelDescription, options: TrainingGraphOptions): TrainingGraph => {
-  const { device, seed, inputs, optimizer, variables: mode = 'variables' } = options
-  // Files of a client are not on the workers, so vocabularies are in the graph.
-  const lowered = lower(model, { mode: 'training', variables: mode, device, seed, inputs, vocabularies: 'constants' })
-  const { graph } = lowered
-  return graph.withDevice(device ?? '', () => {
-    const { outputs } = lowered.values
-    const labels = addLabels(graph, outputs, options)
-    const { loss, losses, metrics } = addObjective(graph, model, lowered, labels, options)
-    const globalStep = addVariable(graph, stepDescription, mode === 'variables' ? undefined : mode(stepDescription).device)
-    const done = graph.one('Cast', [globalStep.value], { DstT: 'float32' }, { name: 'steps' })
-    const pairs = variableGradients(graph, loss, lowered.variables)
-    const { updates, slots, learningRate } = applyGradients(graph, optimizer, pairs, done)
-    const train = graph.add('NoOp', [], {}, { name: 'train', control: [countStep(graph, globalStep, [...updates, done.node]), ...lowered.updates] })
-    const beside: readonly Slot[] = [...slots, { variable: globalStep, initial: 0 }]
-    return {
-      graph,
-      inputs: lowered.values.inputs,
-      labels,
-      outputs,
-      loss,
-      losses,
-      metrics,
-      learningRate,
-      train,
-      globalStep,
-      variables: [...lowered.variables, ...beside.map(({ variable }) => variable)],
-      ...addInitializers(graph, lowered.variables, beside, lowered.tables),
-    }
-  })
+  const graph = new Graph()
+  return graph.withDevice(options.device ?? '', () => addTraining(graph, model, options))
 }
 
-const addLabels = (graph: Graph, outputs: Readonly<Record<string, Tensor>>, { loss, labelDType }: TrainingGraphOptions): Record<string, Tensor> => {
-  const dtype: DType = labelDType ?? 'float32'
-  const entries = Object.entries(outputs)
-  return Object.fromEntries(
-    entries.map(([name, output]) => {
-      const own = typeof loss === 'object' ? loss[name] : loss
-      const shape = own === 'sparseCategoricalCrossentropy' ? output.shape?.map((dim, axis, all) => (axis === all.length - 1 ? 1 : dim)) : output.shape
-      return [name, graph.placeholder(entries.length === 1 ? 'label' : `label/${toNodeName(name)}`, dtype, shape)]
-    }),
-  )
+const addTraining = (graph: Graph, model: ModelDescription, options: TrainingGraphOptions): TrainingGraph => {
+  const { optimizer, synchronous: inStep, stepsPerRun = 1, variables: mode = 'variables' } = options
+  const replica = new Replica(graph, model, options)
+  const globalStep = addVariable(graph, stepDescription, mode === 'variables' ? undefined : mode(stepDescription).device)
+  const updates = new OptimizerUpdates(graph, optimizer)
+  const { nextBatch, ...given } = addBatches(graph, replica, options)
+  const context: StepsContext = { graph, replica, globalStep, optimizer, updates, count: stepsPerRun, nextBatch }
+  const { steps, synchronous } =
+    inStep === undefined ? asynchronousSteps(context) : synchronousSteps(context, new SynchronousTraining(graph, globalStep, inStep))
+  const [first, last] = [steps[0], steps.at(-1)] as [TrainingStep, TrainingStep]
+  const { variables, lowering: { tables } } = replica
+  const beside = [...updates.slots, { variable: globalStep, initial: 0 }]
+  return {
+    graph, steps, synchronous, globalStep, ...given,
+    outputs: first.outputs,
+    ...meanObjective(graph, steps),
+    learningRate: first.learningRate,
+    train: last === first ? first.train : graph.add('NoOp', [], {}, { name: 'train', control: [last.train], device: globalStep.device }),
+    variables: [...variables, ...beside.map(({ variable }) => variable)],
+    ...addInitializers(graph, variables, beside, tables),
+  }
 }
 
-const variableGradients = (graph: Graph, loss: Tensor, variables: readonly LoweredVariable[]): readonly VariableGradient[] => {
-  const trainable = variables.filter(({ weight }) => weight.trainable)
-  const results = gradients(graph, [loss], trainable.map(({ handle }) => handle))
-  const pairs = trainable.flatMap((variable, index) => {
-    const gradient = results[index]
-    return gradient === undefined ? [] : [{ variable, gradient }]
-  })
-  if (pairs.length > 0) return pairs
-  throw failure({
-    tag: 'Model',
-    code: 'TRAINING_NOTHING',
-    problem: 'the loss depends on no variable that can be trained',
-    remedy: 'Check that layers are trainable.',
-  })
-}
+type Batches = Pick<TrainingGraph, 'columns' | 'inputs' | 'labels' | 'source'> & Pick<StepsContext, 'nextBatch'>
 
-/** The global step counts a step when all its updates are done, and it has been read. */
-const countStep = (graph: Graph, { handle, device }: LoweredVariable, before: readonly GraphNode[]): GraphNode => {
-  const body = (): GraphNode => graph.add('AssignAddVariableOp', [handle, graph.scalar('int64', 1n, 'one')], {}, { control: before })
-  return graph.scope('global_step_update', () => (device === undefined ? body() : graph.withDevice(device, body)))
+/** Adds what gives the steps their batches. */
+const addBatches = (graph: Graph, replica: Replica, { source, stepsPerRun = 1 }: TrainingGraphOptions): Batches => {
+  const { columns } = replica
+  if (source !== undefined) {
+    const input = source.open(graph, columns)
+    return { columns, inputs: {}, labels: {}, source: input, nextBatch: (after) => input.next(after) }
+  }
+  if (stepsPerRun > 1) {
+    throw failure({ tag: 'Usage', code: 'STEPS_PER_RUN', problem: `${stepsPerRun} steps a run need a batch each, and batches are fed`, remedy: 'Give a source, such as tfRecordSource, or one step a run.' })
+  }
+  const { batch, inputs, labels } = replica.feed()
+  return { columns, inputs, labels, source: undefined, nextBatch: () => batch }
 }

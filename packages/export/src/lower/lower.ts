@@ -5,7 +5,7 @@ import type { LowerMode } from './layers/layer-context.js'
 import { asModelInput, FeatureSetLowering, modelFeatures, type FeatureSet } from './lower-features.js'
 import { ModelLowering } from './lower-model.js'
 import { parseExamples, type ExampleColumn } from './parse-examples.js'
-import { rawColumns } from './raw-columns.js'
+import { rawColumns, type RawColumn } from './raw-columns.js'
 import type { LoweredTable, VocabularyMode } from './tables.js'
 import type { LoweredVariable, VariableMode, VariableReads } from './variables.js'
 
@@ -162,6 +162,12 @@ export class GraphLowering {
    */
   apply(given: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
     return this.#layers.apply(this.#modelInputs(this.#graph, given))
+  }
+
+  /** The raw column that a feature takes, such as one that is no input of the model. */
+  columnOf(feature: FittedFeature): GraphColumn & Pick<ExampleColumn, 'missing'> {
+    const [column] = rawColumns([feature]) as [RawColumn]
+    return column
   }
 
   /** Adds the nodes of a feature that is no input of the model, such as a label. */

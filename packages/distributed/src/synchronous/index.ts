@@ -1,0 +1,1 @@
+export type { SynchronousGraph, SynchronousOptions } from './synchronous.js'
