@@ -1,45 +1,43 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { field, fromRows, run } from '@millrace/core'
-import { startLocalCluster, trainOnCluster, type LocalCluster } from '@millrace/distributed'
+import { run } from '@millrace/core'
+import { clusterSpec, startLocalCluster, toTfConfig, trainOnCluster, type ClusterTrainingReport, type LocalCluster, type Task } from '@millrace/distributed'
+import { data, lossHere, makeModel, ROWS } from '../support/cluster-model.js'
 import { describePeer } from '../support/peer.js'
-import { peerLibrary } from '../support/session-servers.js'
+import { buildProgram } from '../support/program.js'
+import { peerPython } from '../support/python.js'
+import { freePort, peerLibrary } from '../support/session-servers.js'
 
-const quiet = { TF_CPP_MIN_LOG_LEVEL: '3' }
-const schema = { a: field.float32(), b: field.float32(), group: field.int32(), y: field.bool() }
+const quiet = { TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' }
 
-/** A number from 0 to 1 of each row, the same each time. */
-const noise = (row: number): number => {
-  const x = Math.sin(row * 12.9898) * 43_758.5453
-  return x - Math.floor(x)
-}
+/** Plays one task of `TF_CONFIG`, and prints its report. */
+const program = (library: string): string => `
+  import * as tf from '@tensorflow/tfjs'
+  import { run } from '@millrace/core'
+  import { clusterFromEnv, trainOnCluster } from '@millrace/distributed'
+  import { data, lossHere, makeModel } from './test/support/cluster-model.ts'
+  await tf.setBackend('cpu')
+  const model = makeModel()
+  const report = await run(trainOnCluster(model, clusterFromEnv(), { data, label: 'y', batchSize: 50, epochs: 6, library: ${JSON.stringify(library)} }))
+  console.log(JSON.stringify({ report, loss: lossHere(model) }))
+  process.kill(process.pid, 'SIGKILL')
+`
 
-const ROWS = 2_000
-/** Whether `a + b` and what is known of the group are more than 1. */
-const rows = Array.from({ length: ROWS }, (_, row) => {
-  const [a, b, group] = [noise(row), noise(row + 0.5), row % 7]
-  return { a, b, group, y: a + b + (group === 3 ? 0.5 : 0) > 1 }
-})
-const data = fromRows(schema, rows)
+const pythonServer = `
+import sys, json, os
+import tensorflow as tf
+config = json.loads(os.environ['TF_CONFIG'])
+server = tf.distribute.Server(config['cluster'], job_name=config['task']['type'], task_index=config['task']['index'], protocol='grpc', start=True)
+sys.stdin.read()
+`
 
-const makeModel = (): tf.LayersModel => {
-  const [a, b] = ['a', 'b'].map((name) => tf.input({ shape: [1], name }))
-  const group = tf.input({ shape: [1], name: 'group', dtype: 'int32' })
-  const known = tf.layers.flatten().apply(tf.layers.embedding({ inputDim: 7, outputDim: 2, name: 'groups' }).apply(group)) as tf.SymbolicTensor
-  const joined = tf.layers.concatenate().apply([a!, b!, known]) as tf.SymbolicTensor
-  const hidden = tf.layers.dense({ units: 8, activation: 'relu', name: 'hidden', kernelInitializer: tf.initializers.glorotUniform({ seed: 3 }) }).apply(joined) as tf.SymbolicTensor
-  const y = tf.layers.dense({ units: 1, activation: 'sigmoid', name: 'chance', kernelInitializer: tf.initializers.glorotUniform({ seed: 4 }) }).apply(hidden) as tf.SymbolicTensor
-  const model = tf.model({ inputs: [a!, b!, group], outputs: y })
-  model.compile({ loss: 'binaryCrossentropy', optimizer: tf.train.adam(0.02), metrics: ['accuracy'] })
-  return model
-}
-
-/** Loss of the model's own weights, in TensorFlow.js. */
-const lossHere = (model: tf.LayersModel): number => {
-  const column = (name: 'a' | 'b') => tf.tensor2d(rows.map((row) => [row[name]]))
-  const xs = [column('a'), column('b'), tf.tensor2d(rows.map(({ group }) => [group]), undefined, 'int32')]
-  const measured = model.evaluate(xs, tf.tensor2d(rows.map(({ y }) => [Number(y)]))) as tf.Scalar[]
-  return measured[0]!.dataSync()[0]!
+interface Played {
+  readonly report: ClusterTrainingReport
+  readonly loss: number
 }
 
 describePeer('training on a cluster', 'tensorflow', () => {
@@ -56,15 +54,92 @@ describePeer('training on a cluster', 'tensorflow', () => {
   test('two workers train on all rows, each once an epoch, and the model has the weights', async () => {
     const model = makeModel()
     const before = lossHere(model)
-    const report = await run(trainOnCluster(model, cluster, { data, label: 'y', batchSize: 50, epochs: 6, validation: { data, everySteps: 100 } }))
-    expect(report).toMatchObject({ role: 'driver', globalStep: (6 * ROWS) / 50, stoppedBy: 'data', recoveries: [], notFetched: [] })
-    expect(report.workers).toMatchObject([0, 1].map((index) => ({ task: `worker ${index}`, rows: 3 * ROWS, steps: (3 * ROWS) / 50, repeatedRows: 0, uncertainRows: 0, restarts: 0 })))
-    const after = lossHere(model)
-    expect(after).toBeLessThan(before / 2)
-    const last = report.evaluations.at(-1)!
-    expect(last).toMatchObject({ globalStep: report.globalStep, rows: ROWS })
-    expect(last.metrics['loss']).toBeCloseTo(after, 5)
-    expect(last.metrics['accuracy']).toBeGreaterThan(0.85)
-    expect(report.evaluations.length).toBeGreaterThan(1)
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
+    try {
+      const report = await run(trainOnCluster(model, cluster, { data, label: 'y', batchSize: 50, epochs: 6, validation: { data, everySteps: 100 }, tensorBoard: folder }))
+      expect(report).toMatchObject({ role: 'driver', globalStep: (6 * ROWS) / 50, stoppedBy: 'data', recoveries: [], notFetched: [] })
+      expect(report.workers).toMatchObject([0, 1].map((index) => ({ task: `worker ${index}`, rows: 3 * ROWS, steps: (3 * ROWS) / 50, repeatedRows: 0, uncertainRows: 0, restarts: 0 })))
+      const after = lossHere(model)
+      expect(after).toBeLessThan(before / 2)
+      const last = report.evaluations.at(-1)!
+      expect(last).toMatchObject({ globalStep: report.globalStep, rows: ROWS })
+      expect(last.metrics['loss']).toBeCloseTo(after, 5)
+      expect(last.metrics['accuracy']).toBeGreaterThan(0.85)
+      expect(report.evaluations.length).toBeGreaterThan(1)
+      expect((await readdir(folder)).sort()).toEqual(['train', 'validation'])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('stops at a step, with more than one in flight, and at a metric', async () => {
+    const steps: number[] = []
+    const atStep = await run(trainOnCluster(makeModel(), cluster, { data, label: 'y', batchSize: 20, steps: 60, inFlight: 3, onStep: ({ globalStep }) => steps.push(globalStep) }))
+    expect(atStep.stoppedBy).toBe('steps')
+    expect(atStep.globalStep).toBeGreaterThanOrEqual(60)
+    expect(atStep.globalStep).toBeLessThan(60 + 2 * 3)
+    expect(steps).toHaveLength(atStep.globalStep)
+    expect(atStep.workers.some(({ staleness }) => staleness.max > 0)).toBe(true)
+    const atMetric = await run(trainOnCluster(makeModel(), cluster, {
+      data, label: 'y', batchSize: 20, steps: 100_000, validation: { data, everySteps: 50 }, stopAt: { metric: 'accuracy', atLeast: 0.8 },
+    }))
+    expect(atMetric.stoppedBy).toBe('metric')
+    expect(atMetric.evaluations.find(({ metrics }) => metrics['accuracy']! >= 0.8)).toBeDefined()
+  })
+
+  test('large variables stay where they are', async () => {
+    const model = makeModel()
+    const before = model.getWeights().map((weight) => [...weight.dataSync()])
+    const report = await run(trainOnCluster(model, cluster, { data, label: 'y', batchSize: 500, fetchLimitBytes: 60 }))
+    expect(report.notFetched).toEqual(['hidden/kernel'])
+    const after = model.getWeights().map((weight) => [...weight.dataSync()])
+    expect(after.map((values, index) => String(values) === String(before[index]))).toEqual(model.getWeights().map(({ shape }) => String(shape) === '4,8'))
+  })
+
+  test('what cannot be trained says so before the first step', async () => {
+    const start = (options: object, on: LocalCluster | ReturnType<typeof clusterSpec> = cluster) => run(trainOnCluster(makeModel(), on, { data, label: 'y', ...options }))
+    await expect(start({ batchSize: 0 })).rejects.toMatchObject({ _tag: 'Usage' })
+    await expect(start({ label: 'z' })).rejects.toMatchObject({ _tag: 'Schema' })
+    await expect(start({ stopAt: { metric: 'loss', atMost: 1 } })).rejects.toMatchObject({ code: 'NO_VALIDATION' })
+    await expect(start({ validation: { data }, stopAt: { metric: 'auc', atMost: 1 } })).rejects.toMatchObject({ code: 'NO_SUCH_METRIC' })
+    await expect(start({}, clusterSpec({ worker: ['127.0.0.1:1'] }))).rejects.toMatchObject({ code: 'CLUSTER_NO_PS' })
+    await expect(run(trainOnCluster(makeModel(), cluster, { data, label: 'y' }), { signal: AbortSignal.timeout(20) })).rejects.toMatchObject({ _tag: 'Aborted' })
+  })
+
+  test('one process for each task, each with its own server, of Node or of Python', async () => {
+    const addresses = await Promise.all([0, 1, 2, 3].map(async () => `127.0.0.1:${await freePort()}`))
+    const spec = clusterSpec({ ps: addresses.slice(0, 2), worker: addresses.slice(2) })
+    const file = await buildProgram(program(library), 'cluster-task')
+    const environment = (task: Task) => ({ ...process.env, ...quiet, TF_CONFIG: toTfConfig({ spec, task }) })
+    const children: ReturnType<typeof spawn>[] = []
+    const python = (task: Task): void => {
+      children.push(spawn(peerPython(), ['-c', pythonServer], { env: environment(task), stdio: ['pipe', 'ignore', 'ignore'] }))
+    }
+    const play = (task: Task): Promise<Played> => {
+      const child = spawn(process.execPath, [file], { env: environment(task), stdio: ['ignore', 'pipe', 'pipe'] })
+      children.push(child)
+      let [said, cried] = ['', '']
+      child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+      child.stderr.on('data', (chunk: Buffer) => (cried += chunk.toString()))
+      return new Promise((resolve, reject) => {
+        child.once('close', () => {
+          const line = said.split('\n').find((one) => one.startsWith('{'))
+          if (line === undefined) reject(new Error(`${task.type} ${task.index} has no report: ${cried.slice(-2_000)}`))
+          else resolve(JSON.parse(line) as Played)
+        })
+      })
+    }
+    try {
+      // Beside Python's ps 1 and worker 1: Node's ps 0 and worker 0, and a Node process that feeds and drives Python's worker.
+      python({ type: 'ps', index: 1 })
+      python({ type: 'worker', index: 1 })
+      const [ps, chief, worker] = await Promise.all([{ type: 'ps', index: 0 }, { type: 'worker', index: 0 }, { type: 'worker', index: 1 }].map(play))
+      expect(ps!.report).toMatchObject({ role: 'ps 0', stoppedBy: 'over', recoveries: [] })
+      expect(chief!.report).toMatchObject({ role: 'worker 0', globalStep: (6 * ROWS) / 50, workers: [{ rows: 3 * ROWS, uncertainRows: 0, repeatedRows: 0 }] })
+      expect(worker!.report).toMatchObject({ role: 'worker 1', workers: [{ rows: 3 * ROWS, uncertainRows: 0, repeatedRows: 0 }] })
+      expect(chief!.loss).toBeLessThan(0.35)
+    } finally {
+      for (const child of children) child.kill('SIGKILL')
+    }
   })
 })

@@ -1,0 +1,172 @@
+import * as tf from '@tensorflow/tfjs'
+import { batchFromRows, field, fromRows } from '@millrace/core'
+import { statusFailure, tensorValue, type Feeds, type HostTensor, type Session } from '@millrace/export'
+import { describe, expect, test } from 'vitest'
+import { clusterSpec } from '../cluster/index.js'
+import { replicaDeviceSetter } from '../placement/index.js'
+import { driveWorker, type WorkerSetup } from './drive-worker.js'
+import { fedInput } from './fed-input.js'
+import type { ClusterTrainingOptions } from './options.js'
+import { prepareAsChief } from './prepare.js'
+import type { RecoveryEvent } from './report.js'
+import { rolesOf } from './roles.js'
+import { workerGraph, type WorkerGraph } from './worker-graph.js'
+
+const ROWS = 40
+const BATCH = 4
+const data = fromRows({ x: field.float32(), y: field.float32() }, Array.from({ length: ROWS }, (_, x) => ({ x, y: 0 })))
+
+const texts = (values: readonly string[]): HostTensor =>
+  ({ dtype: 'string', shape: [values.length], data: batchFromRows({ text: field.binary() }, values.map((text) => ({ text: Buffer.from(text) }))).columns.text }) as HostTensor
+
+/** What a fault does to the step in which it comes. */
+interface Injected {
+  readonly code: number
+  readonly message?: string
+  /** Whether the step is done all the same. */
+  readonly done?: boolean
+  /** Whether variables lose their values. */
+  readonly wipes?: boolean
+}
+
+/** Variables without TensorFlow: what a cluster of one parameter server does with the steps of one worker. */
+class FakeCluster {
+  readonly values = new Map<string, HostTensor>()
+  hasValues = false
+  globalStep = 0
+  /** First column of each row of each step that was done, since the variables got their values. */
+  rows: number[] = []
+  sessions = 0
+  readonly faults = new Map<number, Injected>()
+  #calls = 0
+
+  constructor(private readonly graph: WorkerGraph) {}
+
+  connect = async (): Promise<Session> => {
+    this.sessions += 1
+    return {
+      run: async ({ feeds = [], fetches = [], targets = [] }: { feeds?: Feeds; fetches?: readonly string[]; targets?: readonly string[] }) => this.#run(new Map(feeds as Iterable<readonly [string, unknown]>), fetches, targets),
+      makeCallable: async () => ({ run: async (values: readonly { values: Float32Array }[]) => this.#step([...values[0]!.values]), release: async () => undefined }),
+      close: async () => undefined,
+    } as unknown as Session
+  }
+
+  #run(feeds: Map<string, unknown>, fetches: readonly string[], targets: readonly string[]): HostTensor[] {
+    const { control, training } = this.graph
+    for (const { value, node } of [control.setGeneration, control.setLastStep, control.setProgress, ...control.setOver]) {
+      if (!targets.includes(node.name)) continue
+      const fed = feeds.get(value.name)
+      this.values.set(value.name, typeof fed === 'bigint' ? tensorValue('int64', [], [fed]) as HostTensor : texts(fed as string[]))
+    }
+    if (targets.includes(control.setOwnProgress.node.name)) this.values.set(control.setProgress.value.name, texts(feeds.get(control.setOwnProgress.value.name) as string[]))
+    if (targets.includes(training.initialize.name)) [this.hasValues, this.globalStep, this.rows] = [true, 0, []]
+    const sources = new Map([[control.generation.name, control.setGeneration], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const)])
+    return fetches.map((name) => {
+      if (control.ready.some((ready) => ready.name === name)) return tensorValue('bool', [], [this.hasValues]) as HostTensor
+      if (name === training.globalStep.value.name) return this.#step64()
+      return this.values.get(sources.get(name)!.value.name)!
+    })
+  }
+
+  #step64(): HostTensor {
+    return tensorValue('int64', [], [BigInt(this.globalStep)]) as HostTensor
+  }
+
+  #step(rows: readonly number[]): HostTensor[] {
+    this.#calls += 1
+    const fault = this.faults.get(this.#calls)
+    const before = this.#step64()
+    if (fault === undefined || fault.done === true) {
+      this.globalStep += 1
+      this.rows.push(...rows)
+    }
+    if (fault?.wipes === true) this.hasValues = false
+    if (fault !== undefined) throw statusFailure(fault.code, fault.message ?? 'a fault')
+    return [tensorValue('float32', [], [0.5]) as HostTensor, before]
+  }
+}
+
+const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFlight' | 'delivery' | 'bounds'>> = {}) => {
+  const x = tf.input({ shape: [1], name: 'x' })
+  const model = tf.model({ inputs: x, outputs: tf.layers.dense({ units: 1 }).apply(x) as tf.SymbolicTensor })
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' })
+  const roles = rolesOf(clusterSpec({ ps: ['h:1'], worker: ['h:2'] }))
+  const [trainer] = roles.trainers
+  const all = { data, label: 'y', ...options } satisfies ClusterTrainingOptions
+  const graph = workerGraph(model, all, replicaDeviceSetter({ ps: roles.spec }), roles, trainer!)
+  const cluster = new FakeCluster(graph)
+  const events: RecoveryEvent[] = []
+  const onRecovery = (event: RecoveryEvent) => events.push(event)
+  const finished = driveWorker({
+    trainer: trainer!, graph, inFlight: options.inFlight ?? 1, delivery: options.delivery ?? 'at-most-once', signal: undefined, onRecovery,
+    input: fedInput({ data, share: { index: 0, count: 1 }, batchSize: BATCH, epochs: options.epochs ?? 1, feeds: graph.feeds }),
+    connect: cluster.connect,
+    prepare: prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: false, restore: undefined, limits: {}, onRecovery }),
+    duties: { afterStep: async () => undefined, finish: async () => undefined },
+    bounds: options.bounds ?? { backoffMs: 1 },
+    isOver: () => false, onStep: () => undefined,
+  })
+  return { cluster, events, finished }
+}
+
+const all = Array.from({ length: ROWS }, (_, row) => row)
+
+describe('a worker', () => {
+  test('feeds each row once', async () => {
+    const { cluster, finished } = start()
+    expect(await finished).toMatchObject({ globalStep: 10, reason: 'data', report: { steps: 10, rows: ROWS, repeatedRows: 0, uncertainRows: 0, restarts: 0 } })
+    expect(cluster.rows).toEqual(all)
+  })
+
+  test.each([1, 3])('stops at a step, with %i in flight', async (inFlight) => {
+    const { finished, cluster } = start({ steps: 7, epochs: 9, inFlight })
+    expect(await finished).toMatchObject({ globalStep: 7, reason: 'steps' })
+    expect(cluster.globalStep).toBe(7)
+  })
+
+  test.each([[14, true], [14, false], [10, true], [10, false], [4, true], [1, false]])('after status %i, its step done: %s, goes on, and sends no batch twice', async (code, done) => {
+    const { cluster, finished, events } = start()
+    cluster.faults.set(4, { code, done })
+    expect(await finished).toMatchObject({ report: { rows: ROWS - BATCH, uncertainRows: BATCH, repeatedRows: 0, restarts: 1 } })
+    expect(cluster.rows).toEqual(done ? all : all.filter((row) => row < 12 || row >= 16))
+    expect(cluster.sessions).toBe(2)
+    expect(events.map(({ what }) => what)).toEqual(['lost', 'back'])
+  })
+
+  test('told so, it sends a batch again whose outcome nobody knows', async () => {
+    const { cluster, finished } = start({ delivery: 'at-least-once' })
+    cluster.faults.set(4, { code: 14, done: true })
+    expect(await finished).toMatchObject({ report: { rows: ROWS, uncertainRows: 0, repeatedRows: BATCH } })
+    expect([...cluster.rows].sort((a, b) => a - b)).toEqual([...all, 12, 13, 14, 15].sort((a, b) => a - b))
+  })
+
+  test('sends again what was not sent', async () => {
+    const { cluster, finished } = start({ inFlight: 3 })
+    cluster.faults.set(4, { code: 14, message: 'connect ECONNREFUSED' })
+    expect(await finished).toMatchObject({ report: { rows: ROWS, uncertainRows: 0, repeatedRows: 0 } })
+    expect([...cluster.rows].sort((a, b) => a - b)).toEqual(all)
+  })
+
+  test('without a checkpoint, begins from the beginning when the values are gone', async () => {
+    const { cluster, finished, events } = start()
+    cluster.faults.set(4, { code: 9, wipes: true })
+    expect(await finished).toMatchObject({ globalStep: 10, report: { rows: ROWS + 3 * BATCH, repeatedRows: 4 * BATCH, restarts: 1 } })
+    expect(cluster.rows).toEqual(all)
+    expect(events.map(({ what }) => what)).toEqual(['lost', 'initialized', 'back'])
+  })
+
+  test('gives up within its bounds', async () => {
+    const { cluster, finished, events } = start({ bounds: { maxRestarts: 2, backoffMs: 1 } })
+    for (let call = 3; call < 9; call += 1) cluster.faults.set(call, { code: 14 })
+    await expect(finished).rejects.toMatchObject({ code: 'TF_UNAVAILABLE' })
+    expect(events.at(-1)).toMatchObject({ what: 'gave up', note: expect.stringContaining('more than 2 times') as string })
+  })
+
+  test('does not try again what would fail again', async () => {
+    const { cluster, finished } = start()
+    cluster.faults.set(2, { code: 3, message: 'Incompatible shapes' })
+    await expect(finished).rejects.toMatchObject({ code: 'TF_INVALID_ARGUMENT' })
+    expect(cluster.sessions).toBe(1)
+    expect(() => start({ label: ['y', 'z'] })).toThrow(/outputs are/)
+  })
+})
