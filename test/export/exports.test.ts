@@ -78,7 +78,7 @@ describe('exports', () => {
   })
 
   test('an export that fails or is aborted leaves nothing', async () => {
-    const unsupported = tf.sequential({ layers: [tf.layers.conv2d({ filters: 1, kernelSize: 2, inputShape: [4, 4, 1] })] })
+    const unsupported = tf.sequential({ layers: [tf.layers.conv3d({ filters: 1, kernelSize: 2, inputShape: [4, 4, 4, 1] })] })
     await expect(run(exportSavedModel(unsupported, join(folder, 'failed')))).rejects.toMatchObject({ _tag: 'Model', code: 'LOWER_UNSUPPORTED_LAYER' })
     const stop = new AbortController()
     const aborted = run(exportSavedModel(model, join(folder, 'failed')), { signal: stop.signal, progress: () => stop.abort() })

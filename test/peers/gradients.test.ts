@@ -46,8 +46,10 @@ for (const op of binary) {
         hidden === 'all dimensions' ? shape.map(() => null) : hidden === 'the first dimension' ? shape.map((dim, axis) => (axis === 0 ? null : dim)) : shape
       check(`${op} [${left.join(', ')}] and [${right.join(', ')}], ${hidden} unknown`, () => {
         const from = op === 'Pow' || op === 'RealDiv' || op === 'FloorMod' ? 0.5 : -2
+        // What is divided has to go into it more than once.
+        const scalarRange = op === 'FloorMod' ? { from: 3, to: 4 } : { from: 0.5, to: 0.7 }
         const operands = [left, right].map((shape) =>
-          input(shape, { from: shape.length === 0 ? 0.5 : from, to: shape.length === 0 ? 0.7 : 2.5, known: hidden === 'the rank' ? 'not even the rank' : known(shape) }),
+          input(shape, { ...(shape.length === 0 ? scalarRange : { from, to: 2.5 }), known: hidden === 'the rank' ? 'not even the rank' : known(shape) }),
         )
         return { y: graph.one(op, operands), xs: operands, seedShape: result }
       })

@@ -52,16 +52,17 @@ for case, pairs in zip(given['cases'], fetched):
 print(json.dumps(report))
 `
 
-/** Numbers of `mulberry32`, so that every run sees the same. */
-const random = (() => {
-  let state = 20261125
-  return (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-})()
+/** Numbers of `mulberry32`, so that every run sees the same; each case begins anew, so that none depends on those before it. */
+let state = 0
+const random = (): number => {
+  state = (state + 0x6d2b79f5) | 0
+  let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+}
+const seedBy = (name: string): void => {
+  state = [...name].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 0x01000193), 99)
+}
 
 interface Fed {
   readonly dtype: DType
@@ -127,6 +128,7 @@ export const ints = (...values: number[]): Tensor => graph.vector('int32', value
 export const check = (name: string, build: () => { y: Tensor | readonly Tensor[]; xs: readonly Tensor[]; seedShape?: readonly number[] }): void => {
   graph.scope(name.replace(/[^A-Za-z0-9]/g, '_'), () => {
     feeds = {}
+    seedBy(name)
     const { y, xs, seedShape } = build()
     const ys = 'node' in y ? [y] : y
     const seeds = seedShape === undefined ? undefined : [input(seedShape)]

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
+import { layerCases } from '../layers/layer-list.js'
 import { checkModel } from './cases.js'
 
 const layer = (made: tf.layers.Layer) => (x: tf.SymbolicTensor | tf.SymbolicTensor[]) => made.apply(x) as tf.SymbolicTensor
@@ -34,3 +35,10 @@ for (const [name, make] of Object.entries(merging)) {
   checkModel(`${name}, lowered`, [3], (x) => layer(make())([dense(4, 'tanh')(x), dense(4, 'sigmoid')(x), dense(4, 'linear')(x)]))
 }
 checkModel('Embedding, lowered', [4], (x) => dense(2, 'linear')(layer(tf.layers.flatten())(layer(tf.layers.embedding({ inputDim: 7, outputDim: 3, name: 'table' }))(x))), { from: 0, to: 6.9 })
+
+for (const { name, shape, make, isNoisy } of layerCases) {
+  if (isNoisy !== true) checkModel(`${name}, lowered`, shape, (x) => layer(make())(dense(shape.at(-1)!, 'linear')(x)))
+}
+
+checkModel('masked words, lowered', [4], (x) => layer(tf.layers.gru({ name: 'masked_gru', units: 2 }) as tf.layers.Layer)(dense(2, 'tanh')(layer(tf.layers.embedding({ inputDim: 4, outputDim: 3, name: 'masked_words', maskZero: true }))(x))), { from: 0, to: 2.9, dtype: 'int32' })
+checkModel('Dot of two, lowered', [3], (x) => layer(tf.layers.dot({ axes: 1, normalize: true }))([dense(4, 'tanh')(x), dense(4, 'linear')(x)]))

@@ -2,7 +2,8 @@ import { failure } from '@millrace/core'
 import { toNodeName, type Graph, type GraphNode, type Tensor } from '../graph/index.js'
 import type { LayerDescription, ModelDescription, WeightDescription } from './describe-model.js'
 import { layers } from './layers/index.js'
-import type { LowerMode } from './layers/layer-context.js'
+import type { LayerContext, LowerMode } from './layers/layer-context.js'
+import { makesMask, passMask, type Masks } from './layers/masks.js'
 import { VariableStore, type LoweredVariable, type VariableMode, type VariableReads } from './variables.js'
 
 /** Options of {@link ModelLowering}. */
@@ -27,6 +28,7 @@ export class ModelLowering {
   readonly #model: ModelDescription
   readonly #options: ModelLoweringOptions
   readonly #variables: VariableStore
+  readonly #masks: Masks = new Map()
   #seed: number
 
   constructor(graph: Graph, model: ModelDescription, options: ModelLoweringOptions) {
@@ -73,20 +75,34 @@ export class ModelLowering {
     for (const call of this.#model.calls) {
       const layer = this.#model.layers[call.layer] as LayerDescription
       const taken = call.inputs.map((value) => values.get(value) as Tensor)
-      values.set(call.outputs[0] as number, this.#call(layer, taken))
+      const made = this.#call(layer, taken)
+      call.outputs.forEach((value, index) => values.set(value, made[index] as Tensor))
     }
     return Object.fromEntries(this.#model.outputs.map(({ name, value }) => [name, values.get(value) as Tensor]))
   }
 
-  #call(layer: LayerDescription, inputs: readonly Tensor[]): Tensor {
+  #call(layer: LayerDescription, inputs: readonly Tensor[]): readonly Tensor[] {
     const lowerLayer = layers[layer.className]
     if (lowerLayer === undefined) throw unsupported(layer)
-    const nextSeed = (): number => {
-      this.#seed += 1
-      return this.#seed
+    const context: LayerContext = {
+      graph: this.#graph,
+      mode: this.#options.mode,
+      layer,
+      variables: this.#variables,
+      updates: this.updates,
+      masks: this.#masks,
+      masked: this.#model.layers.some(makesMask),
+      nextSeed: () => {
+        this.#seed += 1
+        return this.#seed
+      },
+      lowerInner: (inner, taken) => this.#call(inner, taken),
     }
-    const context = { graph: this.#graph, mode: this.#options.mode, layer, variables: this.#variables, updates: this.updates, nextSeed }
-    return this.#graph.scope(toNodeName(layer.name), () => lowerLayer(context, inputs))
+    return this.#graph.scope(toNodeName(layer.name), () => {
+      const outputs = [lowerLayer(context, inputs)].flat()
+      passMask(context, inputs, outputs)
+      return outputs
+    })
   }
 }
 
@@ -101,14 +117,14 @@ const unsupported = (layer: LayerDescription): Error =>
 /** Says no before anything is written. */
 const checkLayers = (model: ModelDescription): void => {
   for (const layer of model.layers) if (!Object.hasOwn(layers, layer.className)) throw unsupported(layer)
-  const masked = model.layers.find((layer) => layer.className === 'Embedding' && layer.config['maskZero'] === true)
+  const masked = model.layers.find(makesMask)
   const softmax = model.layers.find((layer) => layer.className === 'Softmax')
   if (masked !== undefined && softmax !== undefined) {
     throw failure({
       tag: 'Model',
       code: 'LOWER_MASKED_SOFTMAX',
-      problem: `layer "${softmax.name}" (Softmax) would take the mask of "${masked.name}" (Embedding with maskZero), which cannot be exported`,
-      remedy: 'Use the activation softmax of a dense layer, or an embedding without maskZero.',
+      problem: `layer "${softmax.name}" (Softmax) would take the mask of "${masked.name}" (${masked.className}), which cannot be exported`,
+      remedy: 'Use the activation softmax of a dense layer, or leave the mask out.',
     })
   }
 }

@@ -93,11 +93,11 @@ describe('training', () => {
 })
 
 describe('what cannot be lowered', () => {
-  const conv: LayerDescription = { name: 'conv_1', className: 'Conv2D', config: {}, weights: [] }
+  const conv: LayerDescription = { name: 'conv_1', className: 'Conv3D', config: {}, weights: [] }
   const embedding: LayerDescription = { name: 'words', className: 'Embedding', config: { maskZero: true }, weights: [weight('words/embeddings', [4, 2])] }
 
   test.each<[string, ModelDescription, LowerOptions, RegExp]>([
-    ['a layer that is not known', chain([conv]), serving, /layer "conv_1" is a Conv2D, which cannot be exported yet\. Layers that can be: Activation, Add, /],
+    ['a layer that is not known', chain([conv]), serving, /layer "conv_1" is a Conv3D, which cannot be exported yet\. Layers that can be: Activation, Add, /],
     ['an activation that is not known', chain([dense({ activation: 'snake' })]), serving, /layer "dense" \(Dense\): the activation "snake" cannot be exported\. Known are linear, relu, /],
     ['softmax over the batch', chain([{ name: 's', className: 'Softmax', config: { axis: 0 }, weights: [] }]), serving, /layer "s" \(Softmax\): softmax over axis 0/],
     ['softmax under a mask', chain([embedding, { name: 's', className: 'Softmax', config: { axis: -1 }, weights: [] }]), serving, /would take the mask of "words"/],

@@ -34,6 +34,7 @@ export const lowerThresholdedReLU: LowerLayer = (context, inputs) => {
 /** Softmax over the last dimension. */
 export const lowerSoftmax: LowerLayer = (context, inputs) => {
   const x = onlyInput(context, inputs)
+  if (context.masked) return refuseLayer(context, 'TensorFlow.js would give it the mask of another layer')
   const rank = requireRank(context, x).length
   const given = context.layer.config['axis']
   const axis = Array.isArray(given) && given.length === 1 ? (given[0] as unknown) : given

@@ -41,3 +41,10 @@ export const lowerPermute: LowerLayer = (context, inputs) => {
   const order = [0, ...(context.layer.config['dims'] as readonly number[])]
   return context.graph.one('Transpose', [onlyInput(context, inputs), context.graph.vector('int32', order, 'perm')])
 }
+
+/** Each item some times, one after the other. */
+export const lowerRepeatVector: LowerLayer = (context, inputs) => {
+  const { graph, layer } = context
+  const steps = graph.one('ExpandDims', [onlyInput(context, inputs), graph.scalar('int32', 1, 'axis')])
+  return graph.one('Tile', [steps, graph.vector('int32', [1, Number(layer.config['n']), 1], 'multiples')])
+}
