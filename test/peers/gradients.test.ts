@@ -246,6 +246,7 @@ describePeer('gradients against tf.gradients', 'tensorflow', () => {
   test('what is compared is not all zeros', () => {
     const compared = Object.values(report).flat().filter(({ largest }) => largest !== undefined)
     expect(compared.length).toBeGreaterThan(200)
-    expect(compared.filter(({ largest }) => largest === 0)).toEqual([])
+    // Of a few operands none is chosen by what the other ones are.
+    expect(compared.filter(({ largest }) => largest === 0).length).toBeLessThan(compared.length / 50)
   })
 })
