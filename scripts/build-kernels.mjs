@@ -9,8 +9,8 @@ const formats = fileURLToPath(new URL('../packages/formats', import.meta.url))
 const source = join(formats, 'assembly')
 const generated = join(formats, 'src/example/kernel/generated')
 
-// Memory is the caller's: no allocator, no collector. Bulk memory (copying) is in every engine that Node 20 has.
-const options = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'bulk-memory']
+// Memory is the caller's: no allocator, no collector. Bulk memory (copying) and SIMD are in every engine that Node 20 has.
+const options = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'bulk-memory', '--enable', 'simd']
 
 mkdirSync(generated, { recursive: true })
 for (const name of readdirSync(source).filter((file) => file.endsWith('.ts'))) {

@@ -1,10 +1,10 @@
 import { failure, field, fromUnknown, requireNames, type Batch, type MillraceError, type Schema } from '@millrace/core'
 import { badValue } from '../records/index.js'
-import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
+import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
-import { CsvRow, matchHeader } from './csv-columns.js'
+import { matchHeader } from './csv-columns.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
-import { CsvSplitter, type CsvHandler } from './csv-splitter.js'
+import type { CsvParser, CsvRows, CsvRowsHandler, CsvText } from './csv-parser.js'
 
 /** Place in one file: everything before byte `byte` is done with. */
 export interface CsvPlace {
@@ -24,15 +24,14 @@ export type CsvOutcome =
 export const isBlankLine = (fields: readonly string[], start: number, end: number): boolean => fields.length === 1 && fields[0] === '' && end - start <= 2
 
 /** Turns the text of one file into batches and bad records. */
-export class CsvFile implements CsvHandler {
-  private readonly splitter: CsvSplitter
+export class CsvFile implements CsvRowsHandler {
+  private readonly text: CsvText
   private readonly source: string
   private readonly keepRaw: boolean
   private outcomes: CsvOutcome[] = []
   /** Thrown once the outcomes before it are taken: an exception inside csv-parse would be lost. */
   private fatal: MillraceError | undefined
-  private assembler: BatchAssembler<Schema> | undefined
-  private row: CsvRow | undefined
+  private rows: CsvRows | undefined
   private width: number | undefined
   private records: number
   private end: number
@@ -42,17 +41,22 @@ export class CsvFile implements CsvHandler {
     private readonly schema: Schema | undefined,
     private readonly options: ResolvedCsvOptions,
     place: CsvPlace,
+    private readonly parser: CsvParser,
   ) {
     this.source = task.file.url
     this.records = place.record
     this.end = place.byte
     this.keepRaw = typeof options.onBadRecord === 'object'
-    this.splitter = new CsvSplitter(options, this.source, place.byte, place.line, this)
+    this.text = parser.text(place.byte, place.line, this)
   }
 
   /** True once the columns are known. */
   get begun(): boolean {
-    return this.row !== undefined
+    return this.rows !== undefined
+  }
+
+  get isOver(): boolean {
+    return this.fatal !== undefined
   }
 
   /** Takes the names of the columns, or their number when they have none. */
@@ -62,20 +66,19 @@ export class CsvFile implements CsvHandler {
     requireNames(schema)
     const layout = matchHeader(schema, names, this.options, this.source)
     this.width = layout.width
-    this.assembler = new BatchAssembler(schema, this.task.context.columns, mustValidateAll(this.options.onBadRecord))
-    this.row = new CsvRow(layout, this.assembler.names, this.assembler.builders, this.options)
+    this.rows = this.parser.rows(schema, layout, this.task.context.columns, mustValidateAll(this.options.onBadRecord))
   }
 
   /** Takes the next bytes. */
   async push(chunk: Uint8Array): Promise<void> {
-    await this.guard(() => this.splitter.push(chunk))
+    await this.guard(() => this.text.push(chunk))
   }
 
   /** Ends the text. */
   async finish(): Promise<void> {
-    await this.guard(() => this.splitter.finish())
+    await this.guard(() => this.text.finish())
     if (this.fatal === undefined) this.flush()
-    if (this.fatal !== undefined || this.row !== undefined || this.options.header !== true) return
+    if (this.fatal !== undefined || this.rows !== undefined || this.options.header !== true) return
     this.fail(
       failure({
         tag: 'Corrupt', code: 'CSV_NO_HEADER', problem: 'the file is empty where a header is due',
@@ -93,22 +96,25 @@ export class CsvFile implements CsvHandler {
   }
 
   destroy(): void {
-    this.splitter.destroy()
+    this.text.destroy()
   }
 
   private async guard(work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      if (this.fatal === undefined) this.fail(fromUnknown(error, { source: this.source }))
+      if (this.fatal === undefined) this.fail(fromUnknown(error, { source: this.source, record: this.records }))
     }
   }
 
   record(fields: readonly string[], start: number, end: number): void {
     if (this.fatal !== undefined) return
-    if (end - start > this.options.maxRecordBytes) return this.stop(start, `a record has ${end - start} bytes, and at most ${this.options.maxRecordBytes} are read`)
-    if (isBlankLine(fields, start, end) && this.width !== 1) return
-    if (this.row === undefined) {
+    if (end - start > this.options.maxRecordBytes) return this.stop(start, end)
+    if (isBlankLine(fields, start, end) && this.width !== 1) {
+      this.end = end
+      return
+    }
+    if (this.rows === undefined) {
       const isHeader = this.options.header === true
       try {
         this.begin(isHeader ? fields : undefined, fields.length)
@@ -123,40 +129,44 @@ export class CsvFile implements CsvHandler {
     this.append(fields, start, end)
   }
 
+  rowsRead(count: number, end: number): void {
+    this.records += count
+    this.end = end
+    const { rows, capacity } = this.rows!
+    if (rows === capacity) this.flush()
+  }
+
   malformed(error: MillraceError, start: number, end: number): void {
     if (this.fatal !== undefined) return
-    if (this.row === undefined) this.fail(error)
+    if (end - start > this.options.maxRecordBytes) return this.stop(start, end)
+    if (this.rows === undefined) this.fail(error)
     else this.reject(error, start, end)
   }
 
   private append(fields: readonly string[], start: number, end: number): void {
-    const assembler = this.assembler!
-    if (this.options.finalNewline === 'required' && !this.splitter.isDelimited(start, end)) return this.cutShort(start)
-    const fault = this.splitter.isValidText(start, end) ? this.row!.append(fields) : { code: 'CSV_BAD_ENCODING', problem: 'the record is not UTF-8' }
+    if (this.options.finalNewline === 'required' && !this.text.isDelimited(start, end)) return this.cutShort(start)
+    const fault = this.text.isValidText(start, end) ? this.rows!.append(fields) : { code: 'CSV_BAD_ENCODING', problem: 'the record is not UTF-8' }
     if (fault === undefined) {
-      this.records++
-      this.end = end
-      if (++assembler.rows === this.options.batchRows) this.flush()
+      this.rowsRead(1, end)
       return
     }
-    assembler.rollback()
     this.reject(badValue(fault), start, end)
   }
 
   private reject(error: MillraceError, start: number, end: number): void {
     const fail = this.options.onBadRecord === 'fail'
     if (fail) this.flush()
-    const fault = error.at({ source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records })
+    const fault = error.at({ source: this.source, byte: start, line: this.text.lineAt(start), record: this.records })
     if (fail) return this.fail(fault)
     this.records++
     this.end = end
-    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.splitter.raw(start, end) : undefined })
+    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.text.raw(start, end) : undefined })
   }
 
-  private flush(): void {
-    if (this.assembler === undefined || this.assembler.rows === 0) return
-    const place: CsvPlace = { byte: this.end, record: this.records, line: this.splitter.lineAt(this.end) }
-    this.outcomes.push({ batch: this.assembler.finish({ ...place }) })
+  flush(): void {
+    if (this.rows === undefined || this.rows.rows === 0) return
+    const place: CsvPlace = { byte: this.end, record: this.records, line: this.text.lineAt(this.end) }
+    this.outcomes.push({ batch: this.rows.finish({ ...place }) })
   }
 
   /** Ends the file; the rows before the fault are sound, and are handed over before it is told. */
@@ -165,12 +175,13 @@ export class CsvFile implements CsvHandler {
     this.fatal = error
   }
 
-  private stop(start: number, problem: string): void {
+  private stop(start: number, end: number): void {
     this.flush()
+    const problem = `a record has ${end - start} bytes, and at most ${this.options.maxRecordBytes} are read`
     this.fail(
       failure({
         tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', problem, remedy: 'If the record is meant to be so long, raise maxRecordBytes.',
-        position: { source: this.source, byte: start, line: this.splitter.lineAt(start), record: this.records },
+        position: { source: this.source, byte: start, line: this.text.lineAt(start), record: this.records },
       }),
     )
   }

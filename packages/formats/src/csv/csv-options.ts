@@ -1,4 +1,4 @@
-import { failure, requireCount, type Json, type Schema } from '@millrace/core'
+import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
 import type { OnBadRecord } from '../records/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import { encodingName } from '../reading/open-text.js'
@@ -53,6 +53,12 @@ export interface CsvOptions<S extends Schema = Schema> extends CsvDialect {
   readonly maxRecordBytes?: number | undefined
   /** Longest field in UTF-16 units; a longer one makes its record bad. Default: as long as a record may be. */
   readonly maxFieldLength?: number | undefined
+  /**
+   * `auto` (default) reads common dialects (one character as delimiter, quotes doubled, usual line ends) with a columnar parser
+   * in WebAssembly and all others with csv-parse; `csv-parse` always with csv-parse. Both give the same rows and errors; the plan
+   * (`explain`) says which one it is.
+   */
+  readonly parser?: 'auto' | 'csv-parse' | undefined
 }
 
 /** Options as the reader uses them. */
@@ -73,18 +79,20 @@ export interface ResolvedCsvOptions {
   readonly batchRows: number
   readonly maxRecordBytes: number
   readonly maxFieldLength: number
+  readonly parser: 'auto' | 'csv-parse'
 }
 
 const usage = (problem: string, remedy?: string): Error => failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem, remedy })
 
 /** Fills in the defaults. @throws `Usage` for options that make no sense together */
 export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
-  const { delimiter = ',', quote = '"', header = true, batchRows = DEFAULT_BATCH_ROWS, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES } = options
+  const { delimiter = ',', quote = '"', header = true, batchRows = DEFAULT_BATCH_ROWS, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES, parser = 'auto' } = options
   const recordDelimiter = typeof options.recordDelimiter === 'string' ? [options.recordDelimiter] : (options.recordDelimiter ?? ['\r\n', '\n', '\r'])
   if (delimiter === '') throw usage('the delimiter is empty')
   if (recordDelimiter.length === 0 || recordDelimiter.includes('')) throw usage('the record delimiter is empty')
   if (recordDelimiter.includes(delimiter) || delimiter === quote) throw usage(`the delimiter ${JSON.stringify(delimiter)} is also ${delimiter === quote ? 'the quote' : 'a record delimiter'}`)
   if (quote === '') throw usage('the quote is empty', 'Pass quote: null when fields are not quoted.')
+  if (!['auto', 'csv-parse'].includes(parser)) throw usage(`there is no parser ${describeValue(parser)}`, "Give 'auto' or 'csv-parse'.")
   requireCount(batchRows, 1, 'batchRows of readCsv')
   if (options.encoding !== undefined) encodingName(options.encoding)
   if (Array.isArray(header) && new Set(header).size !== header.length) throw usage('the header that was given names a column twice')
@@ -105,9 +113,10 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
     batchRows,
     maxRecordBytes,
     maxFieldLength: options.maxFieldLength ?? Infinity,
+    parser,
   }
 }
 
-/** What of the options a plan shows: what was given, with functions left out. */
-export const csvPlanOptions = (options: CsvOptions & { readonly schema?: Schema | undefined }): Json =>
-  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined })) as Json
+/** What of the options a plan shows: what was given, with functions left out, and the parser that was chosen. */
+export const csvPlanOptions = (options: CsvOptions & { readonly schema?: Schema | undefined }, choice: object): Json =>
+  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined, ...choice })) as Json

@@ -1,16 +1,9 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { CsvError, Parser } from 'csv-parse'
-import { failure, type MillraceError } from '@millrace/core'
+import { failure, type ErrorPosition, type MillraceError } from '@millrace/core'
 import { ByteWindow } from '../reading/byte-window.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
-
-/** What a {@link CsvSplitter} finds. Called while `push` and `finish` run; must not throw. */
-export interface CsvHandler {
-  /** A record: its fields as texts, and its bytes `start` to `end` in the text, line end included. */
-  record(fields: readonly string[], start: number, end: number): void
-  /** Bytes `start` to `end` that are no record. */
-  malformed(error: MillraceError, start: number, end: number): void
-}
+import type { CsvHandler, CsvText } from './csv-parser.js'
 
 /** What follows a bad record is parsed in pieces: were it all copied, a file full of bad records would take the square of its size. */
 const PIECE_BYTES = 2048
@@ -44,8 +37,29 @@ class RecordParser extends Parser {
   }
 }
 
+/** True when the bytes end in one of the delimiters. */
+export const endsInOneOf = (delimiters: readonly Uint8Array[], bytes: Uint8Array): boolean =>
+  delimiters.some((delimiter) => Buffer.compare(delimiter, bytes.subarray(Math.max(0, bytes.length - delimiter.length))) === 0)
+
+/** The error of a record that has not ended after `bytes`. */
+export const unendedRecord = (bytes: number, { maxRecordBytes }: ResolvedCsvOptions, position: ErrorPosition): MillraceError =>
+  failure({
+    tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', problem: `a record has ${bytes} bytes or more, and at most ${maxRecordBytes} are read`, position,
+    remedy: 'A quote that is never closed looks like this; if the record is meant to be so long, raise maxRecordBytes.',
+  })
+
+export const AFTER_CLOSING_QUOTE = 'a quoted field goes on after its closing quote'
+export const INSIDE_FIELD = 'a quote stands inside a field that is not quoted'
+
+/** The error of a record with a quote out of place. */
+export const strayQuote = (problem: string, position: ErrorPosition, cause?: unknown): MillraceError =>
+  failure({
+    tag: 'BadRecord', code: 'CSV_STRAY_QUOTE', problem, position, cause,
+    remedy: 'Quote the whole field and double the quotes in it, or pass quote: null if quotes mean nothing in this file.',
+  })
+
 /** Cuts UTF-8 text into CSV records. After a record with a stray quote it goes on at the next line. */
-export class CsvSplitter {
+export class CsvSplitter implements CsvText {
   private readonly window: ByteWindow
   private parser: RecordParser
   /** Offset at which `parser` began. */
@@ -74,22 +88,18 @@ export class CsvSplitter {
     this.parser = this.newParser()
   }
 
-  /** Line of an offset; offsets must not go back. */
   lineAt(offset: number): number {
     return this.window.lineAt(offset)
   }
 
-  /** A copy of the bytes of a record that was just handed over. */
   raw(start: number, end: number): Uint8Array {
     return this.window.view(start, end).slice()
   }
 
-  /** True when the bytes of a record that was just handed over are UTF-8. */
   isValidText(start: number, end: number): boolean {
     return !this.mayBeInvalid || isUtf8(this.window.view(start, end))
   }
 
-  /** Takes the next bytes. @throws `Limit` for a record that is too long */
   async push(chunk: Uint8Array): Promise<void> {
     const wasAscii = !this.mayBeInvalid
     this.window.append(chunk)
@@ -98,33 +108,27 @@ export class CsvSplitter {
     if (this.bad === undefined) await this.parse(chunk)
     await this.recover()
     this.window.discardTo(this.done)
-    if (this.window.size > this.options.maxRecordBytes) throw this.tooLong(this.window.size)
+    if (this.window.size > this.options.maxRecordBytes) throw unendedRecord(this.window.size, this.options, { source: this.source, line: this.window.lineAt(this.done), byte: this.done })
   }
 
-  /** Ends the text. @throws `Corrupt` for a quote that was never closed */
   async finish(): Promise<void> {
-    if (this.bad === undefined) {
-      const error = await new Promise<Error | null | undefined>((resolve) => {
-        this.parser.once('error', resolve)
-        this.parser.end(() => resolve(undefined))
-      })
-      if (error !== null && error !== undefined) this.note(error)
-    }
-    await this.recover()
-    if (this.bad !== undefined) {
+    for (;;) {
+      if (this.bad === undefined) await this.endParser()
+      if (this.bad === undefined) return
+      // What follows the bad record is another parser's, which must be ended too.
+      await this.recover()
+      if (this.bad === undefined) continue
       this.handler.malformed(this.bad.error, this.done, this.window.end)
       this.done = this.window.end
       this.bad = undefined
+      return
     }
   }
 
-  /** True when a record that was just handed over ends in a line end, as all but the last of a file must. */
   isDelimited(start: number, end: number): boolean {
-    const bytes = this.window.view(start, end)
-    return this.delimiters.some((delimiter) => delimiter.equals(bytes.subarray(Math.max(0, bytes.length - delimiter.length))))
+    return endsInOneOf(this.delimiters, this.window.view(start, end))
   }
 
-  /** Releases the parser. */
   destroy(): void {
     this.parser.destroy()
   }
@@ -146,6 +150,14 @@ export class CsvSplitter {
     if (error !== null && error !== undefined) this.note(error)
   }
 
+  private async endParser(): Promise<void> {
+    const error = await new Promise<Error | null | undefined>((resolve) => {
+      this.parser.once('error', resolve)
+      this.parser.end(() => resolve(undefined))
+    })
+    if (error !== null && error !== undefined) this.note(error)
+  }
+
   private note(error: Error): void {
     const start = this.done
     const line = this.window.lineAt(start)
@@ -159,14 +171,10 @@ export class CsvSplitter {
       })
     }
     const stray = (code as string).endsWith('CLOSING_QUOTE')
-      ? 'a quoted field goes on after its closing quote'
-      : (code as string).endsWith('OPENING_QUOTE') ? 'a quote stands inside a field that is not quoted' : error.message
+      ? AFTER_CLOSING_QUOTE
+      : (code as string).endsWith('OPENING_QUOTE') ? INSIDE_FIELD : error.message
     this.bad = {
-      error: failure({
-        tag: 'BadRecord', code: 'CSV_STRAY_QUOTE', problem: stray,
-        remedy: 'Quote the whole field and double the quotes in it, or pass quote: null if quotes mean nothing in this file.',
-        position: { source: this.source, line, byte: start }, cause: error,
-      }),
+      error: strayQuote(stray, { source: this.source, line, byte: start }, error),
       // The field at fault comes after the last whole field; line ends inside quoted fields before it are none of records.
       seekFrom: Math.max(start, this.base + this.parser.info.bytes),
     }
@@ -189,11 +197,4 @@ export class CsvSplitter {
     }
   }
 
-  private tooLong(bytes: number): MillraceError {
-    return failure({
-      tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', problem: `a record has ${bytes} bytes or more, and at most ${this.options.maxRecordBytes} are read`,
-      remedy: 'A quote that is never closed looks like this; if the record is meant to be so long, raise maxRecordBytes.',
-      position: { source: this.source, line: this.window.lineAt(this.done), byte: this.done },
-    })
-  }
 }

@@ -1,6 +1,7 @@
 import { countIn, throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
 import { openText } from '../reading/open-text.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
+import { chooseParser, parserOf } from './choose-parser.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
 import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
 import { CsvSplitter } from './csv-splitter.js'
@@ -29,7 +30,7 @@ export function readCsv(source: string | readonly string[], options: CsvOptions 
   const resolved = resolveCsvOptions(options)
   const { schema } = options
   return readFiles<Schema>({
-    format: 'csv', source, schema: schema ?? {}, onBadRecord: options.onBadRecord, options: csvPlanOptions(options), readFile: (task) => readFile(task, schema, resolved),
+    format: 'csv', source, schema: schema ?? {}, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)), readFile: (task) => readFile(task, schema, resolved),
   })
 }
 
@@ -61,12 +62,14 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
   const resume: CsvPlace | undefined =
     task.resume === undefined ? undefined : { byte: countIn(task.resume, 'byte'), record: countIn(task.resume, 'record'), line: countIn(task.resume, 'line') }
   const header = Array.isArray(options.header) ? (options.header as readonly string[]) : undefined
-  const named = header ?? (resume && options.header === true ? await readHeader(info, options, context.signal) : undefined)
+  // Columns that the first record names or counts.
+  const head = resume && header === undefined && (options.header === true || schema === undefined) ? await readHeader(info, options, context.signal) : undefined
   const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
   let file: CsvFile | undefined
   try {
-    file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 })
-    if (named !== undefined) file.begin(named, named.length)
+    file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 }, parserOf(options, info.url))
+    if (header !== undefined) file.begin(header, header.length)
+    else if (head !== undefined) file.begin(options.header === true ? head : undefined, head.length)
     else if (options.header === false && schema !== undefined) file.begin(undefined, 0)
     for await (const chunk of text.chunks) {
       throwIfAborted(context.signal)
