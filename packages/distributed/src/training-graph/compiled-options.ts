@@ -16,11 +16,11 @@ type Config = Readonly<Record<string, unknown>>
 
 /** Optimizers by the class names that TensorFlow.js gives them, with its defaults where a configuration leaves them out. */
 const optimizers: Readonly<Record<string, (config: Config) => Optimizer>> = {
-  SGD: ({ learningRate }) => sgd({ learningRate: Number(learningRate), sparse: 'dense' }),
+  SGD: ({ learningRate }) => sgd({ learningRate: Number(learningRate) }),
   Momentum: ({ learningRate, momentum: part, useNesterov }) =>
     momentum({ learningRate: Number(learningRate), momentum: Number(part), nesterov: useNesterov === true, sparse: 'dense' }),
   Adagrad: ({ learningRate, initialAccumulatorValue }) =>
-    adagrad({ learningRate: Number(learningRate), initialAccumulator: Number(initialAccumulatorValue), sparse: 'dense' }),
+    adagrad({ learningRate: Number(learningRate), initialAccumulator: Number(initialAccumulatorValue) }),
   RMSProp: ({ learningRate, decay, momentum: part, epsilon, centered }) =>
     rmsprop({ learningRate: Number(learningRate), decay: Number(decay), momentum: Number(part), epsilon: Number(epsilon), centered: centered === true, sparse: 'dense' }),
   Adam: ({ learningRate, beta1, beta2, epsilon }) =>
@@ -33,8 +33,8 @@ const aliases: Readonly<Record<string, MetricName>> = {
 }
 
 /**
- * Loss, optimizer and metrics of a model that TensorFlow.js compiled, as {@link trainingGraph} takes them. Rows of embeddings are
- * updated as TensorFlow.js does, all of them in each step; give another optimizer where tables are large.
+ * Loss, optimizer and metrics of a model that TensorFlow.js compiled, as {@link trainingGraph} takes them. Optimizers
+ * with moments move all rows of an embedding in each step, as TensorFlow.js does; give another optimizer where tables are large.
  *
  * @example
  * trainingGraph(await readModel(model), { ...compiledOptions(model), metrics: ['accuracy'] })
