@@ -1,11 +1,5 @@
-import type { FedBatch, FedInput, InputPosition } from './fed-input.js'
+import type { FedBatch, InputPosition, WorkerInput } from './fed-input.js'
 import { notBegun, type WorkerProgress } from './control.js'
-
-/** A step that was sent. */
-export interface Flight<A> {
-  readonly batch: FedBatch
-  readonly step: Promise<A>
-}
 
 /**
  * Which batches of a worker are done, under way, to be fed again, or of unknown outcome. No batch is forgotten: the position that it
@@ -22,7 +16,7 @@ export class BatchLedger {
   #uncertain = 0
   #ended = false
 
-  constructor(private readonly input: FedInput) {}
+  constructor(private readonly input: WorkerInput) {}
 
   /** Goes back, or forth, to what the parameter servers' values belong to. */
   async resume({ position, seen, repeated, uncertain, ended }: WorkerProgress, first: boolean): Promise<void> {
@@ -36,8 +30,14 @@ export class BatchLedger {
   }
 
   /** The next batch to feed; `undefined` at the end of the data. */
-  async take(): Promise<FedBatch | undefined> {
-    return this.#again.shift() ?? this.input.next()
+  async take(steps: number): Promise<FedBatch | undefined> {
+    return this.#again.shift() ?? this.input.next(steps)
+  }
+
+  /** A run that met the end of the data: it has done what was left. */
+  metEnd(batch: FedBatch): void {
+    this.#settle(batch)
+    this.input.end()
   }
 
   /** Puts a batch back that was taken and not sent. */

@@ -75,14 +75,13 @@ class FakeCluster {
   #step(rows: readonly number[]): HostTensor[] {
     this.#calls += 1
     const fault = this.faults.get(this.#calls)
-    const before = this.#step64()
-    if (fault === undefined || fault.done === true) {
+        if (fault === undefined || fault.done === true) {
       this.globalStep += 1
       this.rows.push(...rows)
     }
     if (fault?.wipes === true) this.hasValues = false
     if (fault !== undefined) throw statusFailure(fault.code, fault.message ?? 'a fault')
-    return [tensorValue('float32', [], [0.5]) as HostTensor, before]
+    return [this.#step64(), tensorValue('float32', [], [0.5]) as HostTensor]
   }
 }
 
@@ -167,6 +166,6 @@ describe('a worker', () => {
     cluster.faults.set(2, { code: 3, message: 'Incompatible shapes' })
     await expect(finished).rejects.toMatchObject({ code: 'TF_INVALID_ARGUMENT' })
     expect(cluster.sessions).toBe(1)
-    expect(() => start({ label: ['y', 'z'] })).toThrow(/outputs are/)
+    expect(() => start({ label: ['x', 'z'] })).toThrow(/has no label/)
   })
 })

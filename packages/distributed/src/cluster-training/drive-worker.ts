@@ -1,13 +1,14 @@
 import { failure, fromUnknown, hasTag, throwIfAborted } from '@millrace/core'
-import { tensorNumbers, type Callable, type FeedValue, type Session } from '@millrace/export'
+import { tensorNumbers, type Session } from '@millrace/export'
 import { BatchLedger } from './batch-ledger.js'
 import { isReady, publishProgress, readControl, readProgress } from './control.js'
-import type { FedBatch, FedInput } from './fed-input.js'
+import type { FedBatch, WorkerInput } from './fed-input.js'
 import type { ClusterStep } from './options.js'
-import { allWell, faced, faultOf, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
+import { allWell, faced, faultOf, isEndOfData, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent, WorkerReport } from './report.js'
 import { describeTask, type Trainer } from './roles.js'
 import { sleep } from './sleep.js'
+import { StepRuns } from './step-runs.js'
 import { Staleness } from './staleness.js'
 import type { WorkerGraph } from './worker-graph.js'
 
@@ -23,7 +24,7 @@ export interface Duties {
 export interface WorkerSetup {
   readonly trainer: Trainer
   readonly graph: WorkerGraph
-  readonly input: FedInput
+  readonly input: WorkerInput
   readonly connect: () => Promise<Session>
   /** Gives variables their values, or waits until they have some. Resolves with their generation. */
   readonly prepare: (session: Session) => Promise<number>
@@ -174,12 +175,7 @@ class WorkerDrive {
   /** Feeds batches until the data, the steps or the chief say that it is enough. */
   async #train(session: Session, onWell: () => void): Promise<StopReason> {
     const { graph: { training, feeds }, inFlight } = this.#setup
-    const metrics = Object.entries(training.metrics)
-    const step = await session.makeCallable({
-      feeds: feeds.map(([, tensor]) => tensor.name),
-      fetches: [training.loss.name, training.globalStep.value.name, ...metrics.map(([, { name }]) => name)],
-      targets: [training.train.name],
-    }, this.#limits)
+    const runs = new StepRuns(session, training, feeds.map(([, tensor]) => tensor), this.#limits)
     const flights: { readonly batch: FedBatch; readonly run: Promise<void> }[] = []
     let published = performance.now()
     const settle = async (): Promise<void> => {
@@ -193,6 +189,7 @@ class WorkerDrive {
       published = performance.now()
       await this.#exchange(session)
     }
+    const underWay = (): number => flights.reduce((sum, { batch }) => sum + batch.steps, 0)
     const drain = async (): Promise<void> => {
       while (flights.length > 0) await settle()
     }
@@ -200,14 +197,14 @@ class WorkerDrive {
     try {
       for (;;) {
         if (this.#globalStep >= this.#lastStep) break
-        waiting = await this.#ledger.take()
+        waiting = await this.#ledger.take(this.#lastStep - this.#globalStep - underWay())
         if (waiting === undefined) {
           await drain()
           return 'data'
         }
-        while (flights.length >= inFlight || (flights.length > 0 && this.#globalStep + flights.length >= this.#lastStep)) await settle()
+        while (flights.length >= inFlight || (flights.length > 0 && this.#globalStep + underWay() >= this.#lastStep)) await settle()
         if (this.#globalStep >= this.#lastStep) break
-        const run = this.#step(step, waiting, metrics.map(([name]) => name))
+        const run = this.#step(runs, waiting)
         // Those behind the first are looked at later.
         run.catch(() => undefined)
         flights.push({ batch: waiting, run })
@@ -223,20 +220,24 @@ class WorkerDrive {
     return this.#lastStep <= 0 ? 'metric' : 'steps'
   }
 
-  async #step(step: Callable<readonly string[]>, batch: FedBatch, metrics: readonly string[]): Promise<void> {
+  async #step(runs: StepRuns, batch: FedBatch): Promise<void> {
     const { delivery, trainer, onStep } = this.#setup
     const known = this.#globalStep
     this.#ledger.sent(batch)
     try {
-      const [loss = NaN, before = 0, ...measured] = (await step.run(batch.values as FeedValue[], this.#limits)).map((one) => tensorNumbers(one)[0] ?? NaN)
+      const { loss, globalStep, metrics } = await runs.run(batch)
       this.#ledger.done(batch)
-      this.#steps += 1
-      this.#globalStep = Math.max(this.#globalStep, before + 1)
-      this.#staleness.add(before - known)
+      this.#steps += batch.steps
+      this.#globalStep = Math.max(this.#globalStep, globalStep)
+      this.#staleness.add(globalStep - known - batch.steps)
       this.#loss = this.#loss === undefined ? loss : this.#loss + LOSS_WEIGHT * (loss - this.#loss)
-      if (!Number.isFinite(loss)) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${loss} at step ${before}`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
-      onStep({ globalStep: before + 1, loss, metrics: Object.fromEntries(metrics.map((name, index) => [name, measured[index] ?? NaN])), worker: trainer.share })
+      if (!Number.isFinite(loss)) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${loss} at step ${globalStep}`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
+      onStep({ globalStep, loss, metrics, worker: trainer.share })
     } catch (thrown) {
+      if (isEndOfData(thrown)) {
+        this.#ledger.metEnd(batch)
+        return
+      }
       if (hasTag(thrown, 'Engine', 'Aborted')) this.#ledger.lost(batch, wasNotSent(thrown) ? 'not sent' : delivery === 'at-least-once' && delivery)
       throw thrown
     }

@@ -10,8 +10,9 @@ const VALIDATION_ROWS = 1024
 
 /** Measures the validation's rows with the variables as they are. */
 export const evaluate = async (session: Session, graph: WorkerGraph, { data, batchSize = VALIDATION_ROWS }: ClusterValidation, globalStep: number, limits: CallOptions): Promise<ClusterEvaluation> => {
-  const { evaluation, feeds } = graph
+  const { evaluation } = graph
   if (evaluation === undefined) throw failure({ tag: 'Internal', code: 'NO_EVALUATION', problem: 'the graph has no evaluation' })
+  const feeds = Object.entries(evaluation.feeds)
   const names = ['loss', ...Object.keys(evaluation.metrics)]
   const step = await session.makeCallable({ feeds: feeds.map(([, { name }]) => name), fetches: [evaluation.loss.name, ...Object.values(evaluation.metrics).map(({ name }) => name)] }, limits)
   const sums = names.map(() => 0)

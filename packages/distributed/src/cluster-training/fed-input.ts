@@ -2,6 +2,7 @@ import {
   BoolColumn, epochBatches, failure, FixedColumn, getBit, ListColumn, prefetch, requireColumn, shard, type Batch, type Column, type ColumnMap, type Json, type Position, type ShuffleRows, type Stream,
 } from '@millrace/core'
 import type { FeedValue, Tensor } from '@millrace/export'
+import type { TfRecordShard } from '../input/index.js'
 
 /** Where a worker stands in its share of the data. Plain JSON. */
 export interface InputPosition {
@@ -20,24 +21,55 @@ export interface FedBatch {
   /** In the order of the tensors. */
   readonly values: readonly FeedValue[]
   readonly rows: number
+  /** How many steps it makes: one where it is fed. */
+  readonly steps: number
   readonly before: InputPosition
   readonly after: InputPosition
 }
 
 /** A worker's batches. */
-export interface FedInput {
-  /** `undefined` at the end of the data. */
-  next(): Promise<FedBatch | undefined>
+export interface WorkerInput {
+  /**
+   * `undefined` at the end of the data.
+   *
+   * @param steps - how many steps are wanted at most
+   */
+  next(steps: number): Promise<FedBatch | undefined>
+  /** To be called when a step has met the end of the data. */
+  end(): void
   /** Goes on from a position. */
   seek(position: InputPosition): Promise<void>
   close(): Promise<void>
+}
+
+/** Batches that the worker's own server reads: a run takes them by itself. What is left of a run at the end of the data is not counted. */
+export const servedInput = (batchSize: number, stepsPerRun: number): WorkerInput => {
+  let position = beginning
+  let ended = false
+  return {
+    next: async (wanted) => {
+      if (ended) return undefined
+      const [steps, before] = [Math.max(1, Math.min(stepsPerRun, wanted)), position]
+      const rows = steps * batchSize
+      position = { ...before, rows: before.rows + rows }
+      return { values: [], rows, steps, before, after: position }
+    },
+    end: () => {
+      ended = true
+    },
+    seek: async (to) => {
+      position = to
+      ended = false
+    },
+    close: async () => undefined,
+  }
 }
 
 /** What {@link fedInput} reads. */
 export interface FedInputOptions {
   readonly data: Stream<Stream['schema'], 'cold'>
   /** The worker's share: every `count`-th row, from row `index`. */
-  readonly share: { readonly index: number; readonly count: number }
+  readonly share: TfRecordShard
   readonly batchSize: number
   readonly shuffle?: ShuffleRows | undefined
   /** Without it, epochs go on for ever. */
@@ -51,7 +83,7 @@ export interface FedInputOptions {
 const AHEAD = 2
 
 /** A worker's share of a stream, epoch after epoch, as values to feed. */
-export const fedInput = ({ data, share, batchSize, shuffle, epochs = Infinity, feeds, signal }: FedInputOptions): FedInput => {
+export const fedInput = ({ data, share, batchSize, shuffle, epochs = Infinity, feeds, signal }: FedInputOptions): WorkerInput => {
   for (const [name] of feeds) requireColumn(data.schema, name, 'the training')
   const shared = share.count === 1 ? data : shard(share.index, share.count)(data)
   const open = epochBatches(prefetch(AHEAD)(shared), { batchSize, shuffle })
@@ -68,6 +100,9 @@ export const fedInput = ({ data, share, batchSize, shuffle, epochs = Infinity, f
       position = to
     },
     close,
+    end: () => {
+      position = { ...position, epoch: epochs }
+    },
     next: async () => {
       for (;;) {
         if (position.epoch >= epochs) return undefined
@@ -82,7 +117,7 @@ export const fedInput = ({ data, share, batchSize, shuffle, epochs = Infinity, f
         const before = position
         // Streams whose batches have no position cannot be resumed: they begin the epoch again.
         position = { epoch: before.epoch, at: (batch.position ?? null) as Json, rows: before.rows + batch.numRows }
-        return { values: feeds.map(([name, tensor]) => feedOf((batch.columns as ColumnMap)[name]!, name, tensor)), rows: batch.numRows, before, after: position }
+        return { values: feeds.map(([name, tensor]) => feedOf((batch.columns as ColumnMap)[name]!, name, tensor)), rows: batch.numRows, steps: 1, before, after: position }
       }
     },
   }

@@ -1,7 +1,8 @@
 import type { ShuffleRows, Stream } from '@millrace/core'
 import type { FeatureSet, ModelLike } from '@millrace/export'
 import type { ReplicaDeviceSetterOptions } from '../placement/index.js'
-import type { CompiledModelLike, TrainingGraphOptions } from '../training-graph/index.js'
+import type { TfRecordShard, TfRecordSourceOptions } from '../input/index.js'
+import type { BatchSource, CompiledModelLike, TrainingGraphOptions } from '../training-graph/index.js'
 import type { RecoveryBounds } from './recovery.js'
 import type { ClusterEvaluation, RecoveryEvent } from './report.js'
 
@@ -37,11 +38,21 @@ export interface ClusterStep {
   readonly worker: number
 }
 
+/** TFRecords of `tf.train.Example` that the workers' servers read: `tfRecordSource` without what a training says anyway. */
+export type ServedFiles = Pick<TfRecordSourceOptions, 'files' | 'compression' | 'shuffle' | 'prefetch' | 'parallelism'>
+
+/** Makes what a worker's graph reads, of its share. `epochs` and `shuffle` of the training are then its own affair. */
+export type ServedSource = (shard: TfRecordShard) => BatchSource
+
 /** Options of {@link trainOnCluster}. */
 export interface ClusterTrainingOptions {
-  /** Rows with the model's inputs (with `inputs`, raw columns) and the label as columns. Each worker reads all of it and feeds its share. */
-  readonly data: Stream<Stream['schema'], 'cold'>
-  /** Column to predict; for a model with several outputs, columns that have their names. */
+  /**
+   * A stream that this process reads and feeds, each worker its share; or what the workers' servers read themselves, so that no row
+   * passes through Node: TFRecord files, or a function that makes a source for a worker's share. Columns are the model's inputs (with
+   * `inputs`, raw columns) and the label.
+   */
+  readonly data: Stream<Stream['schema'], 'cold'> | ServedFiles | ServedSource
+  /** Column to predict, or a label of `inputs`; for a model with several outputs, columns or labels that have their names. */
   readonly label: string | readonly string[]
   /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined
@@ -51,7 +62,9 @@ export interface ClusterTrainingOptions {
   readonly epochs?: number | undefined
   /** Everybody stops when all workers together have done so many steps. Those under way are finished. Default: the data decides. */
   readonly steps?: number | undefined
-  /** Mixes the rows anew each epoch. Default: the stream's order. */
+  /** Steps that one call makes, of what the servers read; with a stream there is one. Default 1. */
+  readonly stepsPerRun?: number | undefined
+  /** Mixes the rows of a stream anew each epoch. Default: the stream's order. */
   readonly shuffle?: ShuffleRows | undefined
   /** Default: that of the compiled model. */
   readonly loss?: TrainingGraphOptions['loss'] | undefined

@@ -4,7 +4,7 @@ import { replicaDeviceSetter } from '../placement/index.js'
 import { remoteSession } from '../session/index.js'
 import { chiefDuties } from './chief-duties.js'
 import { driveWorker, type WorkerResult, type WorkerSetup } from './drive-worker.js'
-import { fedInput } from './fed-input.js'
+import { fedInput, servedInput } from './fed-input.js'
 import { openClusterLog, type ClusterLog } from './cluster-log.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { hostServer, serveVariables } from './own-server.js'
@@ -41,8 +41,8 @@ export const trainOnCluster = (model: ClusterModel, cluster: TrainingCluster, op
 
 type Outcome = Omit<ClusterTrainingReport, 'seconds'>
 
-const checkOptions = ({ batchSize, epochs, steps, inFlight, stopAt, validation }: ClusterTrainingOptions): void => {
-  for (const [value, name] of [[batchSize, 'batchSize'], [epochs, 'epochs'], [steps, 'steps'], [inFlight, 'inFlight'], [validation?.everySteps, 'validation.everySteps']] as const) {
+const checkOptions = ({ batchSize, epochs, steps, inFlight, stepsPerRun, stopAt, validation }: ClusterTrainingOptions): void => {
+  for (const [value, name] of [[batchSize, 'batchSize'], [epochs, 'epochs'], [steps, 'steps'], [inFlight, 'inFlight'], [stepsPerRun, 'stepsPerRun'], [validation?.everySteps, 'validation.everySteps']] as const) {
     if (value !== undefined) requireCount(value, 1, `${name} of trainOnCluster`)
   }
   if (stopAt !== undefined && validation === undefined) {
@@ -173,7 +173,7 @@ const setUp = (all: SetUp): WorkerSetup => {
   })
   return {
     trainer, graph, inFlight, delivery, signal, onRecovery, duties,
-    input: fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }),
+    input: 'open' in options.data ? fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }) : servedInput(batchSize, options.stepsPerRun ?? 1),
     connect: () => connectTo(roles, trainer, graph, limits),
     prepare: prepareOf(all, graph, limits, onRecovery),
     bounds: recovery,

@@ -1,7 +1,7 @@
-import { failure } from '@millrace/core'
 import { describeModel, type GraphNode, type Tensor } from '@millrace/export'
 import type { PlaceVariable } from '../placement/index.js'
-import { compiledOptions, trainingGraph, type CompiledModelLike, type TrainingGraph, type TrainingGraphOptions } from '../training-graph/index.js'
+import { tfRecordSource, type TfRecordShard } from '../input/index.js'
+import { compiledOptions, trainingGraph, type BatchSource, type CompiledModelLike, type TrainingGraph, type TrainingGraphOptions } from '../training-graph/index.js'
 import { addEvaluation, type Evaluation } from '../training-graph/evaluation.js'
 import { addControl, type Control } from './control.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
@@ -27,29 +27,38 @@ export const objectiveOf = (model: ClusterModel, { loss, optimizer, metrics }: C
   return { loss: loss ?? compiled.loss, optimizer: optimizer ?? compiled.optimizer, metrics: metrics ?? compiled.metrics }
 }
 
+/** What the worker's server reads; `undefined` for a stream, which is fed. */
+const sourceOf = ({ data, batchSize, epochs, steps }: ClusterTrainingOptions, shard: TfRecordShard): BatchSource | undefined => {
+  if (typeof data === 'function') return data(shard)
+  if (!('files' in data)) return undefined
+  return tfRecordSource({ ...data, shard, batchSize, epochs: epochs ?? (steps === undefined ? 1 : undefined) })
+}
+
+const labelOption = (label: ClusterTrainingOptions['label']): TrainingGraphOptions['label'] =>
+  typeof label === 'string' ? label : label.length === 1 ? label[0] : Object.fromEntries(label.map((name) => [name, name]))
+
 /** Builds the replica of one worker. All workers of a training make the same, but for their own device. */
 export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions, place: PlaceVariable, { ps, trainers }: Roles, { task, share, isChief }: Trainer): WorkerGraph => {
   const description = describeModel(model)
   const device = deviceOf(task)
-  const made = { ...objectiveOf(model, options), inputs: options.inputs, variables: place, device, seed: (options.seed ?? 1) + share }
+  const { inputs, stepsPerRun, seed = 1 } = options
+  const source = sourceOf(options, { index: share, count: trainers.length })
+  const made: TrainingGraphOptions = { ...objectiveOf(model, options), inputs, label: labelOption(options.label), source, stepsPerRun, variables: place, device, seed: seed + share }
   const training = trainingGraph(description, made)
   const { graph } = training
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined
   const control = addControl(graph, training.variables, ps, { index: share, count: trainers.length })
   const tables = [training.initializeTables, evaluation?.initializeTables].filter((node) => node !== undefined)
-  return { training, control, evaluation, feeds: feedsOf(training, options.label), tables, bytes: graph.encode() }
+  return { training, control, evaluation, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
 }
 
-const feedsOf = ({ inputs, labels }: TrainingGraph, label: ClusterTrainingOptions['label']): WorkerGraph['feeds'] => {
-  const columns = typeof label === 'string' ? [label] : label
-  const outputs = Object.keys(labels)
-  const fits = outputs.length === 1 ? columns.length === 1 : columns.length === outputs.length && outputs.every((name) => columns.includes(name))
-  if (!fits) {
-    throw failure({
-      tag: 'Usage', code: 'LABELS', problem: `the model's outputs are ${outputs.join(', ')}, and the labels ${columns.join(', ')}`,
-      remedy: outputs.length === 1 ? 'A model with one output takes one label.' : 'A model with several outputs takes a label for each, of the same name: rename() the columns.',
-    })
+/** Each placeholder once: a raw column may be an input and make a label, too. */
+const feedsOf = ({ inputs, labels }: TrainingGraph, { label, inputs: features }: TrainingGraphOptions): WorkerGraph['feeds'] => {
+  const columnOf = (output: string): string => {
+    const name = (typeof label === 'object' ? label[output] : label) ?? output
+    const feature = features?.features[name]
+    return feature?.role === 'label' ? feature.from : name
   }
-  const labelled = Object.entries(labels).map(([output, tensor]) => [outputs.length === 1 ? columns[0]! : output, tensor] as const)
-  return [...Object.entries(inputs), ...labelled]
+  const all = new Map([...Object.entries(inputs), ...Object.entries(labels).map(([output, tensor]) => [columnOf(output), tensor] as const)])
+  return [...all]
 }
