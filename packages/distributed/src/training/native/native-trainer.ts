@@ -42,15 +42,14 @@ export const openNativeTrainer = async (tf: TensorFlow, job: TrainingJob, librar
   }
 }
 
-const makePasses = async (session: Session, { made, fed, trained, evaluated }: NativePlan, job: TrainingJob): Promise<Pick<Trainer, 'train' | 'validate'>> => {
+const makePasses = async (session: Session, { made, fed, learningRate: fedRate, trained, evaluated }: NativePlan, job: TrainingJob): Promise<Pick<Trainer, 'train' | 'validate'>> => {
   const { layers, data, validation, batchSize, validationBatchSize, shuffle, signal } = job
   const feeds = fed.map(({ tensor }) => tensor)
   const columns = fed.map(({ column }) => column)
   const feedsOf = feedMaker(fed)
-  // Fed, since people change it between the epochs.
   const rate = (): FullTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(learningRate(layers)!) })
   const training: Steps = {
-    callable: await session.makeCallable({ feeds: [...feeds, made.learningRate], fetches: trained, targets: [made.train] }),
+    callable: await session.makeCallable({ feeds: [...feeds, fedRate], fetches: trained, targets: [made.train] }),
     feedsOf: (batch) => [...feedsOf(batch), rate()],
     batches: epochBatches(data, { batchSize, shuffle }),
   }

@@ -1,5 +1,5 @@
 import { failure } from '@millrace/core'
-import { describeModel, type DType, type ModelDescription, type Tensor } from '@millrace/export'
+import { describeModel, type DType, type Graph, type ModelDescription, type Tensor } from '@millrace/export'
 import { addEvaluation, type Evaluation } from '../../training-graph/evaluation.js'
 import { compiledOptions, trainingGraph, type TrainingGraph, type TrainingGraphOptions } from '../../training-graph/index.js'
 import type { TrainingJob } from '../training-job.js'
@@ -10,6 +10,8 @@ export interface NativePlan {
   readonly made: TrainingGraph
   /** Columns and the tensors that they are fed to, in the same order. */
   readonly fed: readonly (FedColumn & { readonly tensor: Tensor })[]
+  /** To be fed to each step, since people change it between the epochs: float32 scalar. */
+  readonly learningRate: Tensor
   /** What a step and an evaluation measure, in the order of the model's `metricsNames`. */
   readonly trained: readonly Tensor[]
   readonly evaluated: readonly Tensor[]
@@ -25,7 +27,8 @@ export const planTraining = (job: TrainingJob, seed: number): NativePlan => {
   const { layers, labels, data, validation } = job
   const model = withWholeIndices(describeModel(layers), (column) => kindsOfInt32.has(data.schema[column]!.kind))
   const options = compiledOptions(layers)
-  const made = trainingGraph(model, { ...options, seed })
+  const rate = fedRate()
+  const made = trainingGraph(model, { ...options, optimizer: { ...options.optimizer, learningRate: rate.schedule }, seed })
   const trained = measuresOf(layers, options, made)
   const evaluated = validation === undefined ? [] : measuresOf(layers, options, addEvaluation(made, model, options))
   const outputs = Object.values(made.labels)
@@ -33,7 +36,14 @@ export const planTraining = (job: TrainingJob, seed: number): NativePlan => {
     ...layers.inputNames.map((column, at) => fedColumn(column, made.inputs[model.inputs[at]!.name]!)),
     ...layers.outputNames.map((name, at) => fedColumn(labels.length === 1 ? labels[0]! : name, outputs[at]!)),
   ]
-  return { made, fed, trained, evaluated }
+  return { made, fed, learningRate: rate.tensor(), trained, evaluated }
+}
+
+/** A learning rate that is one placeholder, however often it is asked for. */
+const fedRate = (): { readonly schedule: (graph: Graph) => Tensor; readonly tensor: () => Tensor } => {
+  let made: Tensor | undefined
+  const schedule = (graph: Graph): Tensor => (made ??= graph.atRoot(() => graph.placeholder('learning_rate', 'float32', [])))
+  return { schedule, tensor: () => made! }
 }
 
 const fedColumn = (column: string, tensor: Tensor): NativePlan['fed'][number] => ({ column, dtype: tensor.dtype, tensor })
