@@ -84,7 +84,8 @@ export class SynchronousTraining {
     const now = this.#readStep([nodeOf(first.gradient)])
     const stale = graph.withDevice(now.node.device, () => graph.one('Cast', [graph.one('Less', [localStep, now])], { DstT: 'int64' }))
     const sent = pairs.map(({ variable, gradient }) => this.#accumulator(variable, gradient).send(gradient, localStep))
-    const part = graph.withDevice(now.node.device, () => graph.scalar('float32', 1, 'part'))
+    // An update waits for this part, so it comes after the look at the step.
+    const part = graph.withDevice(now.node.device, () => graph.one('Identity', [graph.scalar('float32', 1)], {}, { name: 'part', control: [stale.node] }))
     return { sent: [...sent, this.#parts.send(part, localStep)], stale }
   }
 

@@ -17,8 +17,6 @@ export interface ReplicaStep extends Objective {
   readonly outputs: Readonly<Record<string, Tensor>>
   /** Of each trainable variable that the loss depends on, each looked up row once. Small ones are on the variables' devices already. */
   readonly gradients: readonly VariableGradient[]
-  /** What makes them, on the worker. */
-  readonly gradientNodes: readonly GraphNode[]
   /** Updates of layers, such as moving means. */
   readonly updates: readonly GraphNode[]
 }
@@ -54,7 +52,7 @@ export class Replica {
 
   /** Adds placeholders for a batch. Labels that are no column of the inputs are `label`, or `label/output` where there are several. */
   feed(): { readonly batch: Batch; readonly inputs: Batch; readonly labels: Batch } {
-    const fed = ({ name, dtype, shape }: BatchColumn, node: string): Tensor => this.#graph.placeholder(toNodeName(node), dtype, shape ?? undefined)
+    const fed = ({ dtype, shape }: BatchColumn, node: string): Tensor => this.#graph.placeholder(toNodeName(node), dtype, shape ?? undefined)
     const inputs = Object.fromEntries(this.lowering.columns.map((column) => [column.name, fed(column, column.name)]))
     const label = ({ output, column }: LabelColumn): Tensor =>
       inputs[column.name] ?? fed(column, this.#labels.length === 1 ? 'label' : `label/${output}`)
@@ -77,14 +75,12 @@ export class Replica {
     const pairs = variableGradients(graph, objective.loss, this.variables, packed)
     const summed = graph.scope('gradients', () => pairs.map(({ variable, gradient }) => ({ variable, gradient: sumRows(graph, gradient) })))
     const ready = limits === undefined ? summed : limitGradients(graph, limits, summed)
-    const gradientNodes = ready.map(({ gradient }) => ('indices' in gradient ? gradient.values : gradient).node)
-    return { ...objective, outputs, gradientNodes, gradients: packGradients(graph, ready, here), updates: this.lowering.updates.slice(updatesBefore) }
+    return { ...objective, outputs, gradients: packGradients(graph, ready, here), updates: this.lowering.updates.slice(updatesBefore) }
   }
 
   /** Adds the reads of a step. @returns those that came packed, by the variable's name */
   #read(after: VariableReads['after'], here: string): ReadonlyMap<string, Tensor> {
-    // The first reads put variables into the graph, and are theirs.
-    if (this.lowering.variables.length > 0) this.lowering.readBy({ after })
+    this.lowering.readBy({ after })
     const reads = new Map(this.#outline.readWhole.map((weight) => [weight.name, this.lowering.read(weight)]))
     const packed = packReads(this.#graph, this.lowering.variables, reads, here)
     this.lowering.readBy({ after, values: new Map([...reads, ...packed]) })

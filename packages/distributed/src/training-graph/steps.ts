@@ -68,17 +68,16 @@ export const asynchronousSteps = ({ graph, replica, globalStep, optimizer, updat
   const written = new Map<Tensor, GraphNode[]>()
   const after: VariableReads['after'] = ({ handle }) => written.get(handle) ?? []
   let counted: readonly GraphNode[] = []
-  let previous: readonly GraphNode[] = []
   const steps = inScopes(graph, count, () => {
     const before = readStep(graph, globalStep, counted)
     const done = stepsDone(graph, globalStep, before)
-    const made = replica.step(nextBatch(previous), after, optimizer)
+    // No batch is taken before the step of the last one is done, so that at the end of the data no batch that was taken is lost.
+    const made = replica.step(nextBatch(counted), after, optimizer)
     const applied = updates.apply(made.gradients, done)
     const all = [...applied.updates, ...made.updates]
     written.clear()
     for (const node of all) written.set(node.inputs[0] as Tensor, [...(written.get(node.inputs[0] as Tensor) ?? []), node])
     counted = [countStep(graph, globalStep, [...all, done.node])]
-    previous = made.gradientNodes
     return {
       ...objectiveOf(made), learningRate: applied.learningRate, globalStep: readStep(graph, globalStep, counted), train: trainNode(graph, globalStep, counted),
     }

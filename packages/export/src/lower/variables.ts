@@ -155,10 +155,9 @@ export class VariableStore {
   }
 
   #read(variable: LoweredVariable): Tensor {
-    const by = this.#by
     const { weight: { name, dtype }, handle, value, device } = variable
-    if (by === undefined) return value
-    return this.#once(name, () => this.#graph.one('ReadVariableOp', [handle], { dtype }, { device, control: by.after(variable) }))
+    const before = this.#by?.after(variable) ?? []
+    return this.#once(name, () => (before.length === 0 ? value : this.#graph.one('ReadVariableOp', [handle], { dtype }, { device, control: before })))
   }
 
   #once(name: string, read: () => Tensor): Tensor {
