@@ -37,7 +37,7 @@ const raw = {
 const runQuickstart = (): Promise<{ code: number | null; output: string; seconds: number }> =>
   new Promise((resolve, reject) => {
     const started = performance.now()
-    const child = spawn(process.execPath, ['scripts/quickstart.mjs'], { cwd: root })
+    const child = spawn(process.execPath, ['scripts/example.mjs', 'quickstart'], { cwd: root })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
     child.once('error', reject)
