@@ -52,6 +52,8 @@ export interface CsvRowsHandler extends CsvHandler {
 
 /** One way to read a file: what cuts its text and what keeps its rows. */
 export interface CsvParser {
+  /** Whether it copies what is pushed, so that the memory may be used again. */
+  readonly copies: boolean
   /** @param start - offset of the first byte that will be pushed @param line - its line, from 1 */
   readonly text: (start: number, line: number, handler: CsvRowsHandler) => CsvText
   readonly rows: (schema: Schema, layout: CsvLayout, columns: readonly string[] | undefined, validateAll: boolean) => CsvRows

@@ -64,10 +64,11 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
   const header = Array.isArray(options.header) ? (options.header as readonly string[]) : undefined
   // Columns that the first record names or counts.
   const head = resume && header === undefined && (options.header === true || schema === undefined) ? await readHeader(info, options, context.signal) : undefined
-  const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
+  const parser = parserOf(options, info.url)
+  const text = await openText(info, { encoding: options.encoding, start: resume?.byte, reuse: parser.copies, signal: context.signal, onRead })
   let file: CsvFile | undefined
   try {
-    file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 }, parserOf(options, info.url))
+    file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 }, parser)
     if (header !== undefined) file.begin(header, header.length)
     else if (head !== undefined) file.begin(options.header === true ? head : undefined, head.length)
     else if (options.header === false && schema !== undefined) file.begin(undefined, 0)

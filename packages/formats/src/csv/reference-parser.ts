@@ -36,6 +36,7 @@ export class AssembledRows implements CsvRows {
 
 /** csv-parse, which knows every dialect, and column builders. What the columnar parser does must equal it. */
 export const referenceParser = (options: ResolvedCsvOptions, source: string): CsvParser => ({
+  copies: false,
   text: (start, line, handler) => new CsvSplitter(options, source, start, line, handler),
   rows: (schema, layout, columns, validateAll) => new AssembledRows(schema, layout, columns, validateAll, options),
 })

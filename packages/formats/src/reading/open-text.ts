@@ -21,6 +21,8 @@ export interface OpenTextOptions {
   readonly encoding?: string | undefined
   /** Offset to begin at, counted as in {@link Utf8Text.chunks}. Default 0. */
   readonly start?: number | undefined
+  /** Whether a chunk is good only until the next one is asked for. Default false. */
+  readonly reuse?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Told of bytes taken from storage. */
   readonly onRead?: ((bytes: number) => void) | undefined
@@ -45,7 +47,7 @@ export const encodingName = (label: string): string => {
  * @throws `Corrupt` for bytes that the encoding does not have (UTF-8 itself is passed through unchecked)
  */
 export const openText = async (file: FileInfo, options: OpenTextOptions = {}): Promise<Utf8Text> => {
-  const { start = 0, signal, onRead } = options
+  const { start = 0, reuse, signal, onRead } = options
   const source = file.url
   const named = /\.gz(ip)?$/i.test(source.replace(/[?#].*$/, '')) ? 'gzip' : undefined
   if (start > 0 && named === undefined) {
@@ -53,12 +55,12 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
     await head.close()
     if (!isGzip(head.bytes) && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
       onRead?.(start)
-      const chunks = fileBytes(file, { start, signal, onRead })
+      const chunks = fileBytes(file, { start, reuse, signal, onRead })
       return { start, chunks, close: async () => void (await chunks.return()) }
     }
   }
 
-  const packed = await peek(fileBytes(file, { signal, onRead }))
+  const packed = await peek(fileBytes(file, { reuse, signal, onRead }))
   // However far it inflates, no more than a record of it is held: there is no limit to set.
   const plain = await peekOrClose(packed.close, named === 'gzip' || isGzip(packed.bytes) ? inflated(packed.chunks, 'gzip', source, Infinity) : packed.chunks)
   const { name, mark } = encodingOf(plain.bytes, options.encoding)
@@ -97,7 +99,8 @@ const peek = async (chunks: AsyncGenerator<Uint8Array, void, undefined>): Promis
   while (head.length < HEAD_BYTES) {
     const next = await chunks.next()
     if (next.done === true) break
-    head = head.length === 0 ? (next.value as typeof head) : joined(head, next.value)
+    // A short chunk may be overwritten once the next one is asked for.
+    head = head.length === 0 && next.value.length >= HEAD_BYTES ? (next.value as typeof head) : joined(head, next.value)
   }
   return { bytes: head, chunks: headThen(head, chunks), close: async () => void (await chunks.return()) }
 }

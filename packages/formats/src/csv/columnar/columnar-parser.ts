@@ -10,6 +10,7 @@ export const columnarParser = (options: ResolvedCsvOptions, source: string): Csv
   const kernel = new CsvKernel(options)
   let text: KernelText | undefined
   return {
+    copies: true,
     text: (start, line, handler) => (text = new KernelText(kernel, options, source, start, line, handler)),
     rows: (schema, layout, columns, validateAll) => {
       const rows = KernelRows.of(kernel, schema, layout, columns, validateAll, options)
