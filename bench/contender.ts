@@ -3,6 +3,7 @@ import { readTfRecords, writeTfRecords } from '@millrace/formats'
 import { Digester, type Digest } from './harness/digest.js'
 import { timed, type Cost } from './harness/measure.js'
 import { serve } from './harness/program.js'
+import { csvContenders } from './peers/csv-contenders.js'
 import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
 import { fastestCrc } from './peers/tfrecord-frames.js'
 import { schemas, tabular, type Tabular } from './suites/tfrecord-schemas.js'
@@ -85,4 +86,5 @@ const protobufjs: TfRecordContender = {
 }
 
 const contenders: { readonly [name: string]: TfRecordContender } = { ours, protobufjs }
-await serve({ ...contenders[process.argv[2] ?? '']! })
+const name = process.argv[2] ?? ''
+await serve({ ...(contenders[name] ?? csvContenders[name])! })

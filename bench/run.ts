@@ -3,7 +3,10 @@ import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './harness/machine.js'
 import { publicRow, renderTable, type BenchRow } from './harness/rows.js'
+import { csvSuite } from './suites/csv.js'
+import { parameterServersSuite } from './suites/parameter-servers.js'
 import { tfrecordSuite } from './suites/tfrecord.js'
+import { wireBytesSuite } from './suites/wire-bytes.js'
 
 /** What a suite is told. */
 export interface SuiteContext {
@@ -19,7 +22,7 @@ export interface SuiteContext {
   readonly say: (line: string) => void
 }
 
-const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = { tfrecord: tfrecordSuite }
+const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = { csv: csvSuite, tfrecord: tfrecordSuite, 'parameter-servers': parameterServersSuite, 'wire-bytes': wireBytesSuite }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -15,7 +15,7 @@ const { build } = createRequire(require.resolve('tsup'))('esbuild')
 
 const folder = join(root, 'out', 'bench')
 await build({
-  entryPoints: [join(root, 'bench', 'run.ts'), join(root, 'bench', 'contender.ts')],
+  entryPoints: ['run', 'contender', 'session-contender', 'tfjs-node-contender'].map((name) => join(root, 'bench', `${name}.ts`)),
   outdir: folder,
   outExtension: { '.js': '.mjs' },
   bundle: true,

@@ -5,9 +5,9 @@ export interface Cost {
 }
 
 /** Something that does the work of a case once and says what it took. */
-export interface Contender {
+export interface Contender<C extends Cost = Cost> {
   readonly name: string
-  readonly run: () => Promise<Cost>
+  readonly run: () => Promise<C>
 }
 
 /**
@@ -30,8 +30,8 @@ export const median = (values: readonly number[]): number => [...values].sort((a
  * The costs of each contender, a turn each in turn, so that whatever else the machine does hits all of them alike and the costs
  * of one turn can be compared. The first turns warm up compilers and caches and do not count.
  */
-export const measure = async (contenders: readonly Contender[], { turns = 7, warmUps = 3 } = {}): Promise<ReadonlyMap<string, readonly Cost[]>> => {
-  const costs = new Map(contenders.map(({ name }) => [name, [] as Cost[]]))
+export const measure = async <C extends Cost>(contenders: readonly Contender<C>[], { turns = 7, warmUps = 3 } = {}): Promise<ReadonlyMap<string, readonly C[]>> => {
+  const costs = new Map(contenders.map(({ name }) => [name, [] as C[]]))
   for (let turn = -warmUps; turn < turns; turn++) {
     for (const { name, run } of contenders) {
       const cost = await run()

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { peerLacks, peerPython } from '../../test/support/python.js'
+import { tfjsNodeFlags, tfjsNodeLacks } from '../../test/support/tfjs-node-place.js'
 
 /** A program that is kept running: it reads a JSON command a line and answers with one JSON value a line. */
 export interface Program {
@@ -26,11 +27,14 @@ const startProgram = (command: string, args: readonly string[], env: NodeJS.Proc
   }
 }
 
+/** Of TensorFlow in whatever language. */
+const quiet = (): NodeJS.ProcessEnv => ({ ...process.env, TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' })
+
 /** Starts a Python peer, or says why there is none. */
-export const startPython = (file: string, needs: string): Program | { readonly lacks: string } => {
+export const startPython = (file: string, needs: string, args: readonly string[] = []): Program | { readonly lacks: string } => {
   const lacks = peerLacks(needs)
   if (lacks !== undefined) return { lacks }
-  return startProgram(peerPython(), [file], { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' })
+  return startProgram(peerPython(), [file, ...args], quiet())
 }
 
 /** Lets `import('@node-rs/crc32')` fail, as it does where the package is not installed. */
@@ -41,10 +45,17 @@ register('data:text/javascript,' + encodeURIComponent("export const resolve = (n
  * Starts a contender that runs on Node, in a process of its own: what one has compiled, and the garbage that it leaves, would
  * change what the other is measured at.
  */
-export const startContender = (name: string, { native = true } = {}): Program => {
-  const program = new URL('./contender.mjs', import.meta.url).pathname
+export const startContender = (name: string, { native = true, program: file = 'contender' } = {}): Program => {
+  const program = new URL(`./${file}.mjs`, import.meta.url).pathname
   const hooks = native ? [] : ['--import', `data:text/javascript,${encodeURIComponent(withoutNative)}`]
   return startProgram(process.execPath, [...hooks, '--enable-source-maps', program, name])
+}
+
+/** Starts TensorFlow.js on tfjs-node, or says why there is none. */
+export const startTfjsNode = (): Program | { readonly lacks: string } => {
+  const lacks = tfjsNodeLacks()
+  if (lacks !== undefined) return { lacks }
+  return startProgram(process.execPath, [...tfjsNodeFlags(), '--enable-source-maps', new URL('./tfjs-node-contender.mjs', import.meta.url).pathname], quiet())
 }
 
 /** Answers commands with what `commands` make of them, until the input ends. */

@@ -69,7 +69,8 @@ const fresh = (name: string): string => `${name}_${process.pid}_${(unique += 1)}
 
 type Make = (graph: Uint8Array, options?: { config?: SessionConfig; timeoutMs?: number }) => Promise<Session>
 
-const suite = (make: Make, kind: 'native' | 'remote', sharing: boolean): void => {
+/** `blocking` sessions run a step at a time, so those that wait for each other are left out. */
+const suite = (make: Make, kind: 'native' | 'blocking' | 'remote', sharing: boolean): void => {
   let session: Session
   beforeAll(async () => {
     session = await make(baseGraph())
@@ -161,7 +162,18 @@ const suite = (make: Make, kind: 'native' | 'remote', sharing: boolean): void =>
     }
   })
 
-  test('a graph grows; a step that waits ends at its time, by its signal, or when it gets what it waits for', async () => {
+  if (kind === 'blocking') test('a step that blocks ends at its time', async () => {
+    const own = await make(queueGraph(fresh('queue')))
+    try {
+      await expect(own.run({ fetches: ['take'] }, { timeoutMs: 300 })).rejects.toMatchObject({ code: 'TF_DEADLINE_EXCEEDED' })
+      await own.run({ feeds: { item: 5n }, targets: ['put'] })
+      expect((await own.run({ fetches: ['take'] }))[0].data).toEqual(BigInt64Array.of(5n))
+    } finally {
+      await own.close()
+    }
+  })
+
+  if (kind !== 'blocking') test('a graph grows; a step that waits ends at its time, by its signal, or when it gets what it waits for', async () => {
     const own = await make(baseGraph())
     try {
       const added = new Graph()
@@ -253,6 +265,8 @@ describePeer('sessions', 'tensorflow', () => {
   })
 
   describe('native, in this process', () => suite((graph, options) => run(nativeSession({ graph, library, ...options })), 'native', false))
+  describe('native, blocking', () => suite((graph, options) => run(nativeSession({ graph, library, blocking: true, ...options })), 'blocking', false))
+  describe("native, blocking, on Node's servers", () => suite((graph, options) => run(nativeSession({ graph, library, blocking: true, target: cluster.target(worker), ...options })), 'blocking', true))
   describe("native, on Node's servers", () => suite((graph, options) => run(nativeSession({ graph, library, target: cluster.target(worker), ...options })), 'native', true))
   describe("remote, on Node's servers", () => suite((graph, options) => run(remoteSession({ graph, target: cluster.target(worker), ...options })), 'remote', true))
   describe("remote, on Python's servers", () => suite((graph, options) => run(remoteSession({ graph, target: python.worker, ...options })), 'remote', true))

@@ -17,6 +17,8 @@ const PINGS_AT_ONCE = 3
 const LATER_PINGS_MS = 310_000
 /** Numbers of streams are odd and have 31 bits. Long before they end, a new connection is made. */
 const MAX_STREAMS = 2 ** 29
+/** Longer timers fire at once in Node. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 /** TCP's own look at a silent peer, which ends a connection to a machine that is gone some ten seconds later. */
 const TCP_KEEP_ALIVE_MS = 20_000
 
@@ -129,7 +131,7 @@ export class Connection {
   }
 
   #lookAfter(ms: number): void {
-    this.#watch = setTimeout(() => this.#look(ms), ms).unref()
+    this.#watch = setTimeout(() => this.#look(ms), Math.min(ms, MAX_TIMER_MS)).unref()
   }
 
   /** Pings when calls wait, or were made since, and nothing has come since the last look. */
@@ -151,7 +153,7 @@ export class Connection {
   }
 
   #ping(): void {
-    const late = setTimeout(() => this.destroy(new Error(`the server did not answer a ping within ${this.#keepAliveMs} ms`)), this.#keepAliveMs).unref()
+    const late = setTimeout(() => this.destroy(new Error(`the server did not answer a ping within ${this.#keepAliveMs} ms`)), Math.min(this.#keepAliveMs, MAX_TIMER_MS)).unref()
     this.#session.ping(() => {
       clearTimeout(late)
       // Its answer is no data: servers count pings until data has come.

@@ -6,7 +6,7 @@ import type { CallLimits, Device, EngineCallable, SessionEngine, SessionRuntime 
 import { offLoop, type Address, type TensorFlowLibrary } from './bindings.js'
 import { drop, hold, withBuffer, withStatus, withStatusAsync } from './held.js'
 import type { NativeGraph } from './native-graph.js'
-import { freeTensor, makeNativeTensor, readNativeTensor } from './native-tensor.js'
+import { StepCall, type Plan } from './step-call.js'
 import { isFull, takeSlot, within } from './thread-slots.js'
 
 const CANCELLED = 1
@@ -20,12 +20,17 @@ const GRACE_MS = 500
 /** Bytes of a `TF_Output`: an address, an int, and four of padding. */
 const OUTPUT_BYTES = 16
 
-/** A step in the form in which C takes it. */
-interface Plan {
-  readonly inputs: Uint8Array
-  readonly outputs: Uint8Array
-  readonly fetches: readonly string[]
-  readonly targets: BigUint64Array
+const runOptions = (timeoutMs: number): Uint8Array => encodeRunOptions(Math.min(Math.ceil(timeoutMs), LONGEST_STEP_MS))
+
+/** Plans that are kept: programs run few steps, again and again. */
+const MAX_PLANS = 64
+
+/** How an engine runs its steps. */
+export interface NativeEngineOptions {
+  /** Of a server, or empty. */
+  readonly target: string
+  /** On the calling thread. */
+  readonly blocking?: boolean | undefined
 }
 
 const open = new Set<NativeEngine>()
@@ -42,10 +47,13 @@ export class NativeEngine implements SessionEngine {
   readonly #graph: NativeGraph
   readonly #session: Address
   readonly #running = new Set<Promise<unknown>>()
+  readonly #blocking: boolean
+  readonly #plans = new Map<string, Plan>()
   #closing = false
 
-  constructor(library: TensorFlowLibrary, graph: NativeGraph, session: Address, target: string) {
+  constructor(library: TensorFlowLibrary, graph: NativeGraph, session: Address, { target, blocking = false }: NativeEngineOptions) {
     this.#library = library
+    this.#blocking = blocking
     this.#graph = graph
     this.#session = hold('sessions', session)
     this.runtime = { kind: 'native', target, version: library.version }
@@ -58,7 +66,7 @@ export class NativeEngine implements SessionEngine {
   }
 
   async run(feeds: ReadonlyMap<string, HostTensor>, fetches: readonly string[], targets: readonly string[], limits: CallLimits): Promise<readonly HostTensor[]> {
-    return this.#start(this.#plan([...feeds.keys()], fetches, targets), [...feeds.values()], limits)
+    return this.#start(this.#knownPlan([...feeds.keys()], fetches, targets), [...feeds.values()], limits)
   }
 
   async makeCallable(feeds: readonly string[], fetches: readonly string[], targets: readonly string[]): Promise<EngineCallable> {
@@ -116,6 +124,17 @@ export class NativeEngine implements SessionEngine {
     this.#library.TF_CloseSession(this.#session, status)
   }
 
+  /** No name has a comma or a bar in it. */
+  #knownPlan(feeds: readonly string[], fetches: readonly string[], targets: readonly string[]): Plan {
+    const key = `${feeds.join()}|${fetches.join()}|${targets.join()}`
+    const known = this.#plans.get(key)
+    if (known !== undefined) return known
+    const plan = this.#plan(feeds, fetches, targets)
+    if (this.#plans.size >= MAX_PLANS) this.#plans.clear()
+    this.#plans.set(key, plan)
+    return plan
+  }
+
   #plan(feeds: readonly string[], fetches: readonly string[], targets: readonly string[]): Plan {
     return {
       inputs: this.#outputs(feeds, 'fed'),
@@ -138,6 +157,7 @@ export class NativeEngine implements SessionEngine {
 
   /** Resolves when the step has ended, or rejects when its time is up, whichever is first. What is native is freed when it has ended. */
   async #start(plan: Plan, feeds: readonly HostTensor[], limits: CallLimits): Promise<readonly HostTensor[]> {
+    if (this.#blocking) return this.#executeHere(plan, feeds, limits.timeoutMs)
     const target = this.runtime.target
     const slot = await takeSlot(limits, target)
     if (this.#closing) {
@@ -150,23 +170,28 @@ export class NativeEngine implements SessionEngine {
 
   async #execute(plan: Plan, feeds: readonly HostTensor[], timeoutMs: number): Promise<readonly HostTensor[]> {
     const library = this.#library
-    const held: Address[] = []
-    const results = new BigUint64Array(plan.fetches.length)
+    const call = new StepCall(library, plan, feeds)
     try {
-      const values = BigUint64Array.from(feeds, (tensor) => {
-        const address = makeNativeTensor(library, tensor)
-        held.push(address)
-        return address
-      })
-      const options = encodeRunOptions(Math.min(Math.ceil(timeoutMs), LONGEST_STEP_MS))
-      await withBuffer(library, options, (buffer) => withStatusAsync(library, (status) =>
-        offLoop(library.TF_SessionRun, this.#session, buffer, plan.inputs, values, values.length, plan.outputs, results, results.length, plan.targets, plan.targets.length, null, status),
-      this.runtime.target))
-      for (const address of results) hold('tensors', address)
-      return plan.fetches.map((name, index) => readNativeTensor(library, results[index]!, name))
+      await withBuffer(library, runOptions(timeoutMs), (buffer) => withStatusAsync(library, (status) =>
+        offLoop(library.TF_SessionRun, ...call.arguments(this.#session, buffer, status)), this.runtime.target))
+      return call.results()
     } finally {
-      for (const address of results) if (address !== 0n) held.push(address)
-      for (const address of held) freeTensor(library, address)
+      call.free()
+    }
+  }
+
+  #executeHere(plan: Plan, feeds: readonly HostTensor[], timeoutMs: number): readonly HostTensor[] {
+    const library = this.#library
+    const call = new StepCall(library, plan, feeds)
+    const options = runOptions(timeoutMs)
+    const buffer = hold('buffers', library.TF_NewBufferFromString(options, options.length))
+    try {
+      withStatus(library, (status) => library.TF_SessionRun(...call.arguments(this.#session, buffer, status)), this.runtime.target)
+      return call.results()
+    } finally {
+      library.TF_DeleteBuffer(buffer)
+      drop('buffers')
+      call.free()
     }
   }
 

@@ -78,7 +78,7 @@ export const loadNativeSavedModel = (folder: string, options: NativeSavedModelOp
     const tags = [...(options.tags ?? ['serve'])]
     const session = await withSessionOptions(library, options, '', (address) =>
       withStatusAsync(library, (status) => offLoop(library.TF_LoadSessionFromSavedModel, address, null, path, tags, tags.length, graph.address, meta, status), path))
-    const engine = new NativeEngine(library, graph, session!, '')
+    const engine = new NativeEngine(library, graph, session!, { target: '', blocking: options.blocking })
     try {
       const proto = tensorflow.MetaGraphDef.decode(readBuffer(library, meta))
       graph.inputs.addKnown(inputsOf(proto.graphDef?.node ?? []))

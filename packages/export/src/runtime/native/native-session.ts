@@ -14,6 +14,12 @@ export interface NativeOptions {
   readonly config?: SessionConfig | undefined
   /** For calls that name none. Default 60,000. */
   readonly timeoutMs?: number | undefined
+  /**
+   * Runs steps on the calling thread: short ones take two thirds of the time, and while one runs, nothing else does in this process,
+   * not even the signal that would abort it. For programs that only wait for their steps, and for steps that wait for no other one
+   * of this process (a queue's). Default false: steps run on other threads.
+   */
+  readonly blocking?: boolean | undefined
 }
 
 /** A session to make. */
@@ -58,7 +64,7 @@ export const nativeSession = (options: NativeSessionOptions): Job<Session> => jo
     await graph.extend(options.graph)
     const session = await withSessionOptions(library, options, target, (address) =>
       withStatusAsync(library, (status) => offLoop(library.TF_NewSession, graph.address, address, status), target))
-    return sessionOf(new NativeEngine(library, graph, session!, target), options.timeoutMs)
+    return sessionOf(new NativeEngine(library, graph, session!, { target, blocking: options.blocking }), options.timeoutMs)
   } catch (thrown) {
     graph.free()
     throw thrown

@@ -1,0 +1,68 @@
+import { median, type Cost } from './measure.js'
+import type { BenchRow } from './rows.js'
+
+/** What a turn of steps took. */
+export interface StepCost extends Cost {
+  readonly steps: number
+  /** Milliseconds of a call, where calls were timed one by one. */
+  readonly p50?: number
+  readonly p99?: number
+  /** Seconds of processors in the servers' processes. */
+  readonly serverCpu?: number
+}
+
+/** A point of a distribution, of sorted numbers. */
+const percentile = (sorted: ArrayLike<number>, share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
+
+/** Runs calls one after another, each of so many steps. */
+export const timedSteps = async (calls: number, stepsPerCall: number, call: (index: number) => Promise<unknown>): Promise<StepCost> => {
+  const times = new Float64Array(calls)
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  for (let index = 0, before = start; index < calls; index++) {
+    await call(index)
+    const now = performance.now()
+    times[index] = now - before
+    before = now
+  }
+  const wall = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(cpu)
+  times.sort()
+  return { wall, cpu: (user + system) / 1e6, steps: calls * stepsPerCall, p50: percentile(times, 0.5), p99: percentile(times, 0.99) }
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(4))
+
+/** A figure of each turn, for ours and for the peer. */
+type Figure = (cost: StepCost) => number
+
+const row = (of: Pick<BenchRow, 'suite' | 'case' | 'peerName'>, metric: string, unit: string, ours: readonly StepCost[], peer: readonly StepCost[], figure: Figure, isMoreBetter: boolean): BenchRow => {
+  const ratio = (by: Figure): number => median(ours.map((cost, turn) => (isMoreBetter ? by(cost) / by(peer[turn]!) : by(peer[turn]!) / by(cost))))
+  const perCpu: Figure = ({ steps, cpu }) => (isMoreBetter ? steps / cpu : cpu / steps)
+  return {
+    suite: of.suite, case: of.case, metric, unit, ours: rounded(median(ours.map(figure))), peer: rounded(median(peer.map(figure))), peerName: of.peerName,
+    ratio: rounded(ratio(figure)), cpuRatio: rounded(ratio(perCpu)),
+  }
+}
+
+/** Rows of steps: how many a second; and where both sides say so, the middle and the slow calls, and what a step costs the servers. */
+export const stepRows = (of: Pick<BenchRow, 'suite' | 'case' | 'peerName'>, ours: readonly StepCost[], peer: readonly StepCost[]): readonly BenchRow[] => {
+  const known = (figure: (cost: StepCost) => number | undefined): boolean => [...ours, ...peer].every((cost) => figure(cost) !== undefined)
+  return [
+    row(of, 'steps', 'steps/s', ours, peer, ({ steps, wall }) => steps / wall, true),
+    ...(known(({ p50 }) => p50) ? [row(of, 'call, p50', 'ms', ours, peer, ({ p50 }) => p50!, false), row(of, 'call, p99', 'ms', ours, peer, ({ p99 }) => p99!, false)] : []),
+    ...(known(({ serverCpu }) => serverCpu) ? [row(of, 'CPU of the servers a step', 'ms', ours, peer, ({ serverCpu, steps }) => (serverCpu! / steps) * 1000, false)] : []),
+  ]
+}
+
+/** Most that two contenders' losses may differ: the sums of float32 in another order. */
+const TOLERANCE = 1e-4
+
+/** @throws naming the first step on which two contenders disagree */
+export const requireSameLosses = (name: string, ours: readonly number[], peerName: string, peer: readonly number[]): void => {
+  if (ours.length !== peer.length) throw new Error(`${name}: we ran ${ours.length} steps, ${peerName} ${peer.length}`)
+  ours.forEach((loss, step) => {
+    const other = peer[step]!
+    if (!(Math.abs(loss - other) <= TOLERANCE * Math.max(1, Math.abs(loss)))) throw new Error(`${name}: at step ${step} our loss is ${loss}, that of ${peerName} ${other}`)
+  })
+}
