@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { run } from '@millrace/core'
-import { nativeSession, readModel, tensorNumbers, type ModelDescription, type Session, type WeightDescription } from '@millrace/export'
+import { nativeSession, readModel, tensorNumbers, type ModelDescription, type Session, type VariablePlacement, type WeightDescription } from '@millrace/export'
 import {
   adam, remoteSession, resetServer, sgd, startLocalCluster, trainingGraph, type LocalCluster, type Optimizer, type SynchronousOptions, type TrainingGraph,
 } from '@millrace/distributed'
@@ -27,7 +27,7 @@ interface Batch {
   readonly label: number[][]
 }
 
-/** Each row of the table is in each batch, not in each half of it; some are looked up twice by one worker. */
+/** Each row of the table is in each batch, not in each half of it; some are looked up twice by one worker, or by both. */
 const batches: readonly Batch[] = Array.from({ length: STEPS }, (_, step) => ({
   x: Array.from({ length: BATCH }, (_row, row) => [Math.sin(step * 3 + row), Math.cos(step + row * 2)]),
   id: [0, 0, 1, 2, 3, 4, 2, 3].map((id) => [id]),
@@ -39,6 +39,11 @@ const half = ({ x, id, label }: Batch, worker: number): Batch => {
 }
 
 const feedsOf = ({ inputs, labels }: TrainingGraph, { x, id, label }: Batch) => ({ [inputs['x']!.name]: x, [inputs['id']!.name]: id, [labels['y']!.name]: label })
+
+const PS = ['/job:ps/task:0', '/job:ps/task:1'] as const
+const whole = (table: boolean): VariablePlacement => ({ device: PS[table ? 1 : 0] })
+/** Each row a part of its own: each worker looks up some of them only. */
+const inParts = (table: boolean): VariablePlacement => (table ? { partition: { layout: 'mod', devices: [PS[0], PS[1], PS[0], PS[1], PS[0]] } } : { device: PS[1] })
 
 describePeer('workers in step', 'tensorflow', () => {
   let cluster: LocalCluster
@@ -54,10 +59,10 @@ describePeer('workers in step', 'tensorflow', () => {
     await cluster?.stop()
   })
 
-  const make = (optimizer: Optimizer, synchronous: SynchronousOptions): TrainingGraph =>
+  const make = (optimizer: Optimizer, synchronous: SynchronousOptions, place: (table: boolean) => VariablePlacement = whole): TrainingGraph =>
     trainingGraph(description, {
       loss: 'binaryCrossentropy', optimizer, synchronous, device: `/job:worker/task:${synchronous.worker % 2}`,
-      variables: ({ name }: WeightDescription) => ({ device: `/job:ps/task:${name.startsWith('table') ? 1 : 0}` }),
+      variables: ({ name }: WeightDescription) => place(name.startsWith('table')),
     })
   const open = async ({ graph }: TrainingGraph, worker: number): Promise<Session> => {
     const session = await run(remoteSession({ graph: graph.encode(), target: cluster.target({ type: 'worker', index: worker % 2 }), timeoutMs: 30_000 }))
@@ -76,7 +81,8 @@ describePeer('workers in step', 'tensorflow', () => {
   const numbers = async (session: Session, fetch: string): Promise<number[]> => tensorNumbers((await session.run({ fetches: [fetch] }))[0]) as number[]
   const weights = async (session: Session, { variables }: TrainingGraph): Promise<Map<string, number[]>> => {
     const values = new Map<string, number[]>()
-    for (const { weight, value } of variables) if (description.layers.some((layer) => layer.weights.some(({ name }) => name === weight.name))) values.set(weight.name, await numbers(session, value.name))
+    const known = new Set(description.layers.flatMap((layer) => layer.weights.map(({ name }) => name)))
+    for (const { weight, slice, value } of variables) if (known.has(slice?.name ?? weight.name)) values.set(weight.name, await numbers(session, value.name))
     return values
   }
   const expectClose = (ours: ReadonlyMap<string, readonly number[]>, theirs: ReadonlyMap<string, ArrayLike<number>>): void => {
@@ -93,8 +99,8 @@ describePeer('workers in step', 'tensorflow', () => {
   }
 
   /** Two workers, each with half of each batch, and a chief beside them. */
-  const together = async (optimizer: Optimizer): Promise<Map<string, number[]>> => {
-    const graphs = [0, 1].map((worker) => make(optimizer, { workers: 2, worker }))
+  const together = async (optimizer: Optimizer, place = whole): Promise<Map<string, number[]>> => {
+    const graphs = [0, 1].map((worker) => make(optimizer, { workers: 2, worker }, place))
     const [chief, ...workers] = (await Promise.all([graphs[0]!, ...graphs].map((graph, index) => open(graph, Math.max(0, index - 1))))) as [Session, ...Session[]]
     await chief.run({ targets: [graphs[0]!.initialize.name] })
     await chief.run({ targets: [graphs[0]!.synchronous!.start.name] })
@@ -119,6 +125,16 @@ describePeer('workers in step', 'tensorflow', () => {
     ['Adam that moves all rows', adam({ learningRate: 0.05, sparse: 'dense' }), () => tf.train.adam(0.05)],
   ])('two of them train as TensorFlow.js does alone on the rows of both: %s', (_, ours, theirs) =>
     inCluster(async () => expectClose(await together(ours), await alone(theirs(), batches))))
+
+  test('so they do with a table in parts, of which a worker may look up none', () =>
+    inCluster(async () => {
+      const ours = await together(adam({ learningRate: 0.05 }), inParts)
+      const theirs = await alone(tf.train.adam(0.05), batches)
+      const table = theirs.get('table/embeddings')!
+      for (let row = 0; row < ROWS; row += 1) theirs.set(`table/embeddings/part_${row}`, [table[row * 2]!, table[row * 2 + 1]!])
+      theirs.delete('table/embeddings')
+      expectClose(ours, theirs)
+    }))
 
   test('limits are those of the mean gradient', () =>
     inCluster(async () => {

@@ -80,8 +80,10 @@ export class SynchronousTraining {
   /** Adds what sends a step's gradients. @returns what is done then, and whether they came too late */
   send(pairs: readonly VariableGradient[], localStep: Tensor): { readonly sent: readonly GraphNode[]; readonly stale: Tensor } {
     const graph = this.#graph
-    const [first] = pairs as readonly [VariableGradient]
-    const now = this.#readStep([nodeOf(first.gradient)])
+    const nodes = pairs.map(({ gradient }) => nodeOf(gradient))
+    // One that is on the device already needs not be waited for across devices.
+    const ready = nodes.find(({ device }) => device === this.#globalStep.device) ?? (nodes[0] as GraphNode)
+    const now = this.#readStep([ready])
     const stale = graph.withDevice(now.node.device, () => graph.one('Cast', [graph.one('Less', [localStep, now])], { DstT: 'int64' }))
     const sent = pairs.map(({ variable, gradient }) => this.#accumulator(variable, gradient).send(gradient, localStep))
     // An update waits for this part, so it comes after the look at the step.

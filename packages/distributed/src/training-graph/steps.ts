@@ -98,8 +98,9 @@ export const synchronousSteps = ({ graph, replica, globalStep, optimizer, update
     const step = replica.step(batch, () => [localStep.node], undefined)
     const sending = training.send(step.gradients, localStep)
     stale.push(sending.stale)
-    sent = [...sending.sent, ...step.updates]
-    return { ...objectiveOf(step), learningRate: localStep, globalStep: localStep, train: trainNode(graph, globalStep, sent) }
+    const train = trainNode(graph, globalStep, [...sending.sent, ...step.updates])
+    sent = [train]
+    return { ...objectiveOf(step), learningRate: localStep, globalStep: localStep, train }
   })
   return graph.scope('synchronous', () => {
     const done = stepsDone(graph, globalStep, readStep(graph, globalStep, []))
