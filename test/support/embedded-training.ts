@@ -78,6 +78,7 @@ export const testNumbers = (library: string): void => {
     ['rmsprop', () => build({ optimizer: tf.train.rmsprop(0.01) })],
     ['momentum', () => build({ optimizer: tf.train.momentum(0.05, 0.9) })],
     ['adagrad', () => build({ optimizer: tf.train.adagrad(0.05) })],
+    ['several steps a call, and some left', () => build(), { batchSize: 8 }],
     ['penalties, which validation leaves out', () => build({ penalty: true })],
     ['batch normalisation, which validates by moving means', () => build({ normalize: true })],
     ['two outputs, with losses of their own', twoOutputs, { label: ['kind', 'far'] }],

@@ -44,7 +44,7 @@ const once = async ({ tf, batches, work, signal, onStep }: Once): Promise<Pass> 
     try {
       throwIfAborted(signal)
       const values = await work(batch).catch((thrown: unknown) => { throw stepError('TensorFlow.js', thrown) })
-      sums.add(typeof values === 'number' ? [values] : values, batch.numRows, onStep)
+      sums.add(typeof values === 'number' ? [values] : values, { rows: batch.numRows, steps: 1 }, onStep)
     } finally {
       tf.dispose([batch.xs, batch.ys] as never)
     }

@@ -29,11 +29,11 @@ export class PassSums {
   #steps = 0
   readonly #sums: number[] = []
 
-  /** Adds the means of one step, the loss first. @throws `Model` when the loss is no number any more */
-  add(means: readonly number[], rows: number, onStep?: StepListener): void {
+  /** Adds the means of a step, or of several, the loss first. @throws `Model` when the loss is no number any more */
+  add(means: readonly number[], { rows, steps }: Pick<Pass, 'rows' | 'steps'>, onStep?: StepListener): void {
     for (const [i, mean] of means.entries()) this.#sums[i] = (this.#sums[i] ?? 0) + mean * rows
     this.#rows += rows
-    this.#steps += 1
+    this.#steps += steps
     if (!Number.isFinite(this.#sums[0]!)) {
       throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${this.#sums[0]} after ${this.#steps} steps`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
     }

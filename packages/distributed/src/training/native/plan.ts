@@ -4,17 +4,26 @@ import { addEvaluation, type Evaluation } from '../../training-graph/evaluation.
 import { compiledOptions, trainingGraph, type TrainingGraph, type TrainingGraphOptions } from '../../training-graph/index.js'
 import type { TrainingJob } from '../training-job.js'
 import type { FedColumn } from './feed-maker.js'
+import { FedSource } from './fed-source.js'
 
 /** A training in terms of a graph. */
 export interface NativePlan {
   readonly made: TrainingGraph
-  /** Columns and the tensors that they are fed to, in the same order. */
-  readonly fed: readonly (FedColumn & { readonly tensor: Tensor })[]
+  readonly source: FedSource
+  /** The columns of a batch, as the stream and as the graph name them. */
+  readonly columns: readonly PlannedColumn[]
   /** To be fed to each step, since people change it between the epochs: float32 scalar. */
   readonly learningRate: Tensor
-  /** What a step and an evaluation measure, in the order of the model's `metricsNames`. */
-  readonly trained: readonly Tensor[]
-  readonly evaluated: readonly Tensor[]
+  /** What a single step measures, and all steps of a run in the mean, in the order of the model's `metricsNames`. */
+  readonly step: readonly Tensor[]
+  readonly run: readonly Tensor[]
+  /** What an evaluation measures, and is fed by the names of the columns; `undefined` without validation. */
+  readonly evaluation: { readonly feeds: Readonly<Record<string, Tensor>>; readonly measures: readonly Tensor[] } | undefined
+}
+
+/** A column of the stream and its name in the graph. */
+export interface PlannedColumn extends FedColumn {
+  readonly name: string
 }
 
 /**
@@ -24,19 +33,41 @@ export interface NativePlan {
  * @throws `Model` or `Usage` for a model that has no graph
  */
 export const planTraining = (job: TrainingJob, seed: number): NativePlan => {
-  const { layers, labels, data, validation } = job
+  const { layers, labels, data, validation, batchSize } = job
   const model = withWholeIndices(describeModel(layers), (column) => kindsOfInt32.has(data.schema[column]!.kind))
-  const options = compiledOptions(layers)
+  const compiled = compiledOptions(layers)
   const rate = fedRate()
-  const made = trainingGraph(model, { ...options, optimizer: { ...options.optimizer, learningRate: rate.schedule }, seed })
-  const trained = measuresOf(layers, options, made)
-  const evaluated = validation === undefined ? [] : measuresOf(layers, options, addEvaluation(made, model, options))
-  const outputs = Object.values(made.labels)
-  const fed = [
-    ...layers.inputNames.map((column, at) => fedColumn(column, made.inputs[model.inputs[at]!.name]!)),
-    ...layers.outputNames.map((name, at) => fedColumn(labels.length === 1 ? labels[0]! : name, outputs[at]!)),
-  ]
-  return { made, fed, learningRate: rate.tensor(), trained, evaluated }
+  const source = new FedSource(stepsOfRun(model, batchSize))
+  const label = Object.fromEntries(layers.outputNames.map((name, at) => [model.outputs[at]!.name, labels.length === 1 ? labels[0]! : name]))
+  const optimizer = { ...compiled.optimizer, learningRate: rate.schedule }
+  const options: TrainingGraphOptions = { ...compiled, optimizer, seed, source, label, labelDType: 'float32', stepsPerRun: source.steps }
+  const made = trainingGraph(model, options)
+  const evaluation = validation === undefined ? undefined : addEvaluation(made, model, options)
+  const streamName = new Map(model.inputs.map(({ name }, at) => [name, layers.inputNames[at]!]))
+  return {
+    made,
+    source,
+    columns: made.columns.map(({ name, dtype }) => ({ name, column: streamName.get(name) ?? name, dtype })),
+    learningRate: rate.tensor(),
+    step: measuresOf(layers, made.steps[0]!),
+    run: measuresOf(layers, made),
+    evaluation: evaluation === undefined ? undefined : { feeds: evaluation.feeds, measures: measuresOf(layers, evaluation) },
+  }
+}
+
+/** Enough that the call of a run costs little beside its steps, few enough that a run is over soon. */
+const STEPS_OF_RUN = 8
+/** Multiplications up to which a step is so short that its call counts: a millisecond or so. */
+const SMALL_STEP = 8e6
+
+/** Layers whose work is not that of one multiplication by their weights. */
+const heavy = /Conv|LSTM|GRU|RNN|Cell|Bidirectional|TimeDistributed/
+
+/** Steps that one native call makes. */
+const stepsOfRun = ({ layers }: ModelDescription, batchSize: number): number => {
+  if (layers.some(({ className }) => heavy.test(className))) return 1
+  const multiplied = layers.filter(({ className }) => className !== 'Embedding').flatMap(({ weights }) => weights.map(({ shape }) => shape.reduce((a, b) => a * b, 1)))
+  return multiplied.reduce((a, b) => a + b, 0) * batchSize <= SMALL_STEP ? STEPS_OF_RUN : 1
 }
 
 /** A learning rate that is one placeholder, however often it is asked for. */
@@ -45,8 +76,6 @@ const fedRate = (): { readonly schedule: (graph: Graph) => Tensor; readonly tens
   const schedule = (graph: Graph): Tensor => (made ??= graph.atRoot(() => graph.placeholder('learning_rate', 'float32', [])))
   return { schedule, tensor: () => made! }
 }
-
-const fedColumn = (column: string, tensor: Tensor): NativePlan['fed'][number] => ({ column, dtype: tensor.dtype, tensor })
 
 /** Kinds of columns whose numbers TensorFlow.js gets as int32. */
 const kindsOfInt32: ReadonlySet<string> = new Set(['bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64', 'date', 'timestamp'])
@@ -57,15 +86,12 @@ const withWholeIndices = (model: ModelDescription, isWhole: (column: string) => 
   return { ...model, inputs: model.inputs.map((input) => (isIndex(input.value) && isWhole(input.name) ? { ...input, dtype: 'int32' satisfies DType } : input)) }
 }
 
+type Measured = Pick<Evaluation, 'loss' | 'losses' | 'metrics'>
+
 /** The order of TensorFlow.js: the loss, of several outputs that of each, then each output's metrics. */
-const measuresOf = ({ metricsNames }: TrainingJob['layers'], { metrics = [] }: Pick<TrainingGraphOptions, 'metrics'>, measured: Pick<Evaluation, 'loss' | 'losses' | 'metrics'>): readonly Tensor[] => {
-  const outputs = Object.keys(measured.losses)
-  const several = outputs.length > 1
-  const all = [
-    measured.loss,
-    ...(several ? Object.values(measured.losses) : []),
-    ...outputs.flatMap((output) => metrics.map((metric) => measured.metrics[several ? `${output}_${metric}` : metric]!)),
-  ]
+const measuresOf = ({ metricsNames }: TrainingJob['layers'], { loss, losses, metrics }: Measured): readonly Tensor[] => {
+  const each = Object.values(losses)
+  const all = [loss, ...(each.length > 1 ? each : []), ...Object.values(metrics)]
   if (all.length === metricsNames.length) return all
-  throw failure({ tag: 'Model', code: 'METRICS_UNKNOWN', problem: `TensorFlow.js measures ${metricsNames.join(', ')}, of which not all have a graph`, remedy: 'Name metrics for all outputs alike.' })
+  throw failure({ tag: 'Model', code: 'METRICS_UNKNOWN', problem: `TensorFlow.js measures ${metricsNames.join(', ')}, of which not all have a graph` })
 }
