@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { run } from '@millrace/core'
+import { pipe, run } from '@millrace/core'
 import { clusterSpec, startLocalCluster, toTfConfig, trainOnCluster, type ClusterTrainingReport, type LocalCluster, type Task } from '@millrace/distributed'
+import { writeTfRecords } from '@millrace/formats'
 import { data, lossHere, makeModel, ROWS } from '../support/cluster-model.js'
 import { describePeer } from '../support/peer.js'
 import { buildProgram } from '../support/program.js'
@@ -17,9 +18,10 @@ const quiet = { TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' }
 /** Plays one task of `TF_CONFIG`, and prints its report. */
 const program = (library: string): string => `
   import * as tf from '@tensorflow/tfjs'
-  import { run } from '@millrace/core'
+  import { pipe, run } from '@millrace/core'
   import { clusterFromEnv, trainOnCluster } from '@millrace/distributed'
-  import { data, lossHere, makeModel } from './test/support/cluster-model.ts'
+  import { writeTfRecords } from '@millrace/formats'
+import { data, lossHere, makeModel } from './test/support/cluster-model.ts'
   await tf.setBackend('cpu')
   const model = makeModel()
   const report = await run(trainOnCluster(model, clusterFromEnv(), { data, label: 'y', batchSize: 50, epochs: 6, library: ${JSON.stringify(library)} }))
@@ -85,6 +87,36 @@ describePeer('training on a cluster', 'tensorflow', () => {
     }))
     expect(atMetric.stoppedBy).toBe('metric')
     expect(atMetric.evaluations.find(({ metrics }) => metrics['accuracy']! >= 0.8)).toBeDefined()
+  })
+
+  test('workers in step: an update is the mean of their gradients, until the data or the steps end', async () => {
+    const model = makeModel()
+    const before = lossHere(model)
+    const byData = await run(trainOnCluster(model, cluster, { data, label: 'y', batchSize: 50, epochs: 6, synchronous: {} }))
+    expect(byData).toMatchObject({ globalStep: (3 * ROWS) / 50, stoppedBy: 'data', recoveries: [] })
+    expect(byData.workers).toMatchObject([0, 1].map(() => ({ rows: 3 * ROWS, uncertainRows: 0, restarts: 0 })))
+    expect(lossHere(model)).toBeLessThan(before / 2)
+    const bySteps = await run(trainOnCluster(makeModel(), cluster, { data, label: 'y', batchSize: 50, steps: 30, synchronous: { aggregate: 1 } }))
+    expect(bySteps).toMatchObject({ globalStep: 30, stoppedBy: 'steps', recoveries: [] })
+  })
+
+  test('files that the servers read, ten steps a run', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
+    try {
+      await run(pipe(data, writeTfRecords(join(folder, 'train'), { shards: 4 })))
+      const model = makeModel()
+      const before = lossHere(model)
+      const options = { data: { files: join(folder, 'train-*') }, label: 'y', labelDType: 'int64', batchSize: 50 } as const
+      const bySteps = await run(trainOnCluster(model, cluster, { ...options, steps: 215, stepsPerRun: 10 }))
+      expect(bySteps).toMatchObject({ stoppedBy: 'steps', recoveries: [] })
+      expect(bySteps.globalStep).toBeGreaterThanOrEqual(215)
+      expect(bySteps.globalStep).toBeLessThan(215 + 2 * 10)
+      expect(lossHere(model)).toBeLessThan(before / 2)
+      const byData = await run(trainOnCluster(makeModel(), cluster, { ...options, epochs: 3, stepsPerRun: 7 }))
+      expect(byData).toMatchObject({ globalStep: (3 * ROWS) / 50, stoppedBy: 'data', recoveries: [] })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   test('large variables stay where they are', async () => {

@@ -6,6 +6,7 @@ import { evaluate, reaches } from './evaluate.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import type { ClusterEvaluation } from './report.js'
 import { sleep } from './sleep.js'
+import { synchronousUpdates } from './synchronous-updates.js'
 import { fetchWeights, type FetchedWeights } from './weights.js'
 import type { WorkerGraph } from './worker-graph.js'
 
@@ -15,6 +16,8 @@ export interface ChiefSetup {
   readonly options: ClusterTrainingOptions
   readonly graph: WorkerGraph
   readonly limits: CallOptions
+  /** How many there are, the chief among them. */
+  readonly workers: number
   /** True for a worker that this process drove and that will do nothing any more. */
   readonly isGone: (share: number) => boolean
   readonly onEvaluate: (evaluation: ClusterEvaluation) => Promise<void>
@@ -58,8 +61,10 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
     afterStep: async (session, globalStep) => {
       if (validation?.everySteps !== undefined && globalStep - evaluatedAt >= validation.everySteps) await measure(session, globalStep)
     },
-    finish: async (session) => {
+    beside: (session) => options.synchronous === undefined ? undefined : synchronousUpdates(session, graph, options.synchronous.aggregate ?? chief.workers, chief.isGone, limits),
+    finish: async (session, beside) => {
       await waitForOthers(session)
+      await beside?.atRest
       const globalStep = await globalStepOf(session)
       const { lastStep } = await readControl(session, control, limits)
       if (evaluatedAt !== globalStep) await measure(session, globalStep)

@@ -81,7 +81,7 @@ class FakeCluster {
     }
     if (fault?.wipes === true) this.hasValues = false
     if (fault !== undefined) throw statusFailure(fault.code, fault.message ?? 'a fault')
-    return [this.#step64(), tensorValue('float32', [], [0.5]) as HostTensor]
+    return [this.#step64(), tensorValue('float32', [], [0.5]) as HostTensor, tensorValue('float32', [], [0]) as HostTensor]
   }
 }
 
@@ -97,11 +97,11 @@ const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFl
   const events: RecoveryEvent[] = []
   const onRecovery = (event: RecoveryEvent) => events.push(event)
   const finished = driveWorker({
-    trainer: trainer!, graph, inFlight: options.inFlight ?? 1, delivery: options.delivery ?? 'at-most-once', signal: undefined, onRecovery,
+    trainer: trainer!, graph, workers: 1, inFlight: options.inFlight ?? 1, targetStep: options.steps ?? Number.MAX_SAFE_INTEGER, delivery: options.delivery ?? 'at-most-once', signal: undefined, onRecovery,
     input: fedInput({ data, share: { index: 0, count: 1 }, batchSize: BATCH, epochs: options.epochs ?? 1, feeds: graph.feeds }),
     connect: cluster.connect,
     prepare: prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: false, restore: undefined, limits: {}, onRecovery }),
-    duties: { afterStep: async () => undefined, finish: async () => undefined },
+    duties: { beside: () => undefined, afterStep: async () => undefined, finish: async () => undefined },
     bounds: options.bounds ?? { backoffMs: 1 },
     isOver: () => false, onStep: () => undefined,
   })

@@ -10,14 +10,17 @@ import { describeTask, type Trainer } from './roles.js'
 import { sleep } from './sleep.js'
 import { StepRuns } from './step-runs.js'
 import { Staleness } from './staleness.js'
+import type { BesideSteps } from './synchronous-updates.js'
 import type { WorkerGraph } from './worker-graph.js'
 
 /** What the chief does beside its steps. */
 export interface Duties {
+  /** Begins what runs beside its steps, in this session. */
+  beside(session: Session): BesideSteps | undefined
   /** After a step of its own. May change the last step. */
   afterStep(session: Session, globalStep: number): Promise<void>
   /** When it has done its steps: resolves when all others have, and everything is done that had to be. */
-  finish(session: Session, globalStep: number): Promise<void>
+  finish(session: Session, beside: BesideSteps | undefined): Promise<void>
 }
 
 /** One worker to drive. */
@@ -30,7 +33,11 @@ export interface WorkerSetup {
   readonly prepare: (session: Session) => Promise<number>
   /** The chief's. */
   readonly duties?: Duties | undefined
+  /** How many workers there are. */
+  readonly workers: number
   readonly inFlight: number
+  /** The global step at which training ends unless something else ends it. */
+  readonly targetStep: number
   readonly delivery: 'at-most-once' | 'at-least-once'
   readonly bounds: RecoveryBounds
   readonly signal: AbortSignal | undefined
@@ -110,6 +117,8 @@ class WorkerDrive {
   #globalStep = 0
   #lastStep = 0
   #steps = 0
+  #dropped = 0
+  #askSoon = false
   #loss: number | undefined
   #reason: StopReason = 'data'
 
@@ -126,23 +135,35 @@ class WorkerDrive {
       if (tables.length > 0) await session.run({ targets: tables }, this.#limits)
       for (;;) {
         await this.#takeUp(session, await prepare(session))
-        if (!this.#ledger.ended) this.#reason = await this.#train(session, onWell)
-        this.#ledger.end()
-        await this.#publish(session)
-        if (duties !== undefined) await duties.finish(session, this.#globalStep)
-        else if (!(await this.#waitForTheEnd(session))) continue
-        onWell()
-        return this.result(this.#reason, restarts())
+        const beside = duties?.beside(session)
+        try {
+          const played = this.#play(session, beside, onWell)
+          if (await (beside === undefined ? played : Promise.race([played, beside.failed]))) return this.result(this.#reason, restarts())
+        } finally {
+          await beside?.stop()
+        }
       }
     } finally {
       await session.close().catch(() => undefined)
     }
   }
 
+  /** Trains, and waits until all are done. False when it has to begin again. */
+  async #play(session: Session, beside: BesideSteps | undefined, onWell: () => void): Promise<boolean> {
+    const { duties } = this.#setup
+    if (!this.#ledger.ended) this.#reason = await this.#train(session, onWell)
+    this.#ledger.end()
+    await this.#publish(session)
+    if (duties !== undefined) await duties.finish(session, beside)
+    else if (!(await this.#waitForTheEnd(session))) return false
+    onWell()
+    return true
+  }
+
   result(reason: StopReason, restarts: number): WorkerResult {
     const { seen, repeated, uncertain } = this.#ledger.progress
     const report = {
-      task: describeTask(this.#setup.trainer.task), steps: this.#steps, rows: seen, repeatedRows: repeated, uncertainRows: uncertain, restarts,
+      task: describeTask(this.#setup.trainer.task), steps: this.#steps, rows: seen, repeatedRows: repeated, uncertainRows: uncertain, restarts, droppedSteps: this.#dropped,
       staleness: this.#staleness.summary,
     }
     return { report, globalStep: this.#globalStep, reason, loss: this.#loss }
@@ -164,17 +185,26 @@ class WorkerDrive {
     const [[step], { lastStep }] = await Promise.all([session.run({ fetches: [training.globalStep.value.name] }, this.#limits), readControl(session, control, this.#limits)])
     this.#globalStep = tensorNumbers(step)[0] ?? 0
     this.#lastStep = lastStep
-    if (generation === this.#generation) return
+    const { synchronous, source } = training
+    const isFirst = this.#generation === undefined
+    if (generation === this.#generation) {
+      // The token of the step that was lost may be lost with it.
+      if (synchronous !== undefined) await session.run({ targets: [synchronous.join.name] }, this.#limits)
+      return
+    }
+    if (source !== undefined) await session.run({ targets: [source.initialize.name] }, this.#limits)
     const all = await readProgress(session, control, this.#limits)
     const own = all[trainer.share]
     if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `the training has ${all.length} workers, and this one would be number ${trainer.share}`, remedy: 'Give all processes the same cluster.' })
-    await this.#ledger.resume(own, this.#generation === undefined)
+    await this.#ledger.resume(own, isFirst)
+    // In the place of another process, which had begun.
+    if (synchronous !== undefined && isFirst && own.seen > 0) await session.run({ targets: [synchronous.join.name] }, this.#limits)
     this.#generation = generation
   }
 
   /** Feeds batches until the data, the steps or the chief say that it is enough. */
   async #train(session: Session, onWell: () => void): Promise<StopReason> {
-    const { graph: { training, feeds }, inFlight } = this.#setup
+    const { graph: { training, feeds }, inFlight, targetStep } = this.#setup
     const runs = new StepRuns(session, training, feeds.map(([, tensor]) => tensor), this.#limits)
     const flights: { readonly batch: FedBatch; readonly run: Promise<void> }[] = []
     let published = performance.now()
@@ -185,7 +215,8 @@ class WorkerDrive {
       flights.shift()
       onWell()
       await this.#setup.duties?.afterStep(session, this.#globalStep)
-      if (performance.now() - published < CONTROL_MS) return
+      if (performance.now() - published < CONTROL_MS && !this.#askSoon) return
+      this.#askSoon = false
       published = performance.now()
       await this.#exchange(session)
     }
@@ -197,7 +228,7 @@ class WorkerDrive {
     try {
       for (;;) {
         if (this.#globalStep >= this.#lastStep) break
-        waiting = await this.#ledger.take(this.#lastStep - this.#globalStep - underWay())
+        waiting = await this.#ledger.take(Math.ceil((this.#lastStep - this.#globalStep - underWay()) / this.#setup.workers))
         if (waiting === undefined) {
           await drain()
           return 'data'
@@ -217,7 +248,7 @@ class WorkerDrive {
     } finally {
       if (waiting !== undefined) this.#ledger.putBack(waiting)
     }
-    return this.#lastStep <= 0 ? 'metric' : 'steps'
+    return this.#lastStep <= 0 ? 'metric' : this.#lastStep < targetStep ? 'data' : 'steps'
   }
 
   async #step(runs: StepRuns, batch: FedBatch): Promise<void> {
@@ -225,9 +256,12 @@ class WorkerDrive {
     const known = this.#globalStep
     this.#ledger.sent(batch)
     try {
-      const { loss, globalStep, metrics } = await runs.run(batch)
+      const { loss, globalStep, metrics, dropped } = await runs.run(batch)
       this.#ledger.done(batch)
       this.#steps += batch.steps
+      this.#dropped += dropped
+      // A second token for the same step: perhaps there will be no other.
+      if (this.#setup.graph.training.synchronous !== undefined && globalStep <= this.#globalStep) this.#askSoon = true
       this.#globalStep = Math.max(this.#globalStep, globalStep)
       this.#staleness.add(globalStep - known - batch.steps)
       this.#loss = this.#loss === undefined ? loss : this.#loss + LOSS_WEIGHT * (loss - this.#loss)

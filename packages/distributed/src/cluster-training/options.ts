@@ -54,6 +54,8 @@ export interface ClusterTrainingOptions {
   readonly data: Stream<Stream['schema'], 'cold'> | ServedFiles | ServedSource
   /** Column to predict, or a label of `inputs`; for a model with several outputs, columns or labels that have their names. */
   readonly label: string | readonly string[]
+  /** Dtype of labels in files that the servers read, where they are no label of `inputs`: `int64` for all whole numbers. Default float32. */
+  readonly labelDType?: TrainingGraphOptions['labelDType']
   /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined
   /** Rows of a step of one worker. Default 32, as Keras. */
@@ -76,6 +78,14 @@ export interface ClusterTrainingOptions {
   readonly stopAt?: StopAtMetric | undefined
   /** Which parameter server holds which variable, and which tables are cut into parts. Default: as `replicaDeviceSetter`. */
   readonly placement?: Omit<ReplicaDeviceSetterOptions, 'ps' | 'job'> | undefined
+  /**
+   * Workers in step: each step is one update by the mean of their gradients. Ends for all when one of them is at the end of its data.
+   * Default: each worker applies its own gradients, and waits for nobody.
+   */
+  readonly synchronous?: {
+    /** Gradients that an update waits for. With fewer than there are workers the slowest ones' are dropped. Default: all. */
+    readonly aggregate?: number | undefined
+  } | undefined
   /** Steps that one worker has under way at the same time. More hide the network, and each works with older variables. Default 1. */
   readonly inFlight?: number | undefined
   /** What becomes of a batch when nobody knows whether its step was done. Default `at-most-once`: it is not fed again. */

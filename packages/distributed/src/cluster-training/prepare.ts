@@ -44,6 +44,7 @@ export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => P
     if (restored === undefined) await initialize(session, chief)
     const progress = restored?.progress.length === workers ? restored.progress : startOver(restored?.progress ?? [], workers)
     await assign(session, [[control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false }))]], limits)
+    if (training.synchronous !== undefined) await session.run({ targets: [training.synchronous.start.name] }, limits)
     own = randomInt(1, MAX_GENERATION)
     await assign(session, [[control.setGeneration, BigInt(own)]], limits)
     if (restored !== undefined || !first) {

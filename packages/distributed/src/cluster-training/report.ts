@@ -32,6 +32,8 @@ export interface WorkerReport {
   /** Rows of steps that were sent, and of which nobody knows whether they were done. They were not fed again. */
   readonly uncertainRows: number
   readonly restarts: number
+  /** In step with others: steps whose gradients came too late, and were dropped. */
+  readonly droppedSteps: number
   /** Other steps that were done between reading variables and changing them, as far as the worker could see. */
   readonly staleness: { readonly mean: number; readonly max: number }
   /** Why it came to no good end, if so. */

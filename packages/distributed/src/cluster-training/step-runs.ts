@@ -8,6 +8,8 @@ export interface StepResult {
   readonly globalStep: number
   readonly loss: number
   readonly metrics: Readonly<Record<string, number>>
+  /** Steps whose gradients came too late. */
+  readonly dropped: number
 }
 
 type Run = Callable<readonly string[]>
@@ -29,8 +31,10 @@ export class StepRuns {
   async run({ steps, values }: FedBatch): Promise<StepResult> {
     const kind = this.#kinds.get(steps) ?? this.#make(steps)
     this.#kinds.set(steps, kind)
-    const [globalStep = 0, loss = NaN, ...metrics] = (await (await kind).run(values as FeedValue[], this.limits)).map((one) => tensorNumbers(one)[0] ?? NaN)
-    return { globalStep, loss, metrics: Object.fromEntries(this.#metrics.map((name, index) => [name, metrics[index] ?? NaN])) }
+    const [step = 0, loss = NaN, dropped = 0, ...metrics] = (await (await kind).run(values as FeedValue[], this.limits)).map((one) => tensorNumbers(one)[0] ?? NaN)
+    // In step with others, a worker tells the step that its gradients are for.
+    const globalStep = this.training.synchronous === undefined ? step : step + 1
+    return { globalStep, loss, dropped: this.training.synchronous === undefined ? 0 : dropped, metrics: Object.fromEntries(this.#metrics.map((name, index) => [name, metrics[index] ?? NaN])) }
   }
 
   #make(count: number): Promise<Run> {
@@ -38,7 +42,7 @@ export class StepRuns {
     const last = training.steps[count - 1]!
     // Of steps that are not made nothing can be fetched: a short run tells of its last step.
     const measured = count === training.steps.length ? training : last
-    const fetches = [last.globalStep, measured.loss, ...Object.values(measured.metrics)]
+    const fetches = [last.globalStep, measured.loss, count === training.steps.length ? (training.synchronous?.stale ?? measured.loss) : measured.loss, ...Object.values(measured.metrics)]
     return this.session.makeCallable({ feeds: this.feeds.map(({ name }) => name), fetches: fetches.map(({ name }) => name), targets: [last.train.name] }, this.limits)
   }
 }

@@ -71,7 +71,8 @@ class Shared {
   readonly gone = new Set<number>()
   over = false
   weights: FetchedWeights | undefined
-  globalStep = 0
+  /** As the chief found it at the end. */
+  globalStep: number | undefined
 }
 
 /** Drives workers to their end, the chief among them or not. */
@@ -108,11 +109,11 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
 
 const report = ({ task }: Roles, trainers: readonly Trainer[], results: readonly (WorkerResult | undefined)[], shared: Shared): Outcome => {
   const known = results.filter((one) => one !== undefined)
-  const nothing = { steps: 0, rows: 0, repeatedRows: 0, uncertainRows: 0, restarts: 0, staleness: { mean: 0, max: 0 } }
+  const nothing = { steps: 0, rows: 0, repeatedRows: 0, uncertainRows: 0, restarts: 0, droppedSteps: 0, staleness: { mean: 0, max: 0 } }
   const losses = known.flatMap(({ loss }) => (loss === undefined ? [] : [loss]))
   return {
     role: task === undefined ? 'driver' : describeTask(task),
-    globalStep: Math.max(shared.globalStep, ...known.map(({ globalStep }) => globalStep)),
+    globalStep: shared.globalStep ?? Math.max(0, ...known.map(({ globalStep }) => globalStep)),
     stoppedBy: known[0]?.reason ?? 'over',
     workers: trainers.map(({ task: one }, index) => results[index]?.report ?? { task: describeTask(one), ...nothing, failed: 'it was given up' }),
     loss: losses.length === 0 ? undefined : losses.reduce((sum, one) => sum + one, 0) / losses.length,
@@ -146,6 +147,8 @@ interface SetUp {
   readonly chiefIsReady: Latch
 }
 
+const targetOf = ({ steps = Number.MAX_SAFE_INTEGER }: ClusterTrainingOptions): number => steps
+
 const DEFAULT_STEP_TIMEOUT_MS = 60_000
 
 const setUp = (all: SetUp): WorkerSetup => {
@@ -159,7 +162,7 @@ const setUp = (all: SetUp): WorkerSetup => {
     options.onRecovery?.(event)
   }
   const duties = !trainer.isChief ? undefined : chiefDuties({
-    model, options, graph, limits,
+    model, options, graph, limits, workers: roles.trainers.length,
     isGone: (share) => shared.gone.has(share),
     onEvaluate: async (evaluation) => {
       shared.evaluations.push(evaluation)
@@ -172,11 +175,12 @@ const setUp = (all: SetUp): WorkerSetup => {
     },
   })
   return {
-    trainer, graph, inFlight, delivery, signal, onRecovery, duties,
+    trainer, graph, workers: roles.trainers.length, inFlight, delivery, signal, onRecovery, duties,
     input: 'open' in options.data ? fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }) : servedInput(batchSize, options.stepsPerRun ?? 1),
     connect: () => connectTo(roles, trainer, graph, limits),
     prepare: prepareOf(all, graph, limits, onRecovery),
     bounds: recovery,
+    targetStep: targetOf(options),
     isOver: () => shared.over,
     onStep: (step) => {
       context.progress?.({ stage: 'training', done: step.globalStep, total: options.steps, unit: 'steps', note: `loss ${step.loss.toFixed(4)}` })
@@ -195,7 +199,7 @@ const prepareOf = ({ model, roles, trainer, options, chiefIsReady }: SetUp, grap
     }
   }
   const prepare = prepareAsChief({
-    task: describeTask(trainer.task), model, graph, limits, onRecovery, workers: roles.trainers.length, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER,
+    task: describeTask(trainer.task), model, graph, limits, onRecovery, workers: roles.trainers.length, lastStep: targetOf(options),
     // A process that drives all by itself begins a training of its own; a chief that was started again goes on with that of the others.
     goOn: roles.task !== undefined,
     restore: undefined,

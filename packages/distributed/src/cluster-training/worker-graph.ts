@@ -43,7 +43,8 @@ export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions
   const device = deviceOf(task)
   const { inputs, stepsPerRun, seed = 1 } = options
   const source = sourceOf(options, { index: share, count: trainers.length })
-  const made: TrainingGraphOptions = { ...objectiveOf(model, options), inputs, label: labelOption(options.label), source, stepsPerRun, variables: place, device, seed: seed + share }
+  const synchronous = options.synchronous === undefined ? undefined : { ...options.synchronous, workers: trainers.length, worker: share }
+  const made: TrainingGraphOptions = { ...objectiveOf(model, options), inputs, label: labelOption(options.label), labelDType: options.labelDType, source, stepsPerRun, synchronous, variables: place, device, seed: seed + share }
   const training = trainingGraph(description, made)
   const { graph } = training
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined

@@ -1,0 +1,94 @@
+import { failure, throwIfAborted } from '@millrace/core'
+import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
+import { assign, readControl, readProgress } from './control.js'
+import { sleep } from './sleep.js'
+import type { WorkerGraph } from './worker-graph.js'
+
+/** What the chief does all the while: work beside its steps. */
+export interface BesideSteps {
+  /** Rejects when it fails; never resolves. */
+  readonly failed: Promise<never>
+  /** Resolves when no further update will come. */
+  readonly atRest: Promise<void>
+  /** Ends it. */
+  stop(): Promise<void>
+}
+
+/** How often the chief looks whether there are enough workers left for an update. */
+const WATCH_MS = 250
+/** What was sent last is still on its way into an update. */
+const GRACE_MS = 500
+/** How often workers that wait are woken at the end. */
+const WAKE_MS = 50
+
+/** Updates of workers in step: waits for their gradients, applies the mean, and hands out tokens, until the last step or the last worker. */
+export const synchronousUpdates = (session: Session, { training, control }: WorkerGraph, aggregate: number, isGone: (share: number) => boolean, limits: CallOptions): BesideSteps => {
+  const { synchronous } = training
+  if (synchronous === undefined) throw failure({ tag: 'Internal', code: 'NOT_SYNCHRONOUS', problem: 'the graph has no updates of its own' })
+  const stopped = new AbortController()
+  const enough = new AbortController()
+  const signal = limits.signal === undefined ? stopped.signal : AbortSignal.any([limits.signal, stopped.signal])
+  const within = { ...limits, signal }
+  let rest: () => void = () => undefined
+  const atRest = new Promise<void>((resolve) => { rest = resolve })
+  let updatedAt = performance.now()
+  let lastStep = Infinity
+
+  const globalStep = async (): Promise<number> => tensorNumbers((await session.run({ fetches: [training.globalStep.value.name] }, within))[0])[0] ?? 0
+
+  const update = async (): Promise<void> => {
+    lastStep = (await readControl(session, control, within)).lastStep
+    let step = await globalStep()
+    const until = AbortSignal.any([signal, enough.signal])
+    while (step < lastStep && !until.aborted) {
+      await session.run({ targets: [synchronous.update.name] }, { ...limits, signal: until })
+      updatedAt = performance.now()
+      step += 1
+    }
+  }
+  /** Ends updates when workers come to the end of their data, or are told to stop. */
+  const watch = async (): Promise<void> => {
+    while (!enough.signal.aborted) {
+      await sleep(WATCH_MS, AbortSignal.any([signal, enough.signal]))
+      lastStep = (await readControl(session, control, within)).lastStep
+      const progress = await readProgress(session, control, within)
+      const left = progress.filter(({ ended }, share) => !ended && !isGone(share)).length
+      if (lastStep <= 0 || (left < aggregate && performance.now() - updatedAt > GRACE_MS)) enough.abort()
+    }
+  }
+  const unlessEnough = (thrown: unknown): void => {
+    throwIfAborted(signal)
+    if (!enough.signal.aborted) throw thrown
+  }
+  const work = async (): Promise<void> => {
+    const watching = watch().catch(unlessEnough)
+    try {
+      await Promise.race([update().catch(unlessEnough), watching.then(() => new Promise<never>(() => undefined))])
+    } finally {
+      enough.abort()
+      watching.catch(() => undefined)
+    }
+    const step = await globalStep()
+    if (lastStep > step) await assign(session, [[control.setLastStep, BigInt(step)]], within)
+    rest()
+    // Those who wait for a token find that it is for a step that will not be.
+    for (;;) {
+      await session.run({ targets: [synchronous.start.name] }, within)
+      await sleep(WAKE_MS, signal)
+    }
+  }
+  const working = work()
+  const failed = working.then(() => new Promise<never>(() => undefined), (thrown: unknown) => {
+    if (stopped.signal.aborted) return new Promise<never>(() => undefined)
+    throw thrown
+  })
+  failed.catch(() => undefined)
+  return {
+    failed,
+    atRest,
+    stop: async () => {
+      stopped.abort()
+      await working.catch(() => undefined)
+    },
+  }
+}
