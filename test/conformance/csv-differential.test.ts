@@ -229,7 +229,7 @@ const compare = async (seed: number): Promise<boolean> => {
   return explainPlan(readCsv(url, options as CsvOptions & { schema: Schema }).plan).includes('"parser":"columnar"')
 }
 
-const runs = Number(process.env['MILLRACE_CSV_FUZZ'] ?? 1500)
+const runs = Number(process.env['MILLRACE_CSV_FUZZ'] ?? 800)
 const firstSeed = Number(process.env['MILLRACE_CSV_SEED'] ?? 20261125)
 
 test(`the columnar parser equals csv-parse in ${runs} random files`, async () => {

@@ -10,6 +10,8 @@ const PAGE = 65536
 const FIRST_WINDOW = 64 * 1024
 /** Most memory of one kernel; columns for which that is not enough end their batch early. */
 const MAX_MEMORY = 512 * 1024 * 1024
+/** Most bytes that are set aside for a column's texts because of how long the first of them are. */
+const LIKELY_BYTES = 16 * 1024 * 1024
 /** Most memory that is set aside for the rows of a batch at first. */
 const FIRST_MEMORY = 128 * 1024 * 1024
 
@@ -58,6 +60,25 @@ const compiledKernel = (): { readonly host: WebAssemblyHost; readonly module: ob
   }
 }
 
+/** A kernel's instance and the memory that it works on. */
+interface KernelInstance {
+  readonly memory: InstanceType<WebAssemblyHost['Memory']>
+  readonly kernel: KernelExports
+}
+
+/** Instances that were released: memory that is in use already is much faster than fresh memory, and files come one after another. */
+const idle: KernelInstance[] = []
+const MOST_IDLE = 2
+const LARGEST_IDLE = 64 * 1024 * 1024
+
+const takeInstance = (): KernelInstance => {
+  const found = idle.pop()
+  if (found !== undefined) return found
+  const { host, module } = compiledKernel()!
+  const memory = new host.Memory({ initial: 4, maximum: MAX_MEMORY / PAGE })
+  return { memory, kernel: new host.Instance(module, { env: { memory } }).exports as KernelExports }
+}
+
 /** True where the kernel runs. */
 export const hasKernel = (): boolean => compiledKernel() !== undefined
 
@@ -101,6 +122,7 @@ export class CsvKernel {
   /** Why {@link run} stopped. */
   reason = MORE
 
+  private instance: KernelInstance | undefined
   private readonly memory: InstanceType<WebAssemblyHost['Memory']>
   private readonly kernel: KernelExports
   private readonly tokens: readonly Uint8Array[]
@@ -113,14 +135,16 @@ export class CsvKernel {
 
   /** @throws when there is no kernel: see {@link hasKernel} */
   constructor(private readonly options: ResolvedCsvOptions) {
-    const { host, module } = compiledKernel()!
+    this.instance = takeInstance()
+    this.memory = this.instance.memory
+    this.kernel = this.instance.kernel
     this.tokens = [...options.nullTokens].filter((token) => token !== '').map((token) => Buffer.from(token))
     this.packedTokens = tokenBytes(this.tokens)
     this.layout = this.laidOut(this.windowCapacity)
-    this.memory = new host.Memory({ initial: Math.ceil(this.layout.end / PAGE), maximum: MAX_MEMORY / PAGE })
-    this.kernel = new host.Instance(module, { env: { memory: this.memory } }).exports as KernelExports
     const { layout } = this
+    this.reserve(layout)
     const bytes = new Uint8Array(this.memory.buffer)
+    bytes.fill(0, 0, layout.window)
     bytes.set(new Uint8Array(powersOfFive().buffer), layout.fives)
     bytes.set(powersOfTen(), layout.tens)
     bytes.set(this.packedTokens, layout.tokens)
@@ -259,6 +283,12 @@ export class CsvKernel {
     this.rows = 0
   }
 
+  /** Gives its memory to the next kernel; this one must not be used any more. */
+  release(): void {
+    if (this.instance !== undefined && idle.length < MOST_IDLE && this.memory.buffer.byteLength <= LARGEST_IDLE) idle.push(this.instance)
+    this.instance = undefined
+  }
+
   private usedBytes(i: number): number {
     return new Int32Array(this.memory.buffer, this.layout.data[i]!.values, this.rows + 1)[this.rows]!
   }
@@ -269,7 +299,9 @@ export class CsvKernel {
 
   private enlarge(column: KernelColumn, more: number): boolean {
     const before = column.byteCapacity
-    column.byteCapacity = 2 * before + more
+    // As many bytes as all rows will take, if they go on like those that are there.
+    const likely = Math.min((1.1 * before * this.capacity) / (this.rows + 1), LIKELY_BYTES)
+    column.byteCapacity = Math.ceil(Math.max(2 * before, likely)) + more
     try {
       this.relocate(this.laidOut(this.windowCapacity))
       return true

@@ -105,6 +105,7 @@ export class KernelText implements CsvText {
 
   destroy(): void {
     this.detour?.splitter.destroy()
+    this.kernel.release()
   }
 
   private get end(): number {
