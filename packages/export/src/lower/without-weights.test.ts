@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs'
 import { describe, expect, test } from 'vitest'
-import { describeModel, describeModelConfig, modelVariables, readModel, withoutWeights, type ModelDescription } from './index.js'
+import { describeModel, describeModelConfig, lower, modelVariables, readModel, withoutWeights, type ModelDescription } from './index.js'
 
 const inputs = (...shapes: number[][]): tf.SymbolicTensor[] => shapes.map((shape) => tf.input({ shape }))
 
@@ -84,6 +84,20 @@ describe('a table larger than memory', () => {
     expect(sameNothing(described.layers[0]?.weights[0])).toEqual(sameNothing(table))
     model.dispose()
     expect(tf.memory().numTensors).toBe(before.numTensors)
+  })
+})
+
+describe('ids of a large table', () => {
+  const lowered = (rows: number, dtype: 'float32' | 'int32'): unknown => {
+    const ids = tf.input({ shape: [1], dtype })
+    const make = (): tf.LayersModel => tf.model({ inputs: ids, outputs: tf.layers.embedding({ inputDim: rows, outputDim: 4 }).apply(ids) as tf.SymbolicTensor })
+    return lower(describeModel(withoutWeights(tf, make)), { mode: 'training', variables: 'variables' })
+  }
+
+  test('have to tell its rows apart', () => {
+    expect(() => lowered(2 ** 24 + 1, 'float32')).toThrow(/has 16777217 rows, but its ids are float32, which tells 16777216 apart/)
+    expect(() => lowered(2 ** 31 + 1, 'int32')).toThrow(/hash ids to fewer rows/)
+    for (const [rows, dtype] of [[2 ** 24, 'float32'], [2 ** 24 + 1, 'int32'], [2 ** 31, 'int32']] as const) expect(lowered(rows, dtype)).toHaveProperty('graph')
   })
 })
 
