@@ -9,7 +9,7 @@ import {
   addCheckpointOps, addIteratorState, checkpointManager, remoteSession, restoreCheckpoint, saveCheckpoint, startLocalCluster, type CheckpointOps, type LocalCluster,
 } from '@millrace/distributed'
 import {
-  addVariable, describeModel, exportFrozenGraph, exportSavedModel, Graph, latestCheckpoint, loadNativeSavedModel, readCheckpoint, tensorNumbers, tensorValue, wholeRow,
+  addVariable, describeModel, exportFrozenGraph, exportSavedModel, Graph, latestCheckpoint, loadNativeSavedModel, nativeSession, readCheckpoint, tensorNumbers, tensorValue, wholeRow,
   type GraphNode, type LoweredVariable, type Session, type WeightDescription,
 } from '@millrace/export'
 import { cutVariable } from '../../packages/export/src/lower/partition.js'
@@ -140,10 +140,10 @@ describePeer('checkpoints on parameter servers', 'tensorflow', () => {
       const model = makeModel(2, layout)
       const session = await open(model)
       await session.run({ targets: [model.set] })
-      await checkpointManager(session, model.ops, { folder: join(folder, layout) }).save()
+      expect(await checkpointManager(session, model.ops, { folder: join(folder, 'new', layout) }).save()).toEqual({ prefix: join(folder, 'new', layout, 'model.ckpt-100'), step: 100, removed: [], warnings: [] })
     }
     await mkdir(join(folder, 'theirs'))
-    const read = JSON.parse(await runPython(script, { args: [join(folder, 'theirs', 'model'), join(folder, 'div'), join(folder, 'mod')] })) as Theirs[]
+    const read = JSON.parse(await runPython(script, { args: [join(folder, 'theirs', 'model'), join(folder, 'new', 'div'), join(folder, 'new', 'mod')] })) as Theirs[]
     Object.assign(theirs, { div: read[0], mod: read[1] })
   })
   afterAll(async () => {
@@ -159,8 +159,8 @@ describePeer('checkpoints on parameter servers', 'tensorflow', () => {
   const files = (path: string): Promise<string[]> => readdir(path).then((names) => names.sort())
 
   test.each(['div', 'mod'] as const)('a table in two parts (%s) is read by TensorFlow and by us, and restored on one, two and three servers in any layout', async (layout) => {
-    const prefix = join(folder, layout, 'model.ckpt-100')
-    expect(await files(join(folder, layout))).toEqual(['checkpoint', 'model.ckpt-100.data-00000-of-00002', 'model.ckpt-100.data-00001-of-00002', 'model.ckpt-100.index'])
+    const prefix = join(folder, 'new', layout, 'model.ckpt-100')
+    expect(await files(join(folder, 'new', layout))).toEqual(['checkpoint', 'model.ckpt-100.data-00000-of-00002', 'model.ckpt-100.data-00001-of-00002', 'model.ckpt-100.index'])
     const ours = await run(readCheckpoint(prefix))
     expect(Array.from(ours.get('table/embeddings')!.data as Float32Array)).toEqual(values(0))
     expect(Array.from(ours.get('table/embeddings/Adam')!.data as Float32Array)).toEqual(values(1000))
@@ -199,6 +199,27 @@ describePeer('checkpoints on parameter servers', 'tensorflow', () => {
       expect(await fetchTable(session, model, 'table/embeddings'), layout).toEqual(values(0))
       expect(await fetchTable(session, model, 'table/embeddings/Adam'), layout).toEqual(values(1000))
     }
+  })
+
+  test('in this process, without devices', async () => {
+    const make = () => {
+      const graph = new Graph()
+      const step = addVariable(graph, weight('global_step', 'int64', []))
+      const parts = cutVariable(weight('table/embeddings', 'float32', [ROWS, COLUMNS]), 'div', 1).map(({ weight: own, slice }) => ({ ...addVariable(graph, own), slice }))
+      return { graph, step, table: parts[0]!, ops: addCheckpointOps(graph, [...parts, step]), set: graph.add('AssignVariableOp', [step.handle, graph.scalar('int64', 1)]) }
+    }
+    const model = make()
+    const session = await run(nativeSession({ graph: model.graph.encode(), library }))
+    sessions.push(session)
+    // From the cluster's, in two parts by mod.
+    expect(await restoreCheckpoint(session, model.ops, join(folder, 'new', 'mod', 'model.ckpt-100'))).toMatchObject({ step: 100, reordered: ['table/embeddings'] })
+    const manager = checkpointManager(session, model.ops, { folder: join(folder, 'native') })
+    await manager.save()
+    await session.run({ targets: [model.set] })
+    expect(await manager.restoreLatest()).toMatchObject({ step: 100 })
+    const [value] = await session.run({ fetches: [model.table.value] })
+    expect(tensorNumbers(value)).toEqual(values(0))
+    expect((await run(readCheckpoint(join(folder, 'native', 'model.ckpt-100')))).get('table/embeddings')!.data).toEqual(Float32Array.from(values(0)))
   })
 
   test('a checkpoint of another model is refused before anything changes', async () => {

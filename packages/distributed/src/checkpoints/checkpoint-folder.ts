@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { failure, readWhole, schemeOf, storageFor, writeText } from '@millrace/core'
 import { encodeCheckpointState, parseCheckpointState, type CallOptions, type CheckpointState, type Session } from '@millrace/export'
 import type { CheckpointOps } from './checkpoint-ops.js'
-import { isMissing, listServerFiles, readServerFile, writeServerFile } from './server-files.js'
+import { listServerFiles, readServerFile, writeServerFile } from './server-files.js'
 
 /** Where checkpoints are, and what they are called. */
 export interface FolderOptions {
@@ -40,7 +40,6 @@ export class CheckpointFolder {
   readonly #ops: CheckpointOps
   /** Whether this process sees the folder; known when a checkpoint has been written. */
   #shared: boolean | undefined
-  #made = false
 
   constructor(session: Session, ops: CheckpointOps, options: FolderOptions) {
     this.#session = session
@@ -61,14 +60,9 @@ export class CheckpointFolder {
 
   /** What the state file says; `undefined` where it is not there, or broken. */
   async state(options: CallOptions): Promise<CheckpointState | undefined> {
-    try {
-      const state = parseCheckpointState(new TextDecoder().decode(await this.#read('checkpoint', options)))
-      this.#made = true
-      return state
-    } catch (thrown) {
-      if (isMissing(thrown)) return undefined
-      throw thrown
-    }
+    // Asked first: a server logs a read that finds no file as an error.
+    const [found] = await listServerFiles(this.#session, this.#ops.files, this.prefix('checkpoint'), options)
+    return found === undefined ? undefined : parseCheckpointState(new TextDecoder().decode(await this.#read('checkpoint', options)))
   }
 
   /** Names of all checkpoints that have an index, those of the latest steps first. */
@@ -79,13 +73,6 @@ export class CheckpointFolder {
       .filter(([, step]) => Number.isFinite(step))
       .sort(([, a], [, b]) => b - a)
       .map(([name]) => name)
-  }
-
-  /** Makes the folder: SaveV2 makes none but its own. */
-  async make(options: CallOptions): Promise<void> {
-    if (this.#made || (await this.state(options)) !== undefined || this.#made) return
-    await writeServerFile(this.#session, this.#ops.files, this.prefix('checkpoint'), '# No checkpoint yet.\n', options)
-    this.#made = true
   }
 
   /** Writes the state file; whoever reads it sees the old one or the new one, where this process can see to that. */

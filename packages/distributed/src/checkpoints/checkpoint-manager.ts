@@ -117,7 +117,6 @@ class FolderManager implements CheckpointManager {
     if (variable === undefined) throw failure({ tag: 'Usage', code: 'CHECKPOINT_STEP', problem: 'the variables have no global step, by which checkpoints are named', remedy: 'Use saveCheckpoint with a prefix of your own.' })
     const before = await this.#state(limits)
     const step = await readStep(this.#session, variable.value.name, limits)
-    await this.#files.make(limits)
     const name = this.#freeName(step, before)
     this.#tried.add(name)
     await saveCheckpoint(this.#session, this.#ops, this.#files.prefix(name), positions, limits)

@@ -33,6 +33,8 @@ export interface CheckpointOps {
   /** string scalars to be fed: what the checkpoint is to be named, and a name in a folder of its own for its parts. */
   readonly prefix: Tensor
   readonly temporary: Tensor
+  /** How many parts there are, one for each device. */
+  readonly parts: number
   /** string `[n, 3]` to be fed: positions of the input. */
   readonly positions: Tensor
   /** Writes the parts, each on the device of its variables. */
@@ -135,6 +137,7 @@ export const addCheckpointOps = (graph: Graph, variables: readonly LoweredVariab
       step: variables.find(({ weight }) => weight.name === 'global_step'),
       prefix,
       temporary,
+      parts: devices.length,
       positions,
       shards: graph.add('NoOp', [], {}, { name: 'shards', control: written }),
       save: graph.add('MergeV2Checkpoints', [names, prefix], {}, { name: 'merge', control: written }),

@@ -22,6 +22,10 @@ test('positions come back as they were', () => {
   expect(decodePositions(asFetched([]))).toEqual([])
 })
 
+test('what JSON cannot hold is refused', () => {
+  expect(() => encodePositions([{ name: 'w', step: 1, stream: 1n }])).toThrow(expect.objectContaining({ _tag: 'Usage', code: 'POSITION_JSON' }) as Error)
+})
+
 test('what is no position is refused', () => {
   const bad = [texts('w', 'no JSON', ''), texts('w', '7', ''), texts('w', '{}', ''), texts('w', '{"step":"1"}', ''), { dtype: 'string', shape: [3], data: texts('w', '{"step":1}', '').data }, { dtype: 'float32', shape: [1, 3], data: new Float32Array(3) }] as const
   for (const tensor of bad) expect(() => decodePositions(tensor)).toThrow(expect.objectContaining({ _tag: 'Corrupt', code: 'CHECKPOINT_POSITIONS' }) as Error)

@@ -19,11 +19,19 @@ export interface InputPosition {
 /** Name of the tensor, string `[n, 3]`, that holds positions: their names, JSON with the step and the stream, states of iterators. */
 export const POSITIONS_TENSOR = 'millrace/positions'
 
-/** Positions as a tensor. */
+const toJson = (name: string, value: object): string => {
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw failure({ tag: 'Usage', code: 'POSITION_JSON', problem: `the position of ${name} is no plain data`, remedy: 'Give what JSON.stringify takes.', cause })
+  }
+}
+
+/** Positions as a tensor. @throws `Usage` for a stream's that is no plain data */
 export const encodePositions = (positions: readonly InputPosition[]): FullTensor => ({
   dtype: 'string',
   shape: [positions.length, 3],
-  data: positions.flatMap(({ name, step, stream, iterator }) => [name, JSON.stringify({ step, stream, iterator: iterator !== undefined }), iterator ?? '']),
+  data: positions.flatMap(({ name, step, stream, iterator }) => [name, toJson(name, { step, stream, iterator: iterator !== undefined }), iterator ?? '']),
 })
 
 const bad = (problem: string, cause?: unknown): Error => failure({ tag: 'Corrupt', code: 'CHECKPOINT_POSITIONS', problem: `the checkpoint's positions of input cannot be read: ${problem}`, cause })

@@ -30,8 +30,7 @@ export const onlyBytes = ({ data }: HostTensor): Uint8Array => {
   return data.bytes.subarray(data.offsets[0], data.offsets[1])
 }
 
-/** Whether an error says that a file is not there. */
-export const isMissing = (thrown: unknown): boolean => hasTag(thrown, 'NotFound') || (isMillraceError(thrown) && thrown.code === 'TF_NOT_FOUND')
+const isMissing = (thrown: unknown): boolean => hasTag(thrown, 'NotFound') || (isMillraceError(thrown) && thrown.code === 'TF_NOT_FOUND')
 
 /** The bytes of a file. @throws `Engine` with code `TF_NOT_FOUND` where there is none */
 export const readServerFile = async (session: Session, files: ServerFiles, path: string, options: CallOptions): Promise<Uint8Array> => {
