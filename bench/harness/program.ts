@@ -52,10 +52,10 @@ export const startContender = (name: string, { native = true, program: file = 'c
 }
 
 /** Starts TensorFlow.js on tfjs-node, or says why there is none. */
-export const startTfjsNode = (): Program | { readonly lacks: string } => {
+export const startTfjsNode = (program: string, args: readonly string[] = []): Program | { readonly lacks: string } => {
   const lacks = tfjsNodeLacks()
   if (lacks !== undefined) return { lacks }
-  return startProgram(process.execPath, [...tfjsNodeFlags(), '--enable-source-maps', new URL('./tfjs-node-contender.mjs', import.meta.url).pathname], quiet())
+  return startProgram(process.execPath, [...tfjsNodeFlags(), '--enable-source-maps', new URL(`./${program}.mjs`, import.meta.url).pathname, ...args], quiet())
 }
 
 /** Answers commands with what `commands` make of them, until the input ends. */

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs'
-import { Graph, readModel, type WeightDescription } from '@millrace/export'
-import { sgd, trainingGraph } from '@millrace/distributed'
-import { tensorflow, toInt64 } from '../../packages/export/src/proto/index.js'
+import { Graph, readModel, type GraphNode, type Tensor, type WeightDescription } from '@millrace/export'
+import { sgd, trainingGraph, type BatchColumn, type BatchSource } from '@millrace/distributed'
 
 /** Ids of a row: columns of the batch, each looked up in the same table. */
 export const WIDTH = 4
@@ -49,49 +48,47 @@ interface Placement {
   readonly worker: string
 }
 
-/** An encoded training graph and the names in it. `ids` are what it takes: `fed` ones, or numbers that the graph draws itself. */
-export const benchGraph = async (rows: number, input: 'fed' | 'drawn', placement: Placement | undefined): Promise<{ readonly bytes: Uint8Array } & Omit<StepSpec, 'graph'>> => {
+/** Numbers that the graph draws itself, with a fixed seed: input that costs no client and no disk anything. */
+const drawn = (rows: number): BatchSource => ({
+  open: (graph, columns) => {
+    const draw = ({ name, shape }: BatchColumn, control: readonly GraphNode[]): Tensor => {
+      const below = name === 'id' ? rows : 2
+      const sizes = graph.vector('int32', shape!.map((size) => size ?? BATCH), 'shape')
+      const uniform = graph.one('RandomUniform', [sizes], { dtype: 'float32', seed: 1, seed2: below }, { control })
+      return graph.one('Floor', [graph.one('Mul', [uniform, graph.scalar('float32', below)])])
+    }
+    return {
+      initialize: graph.add('NoOp', []),
+      next: (after) => Object.fromEntries(columns.map((column) => [column.name, draw(column, after)])),
+      position: { saved: graph.scalar('int64', 0n), restore: () => graph.add('NoOp', []) },
+    }
+  },
+})
+
+/** An encoded graph and the names in it. */
+export type Encoded = { readonly bytes: Uint8Array } & Omit<StepSpec, 'graph'>
+
+/**
+ * A training graph, whose batches are fed or drawn by the graph itself.
+ *
+ * @param stepsPerCall - needs batches that are drawn
+ */
+export const benchGraph = async (rows: number, input: 'fed' | 'drawn', placement: Placement | undefined, stepsPerCall = 1): Promise<Encoded> => {
   const model = benchModel(tf, rows)
   const made = trainingGraph(await readModel(model), {
     loss: 'binaryCrossentropy',
     optimizer: sgd({ learningRate: LEARNING_RATE }),
+    stepsPerRun: stepsPerCall,
+    ...(input === 'drawn' ? { source: drawn(rows) } : {}),
     ...(placement === undefined ? {} : { variables: (_: WeightDescription) => ({ device: '/job:ps/task:0' }), device: placement.worker }),
   })
   model.dispose()
-  const [id, label] = [made.inputs['id']!, made.labels['y']!]
-  const names = { initialize: made.initialize.name, train: made.train.name, loss: made.loss.name, rows, stepsPerCall: 1 }
-  if (input === 'fed') return { bytes: made.graph.encode(), ...names, id: id.name, label: label.name }
-  return { bytes: drawInputs(made.graph.encode(), { [id.node.name]: [[BATCH, WIDTH], rows], [label.node.name]: [[BATCH, 1], 2] }), ...names }
+  const names = { bytes: made.graph.encode(), initialize: made.initialize.name, train: made.train.name, loss: made.loss.name, rows, stepsPerCall }
+  return input === 'drawn' ? names : { ...names, id: made.inputs['id']!.name, label: made.labels['y']!.name }
 }
 
-export const noOpGraph = (): { readonly bytes: Uint8Array } & Omit<StepSpec, 'graph'> => {
+export const noOpGraph = (): Encoded => {
   const graph = new Graph()
   graph.add('NoOp', [], {}, { name: 'nothing' })
   return { bytes: graph.encode(), train: 'nothing', rows: 0, stepsPerCall: 1 }
-}
-
-const INT32 = 3
-
-/** Puts whole numbers that are drawn anew each step, with a fixed seed, in the place of placeholders. */
-const drawInputs = (bytes: Uint8Array, draws: { readonly [placeholder: string]: readonly [shape: readonly number[], below: number] }): Uint8Array => {
-  const graph = tensorflow.GraphDef.decode(bytes)
-  const nodes = (graph.node ?? []).flatMap((node): tensorflow.INodeDef[] => {
-    const draw = draws[node.name ?? '']
-    if (draw === undefined) return [node]
-    const [shape, below] = draw
-    const device = node.device ?? ''
-    const constant = (name: string, values: readonly number[], isScalar: boolean): tensorflow.INodeDef => ({
-      name: `${node.name}/${name}`, op: 'Const', device,
-      attr: { dtype: { type: INT32 }, value: { tensor: { dtype: INT32, tensorShape: { dim: isScalar ? [] : [{ size: toInt64(values.length) }] }, intVal: [...values] } } },
-    })
-    return [
-      constant('shape', shape, false), constant('from', [0], true), constant('below', [below], true),
-      {
-        name: `${node.name}/drawn`, op: 'RandomUniformInt', device, input: ['shape', 'from', 'below'].map((name) => `${node.name}/${name}`),
-        attr: { T: { type: INT32 }, Tout: { type: INT32 }, seed: { i: toInt64(1) }, seed2: { i: toInt64(below) } },
-      },
-      { name: node.name ?? '', op: 'Cast', device, input: [`${node.name}/drawn`], attr: { SrcT: { type: INT32 }, DstT: { type: node.attr!['dtype']!.type! } } },
-    ]
-  })
-  return tensorflow.GraphDef.encode({ ...graph, node: nodes }).finish()
 }
