@@ -7,7 +7,7 @@ import {
   type Session, type Tensor, type WeightDescription,
 } from '@millrace/export'
 import {
-  adagrad, adam, adamW, ftrl, gradients, isIndexedSlices, joinFetched, momentum, replicaDeviceSetter, rmsprop, sgd, trainingGraph, wholeVariables, type Optimizer,
+  adagrad, adam, adamW, ftrl, gradients, isIndexedSlices, joinFetched, momentum, replicaDeviceSetter, rmsprop, sgd, trainingGraph, wholeVariables, type Optimizer, type SynchronousOptions,
 } from '@millrace/distributed'
 import { describePeer, runPython } from '../support/peer.js'
 import { peerLibrary } from '../support/session-servers.js'
@@ -186,21 +186,26 @@ describePeer('placement', 'tensorflow', () => {
 
   describe('training', () => {
     const ROWS = 7
+    /** The third one looks into one part only. */
     const batches = Array.from({ length: 6 }, (_, step) => ({
-      ids: Array.from({ length: 4 }, (__, row) => [(step * 3 + row * 2) % ROWS, (step + row * row) % ROWS]),
+      ids: Array.from({ length: 4 }, (__, row) => (step === 2 ? [0, 0] : [(step * 3 + row * 2) % ROWS, (step + row * row) % ROWS])),
       label: Array.from({ length: 4 }, (__, row) => [Math.sin(step + row)]),
     }))
 
     /** Losses of some steps, and the variables after them, put together. */
-    const train = async (model: ModelDescription, optimizer: Optimizer, variables: (weight: WeightDescription) => object): Promise<Map<string, number[]>> => {
-      const made = trainingGraph(model, { loss: 'meanSquaredError', optimizer, variables })
+    const train = async (
+      model: ModelDescription, optimizer: Optimizer, variables: (weight: WeightDescription) => object, synchronous?: SynchronousOptions,
+    ): Promise<Map<string, number[]>> => {
+      const made = trainingGraph(model, { loss: 'meanSquaredError', optimizer, variables, synchronous })
       return withSession(made.graph, async (session) => {
         await session.run({ targets: [made.initialize.name] })
+        if (made.synchronous !== undefined) await session.run({ targets: [made.synchronous.start.name] })
         const losses: number[] = []
         for (const { ids, label } of batches) {
           const feeds = { [Object.values(made.inputs)[0]!.name]: ids, [Object.values(made.labels)[0]!.name]: label }
           const [loss] = await session.run({ feeds, fetches: [made.loss.name], targets: [made.train.name] })
           losses.push(tensorNumbers(loss)[0] as number)
+          if (made.synchronous !== undefined) await session.run({ targets: [made.synchronous.update.name] })
         }
         const after = new Map([['losses', losses]])
         for (const whole of wholeVariables(made.variables)) {
@@ -227,6 +232,15 @@ describePeer('placement', 'tensorflow', () => {
         }
       },
     )
+
+    test('in step with other workers, whose gradients are gathered part by part', async () => {
+      const model = await readModel(tableModel(ROWS))
+      const optimizer = adam({ learningRate })
+      const whole = await train(model, optimizer, () => ({}))
+      for (const layout of layouts) {
+        for (const [name, values] of await train(model, optimizer, inParts(layout, 3), { workers: 1, worker: 0 })) closeTo(values, whole.get(name)!, `${name} by ${layout}`, 2e-6)
+      }
+    })
 
     test('a regulariser, which reads all of the table, counts all parts', async () => {
       const model = await readModel(tableModel(ROWS, true))

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs'
 import { describe, expect, test } from 'vitest'
-import { describeModel, withoutWeights, type ModelDescription, type WeightDescription } from '@millrace/export'
+import { describeModel, withoutWeights, type GraphNode, type ModelDescription, type Tensor, type WeightDescription } from '@millrace/export'
 import { clusterSpec } from '../cluster/index.js'
-import { adam } from '../optimizers/index.js'
+import { tfRecordSource } from '../input/index.js'
+import { adam, sgd } from '../optimizers/index.js'
 import { trainingGraph } from '../training-graph/index.js'
 import { fetchableVariables, joinFetched, replicaDeviceSetter, wholeVariables, type ReplicaDeviceSetterOptions } from './index.js'
 
@@ -70,6 +71,18 @@ const hugeModel = (): ModelDescription => {
   return describeModel(withoutWeights(tf, make))
 }
 
+/** All nodes that run for a tensor. */
+const nodesOf = (tensor: Tensor): readonly GraphNode[] => {
+  const needed = new Set<GraphNode>()
+  const stack = [tensor.node]
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (needed.has(node)) continue
+    needed.add(node)
+    stack.push(...node.control, ...node.inputs.map((input) => input.node))
+  }
+  return [...needed]
+}
+
 describe('a training graph of a table of 512 GB', () => {
   const made = trainingGraph(hugeModel(), {
     loss: 'meanSquaredError', optimizer: adam({ learningRate: 0.01 }), variables: replicaDeviceSetter({ ps: 2 }), device: '/job:worker/task:0',
@@ -103,6 +116,20 @@ describe('a training graph of a table of 512 GB', () => {
         expect(users.length).toBeGreaterThan(1)
         expect(new Set([handle.node, ...users].map((node) => node.device))).toEqual(new Set([device]))
       }
+    }
+  })
+
+  test('reads each part after its own update in the steps that follow', () => {
+    const { steps, variables } = trainingGraph(hugeModel(), {
+      loss: 'meanSquaredError', optimizer: sgd({ learningRate: 0.01 }), variables: replicaDeviceSetter({ ps: 2 }), device: '/job:worker/task:0',
+      source: tfRecordSource({ files: 'data' }), stepsPerRun: 2,
+    })
+    expect(steps).toHaveLength(2)
+    const parts = variables.filter(({ slice }) => slice !== undefined)
+    expect(parts).toHaveLength(2)
+    for (const { handle } of parts) {
+      const lookups = nodesOf(steps[1]!.loss).filter(({ op, inputs }) => op === 'ResourceGather' && inputs[0] === handle)
+      expect(lookups.map(({ control }) => control.map((before) => [before.op, before.inputs[0]]))).toContainEqual([['ResourceScatterSub', handle]])
     }
   })
 
