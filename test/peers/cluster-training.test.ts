@@ -112,8 +112,67 @@ describePeer('training on a cluster', 'tensorflow', () => {
       expect(bySteps.globalStep).toBeGreaterThanOrEqual(215)
       expect(bySteps.globalStep).toBeLessThan(215 + 2 * 10)
       expect(lossHere(model)).toBeLessThan(before / 2)
-      const byData = await run(trainOnCluster(makeModel(), cluster, { ...options, epochs: 3, stepsPerRun: 7 }))
-      expect(byData).toMatchObject({ globalStep: (3 * ROWS) / 50, stoppedBy: 'data', recoveries: [] })
+      const byData = await run(trainOnCluster(makeModel(), cluster, { ...options, epochs: 2, stepsPerRun: 7 }))
+      expect(byData).toMatchObject({ globalStep: (2 * ROWS) / 50, stoppedBy: 'data', recoveries: [] })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  /** Rows of both workers: all of them are accounted for. */
+  const counted = ({ workers }: ClusterTrainingReport) => ({
+    rows: workers.reduce((sum, { rows }) => sum + rows, 0),
+    repeated: workers.reduce((sum, { repeatedRows }) => sum + repeatedRows, 0),
+    uncertain: workers.reduce((sum, { uncertainRows }) => sum + uncertainRows, 0),
+  })
+
+  test('a training that was stopped goes on from its checkpoint, with every row of the rest', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
+    try {
+      const options = { data, label: 'y', batchSize: 20, checkpoints: { folder, everySteps: 15, keep: 2 } } as const
+      const stop = new AbortController()
+      const saved: number[] = []
+      const first = run(trainOnCluster(makeModel(), cluster, {
+        ...options, onCheckpoint: ({ step }) => saved.push(step), onStep: ({ globalStep }) => { if (globalStep >= 50) stop.abort() },
+      }), { signal: stop.signal })
+      await expect(first).rejects.toMatchObject({ _tag: 'Aborted' })
+      expect(saved.length).toBeGreaterThanOrEqual(2)
+      const model = makeModel()
+      const second = await run(trainOnCluster(model, cluster, options))
+      const { rows, uncertain } = counted(second)
+      expect(second.recoveries).toMatchObject([{ what: 'restored', note: expect.stringContaining(`of step ${saved.at(-1)}`) as string }])
+      // What the checkpoint holds is not trained again, but for what was done while it was saved.
+      expect(second.globalStep).toBe(saved.at(-1)! + second.workers.reduce((sum, { steps }) => sum + steps, 0))
+      expect(second.globalStep).toBeGreaterThanOrEqual(ROWS / 20)
+      expect(second.globalStep).toBeLessThan(ROWS / 20 + 50)
+      expect([rows, uncertain]).toEqual([ROWS, 0])
+      expect(second.checkpoints.at(-1)!.step).toBe(second.globalStep)
+      expect((await readdir(folder)).filter((name) => name.endsWith('.index'))).toHaveLength(2)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('a parameter server that is killed and started again gets its values from the checkpoint, whoever reads the data', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
+    try {
+      await run(pipe(data, writeTfRecords(join(folder, 'train'), { shards: 2 })))
+      for (const options of [{ data }, { data: { files: join(folder, 'train-*') }, labelDType: 'int64' }] as const) {
+        let killed: Promise<void> | undefined
+        const model = makeModel()
+        const report = await run(trainOnCluster(model, cluster, {
+          ...options, label: 'y', batchSize: 20, epochs: 3, checkpoints: { folder: join(folder, 'labelDType' in options ? 'served' : 'fed'), everySteps: 30 },
+          recovery: { stepTimeoutMs: 20_000 },
+          onStep: ({ globalStep }) => { if (globalStep > 70) killed ??= cluster.kill({ type: 'ps', index: 1 }).then(() => cluster.restart({ type: 'ps', index: 1 })) },
+        }))
+        await killed
+        expect(report.recoveries.map(({ what }) => what)).toEqual(expect.arrayContaining(['lost', 'restored', 'back']))
+        const { rows, repeated } = counted(report)
+        expect(rows - repeated).toBeLessThanOrEqual(3 * ROWS)
+        expect(report.stoppedBy).toBe('data')
+        expect(report.globalStep).toBeGreaterThanOrEqual((3 * ROWS) / 20)
+        expect(lossHere(model)).toBeLessThan(0.35)
+      }
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -1,5 +1,6 @@
 import { throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
+import type { ChiefCheckpoints } from './chief-checkpoints.js'
 import { assign, readControl, readProgress, type Assignment } from './control.js'
 import type { Duties } from './drive-worker.js'
 import { evaluate, reaches } from './evaluate.js'
@@ -16,6 +17,7 @@ export interface ChiefSetup {
   readonly options: ClusterTrainingOptions
   readonly graph: WorkerGraph
   readonly limits: CallOptions
+  readonly checkpoints: ChiefCheckpoints | undefined
   /** How many there are, the chief among them. */
   readonly workers: number
   /** True for a worker that this process drove and that will do nothing any more. */
@@ -60,6 +62,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
   return {
     afterStep: async (session, globalStep) => {
       if (validation?.everySteps !== undefined && globalStep - evaluatedAt >= validation.everySteps) await measure(session, globalStep)
+      await chief.checkpoints?.afterStep(session, globalStep)
     },
     beside: (session) => options.synchronous === undefined ? undefined : synchronousUpdates(session, graph, options.synchronous.aggregate ?? chief.workers, chief.isGone, limits),
     finish: async (session, beside) => {
@@ -70,6 +73,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
       if (evaluatedAt !== globalStep) await measure(session, globalStep)
       // Measuring may have stopped a training that has stopped anyway.
       if (lastStep > 0) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
+      await chief.checkpoints?.atEnd(session, globalStep)
       chief.onWeights(await fetchWeights(session, model, training.variables, options.fetchLimitBytes, limits), globalStep)
       await assign(session, control.setOver.map((over): readonly [Assignment, bigint] => [over, 1n]), limits)
     },

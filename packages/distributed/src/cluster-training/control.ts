@@ -1,4 +1,4 @@
-import { addVariable, tensorNumbers, tensorTexts, type Graph, type GraphNode, type LoweredVariable, type Session, type Tensor } from '@millrace/export'
+import { addVariable, tensorNumbers, tensorTexts, type Graph, type GraphNode, type HostTensor, type LoweredVariable, type Session, type Tensor } from '@millrace/export'
 import type { CallOptions } from '@millrace/export'
 import { beginning, type InputPosition } from './fed-input.js'
 
@@ -17,12 +17,16 @@ export interface Control {
   readonly generation: Tensor
   readonly lastStep: Tensor
   readonly progress: Tensor
+  /** Of each worker, the state of what its server reads, as it was at the position that it tells; empty where it is fed. */
+  readonly inputs: Tensor
   readonly over: readonly Tensor[]
   readonly setGeneration: Assignment
   readonly setLastStep: Assignment
   readonly setProgress: Assignment
-  /** That of this worker alone; fed one text. */
+  readonly setInputs: Assignment
+  /** Those of this worker alone; fed one text. */
   readonly setOwnProgress: Assignment
+  readonly setOwnInput: Assignment
   readonly setOver: readonly Assignment[]
 }
 
@@ -75,18 +79,25 @@ export const addControl = (
   const lastStep = variable('control/last_step', 'int64', [])
   const progress = variable('control/progress', 'string', [workers.count])
   const over = ps.map((task) => variable(overName(task), 'int64', [], `/job:ps/task:${task}`))
-  const own = graph.placeholder('control/own_progress', 'string', [1])
-  const setOwn = graph.add('ResourceScatterUpdate', [progress.handle, graph.vector('int32', [workers.index], 'control/index'), own], { dtype: 'string' }, { name: 'control/own_progress/assign', device })
+  const inputs = variable('control/inputs', 'string', [workers.count])
+  const own = ({ weight: { name }, handle }: LoweredVariable): Assignment => {
+    const value = graph.placeholder(`${name}/own`, 'string', [1])
+    const index = graph.withDevice(device, () => graph.vector('int32', [workers.index], `${name}/index`))
+    return { value, node: graph.add('ResourceScatterUpdate', [handle, index, value], { dtype: 'string' }, { name: `${name}/own/assign`, device }) }
+  }
   return {
-    ready: addReady(graph, [...variables, generation, lastStep, progress, ...over]),
+    ready: addReady(graph, [...variables, generation, lastStep, progress, inputs, ...over]),
     generation: generation.value,
     lastStep: lastStep.value,
     progress: progress.value,
+    inputs: inputs.value,
     over: over.map(({ value }) => value),
     setGeneration: assignment(graph, generation),
     setLastStep: assignment(graph, lastStep),
     setProgress: assignment(graph, progress),
-    setOwnProgress: { value: own, node: setOwn },
+    setInputs: assignment(graph, inputs),
+    setOwnProgress: own(progress),
+    setOwnInput: own(inputs),
     setOver: over.map((one) => assignment(graph, one)),
   }
 })
@@ -121,13 +132,19 @@ export const readProgress = async (session: Session, { progress }: Control, opti
 }
 
 /** Gives control variables their values. */
-export const assign = async (session: Session, pairs: readonly (readonly [Assignment, bigint | readonly string[]])[], options: CallOptions): Promise<void> => {
+export const assign = async (session: Session, pairs: readonly (readonly [Assignment, bigint | readonly (string | Uint8Array)[]])[], options: CallOptions): Promise<void> => {
   await session.run({
-    feeds: pairs.map(([{ value }, next]) => [value.name, typeof next === 'bigint' ? next : next] as const),
+    feeds: pairs.map(([{ value }, next]) => [value.name, next] as const),
     targets: pairs.map(([{ node }]) => node.name),
   }, options)
 }
 
-/** Says how far this worker is. */
-export const publishProgress = (session: Session, { setOwnProgress }: Control, progress: WorkerProgress, options: CallOptions): Promise<void> =>
-  assign(session, [[setOwnProgress, [JSON.stringify(progress)]]], options)
+/** States of what the workers' servers read. */
+export const readInputs = async (session: Session, { inputs }: Control, options: CallOptions): Promise<Uint8Array[]> => {
+  const [{ data }] = (await session.run({ fetches: [inputs.name] }, options)) as readonly [HostTensor]
+  return ArrayBuffer.isView(data) ? [] : data.toArray().map((bytes) => bytes ?? new Uint8Array())
+}
+
+/** Says how far this worker is, and, where its server reads, in what state that is. */
+export const publishProgress = (session: Session, { setOwnProgress, setOwnInput }: Control, progress: WorkerProgress, options: CallOptions, input?: Uint8Array): Promise<void> =>
+  assign(session, [[setOwnProgress, [JSON.stringify(progress)]], ...(input === undefined ? [] : [[setOwnInput, [input]] as const])], options)

@@ -1,8 +1,8 @@
 import { failure, fromUnknown, hasTag, throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type Session } from '@millrace/export'
 import { BatchLedger } from './batch-ledger.js'
-import { isReady, publishProgress, readControl, readProgress } from './control.js'
-import type { FedBatch, WorkerInput } from './fed-input.js'
+import { isReady, publishProgress, readControl, readInputs, readProgress } from './control.js'
+import { beginning, type FedBatch, type WorkerInput } from './fed-input.js'
 import type { ClusterStep } from './options.js'
 import { allWell, faced, faultOf, isEndOfData, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent, WorkerReport } from './report.js'
@@ -60,6 +60,8 @@ export interface WorkerResult {
 
 /** How often a worker tells how far it is, and asks whether to stop. */
 const CONTROL_MS = 500
+/** How often it tells the state of what its server reads, which may be as large as a shuffle's window. */
+const INPUT_STATE_MS = 5_000
 /** How often it looks when it only waits. */
 const POLL_MS = 100
 /** A parameter server that is gone after a worker's own end has most likely ended because all are done. */
@@ -119,6 +121,10 @@ class WorkerDrive {
   #steps = 0
   #dropped = 0
   #askSoon = false
+  /** Of the worker's server, as it was when its source was opened. */
+  #here: bigint | undefined
+  /** Where the source was when its state was told. */
+  #readTo = beginning
   #loss: number | undefined
   #reason: StopReason = 'data'
 
@@ -153,6 +159,7 @@ class WorkerDrive {
     const { duties } = this.#setup
     if (!this.#ledger.ended) this.#reason = await this.#train(session, onWell)
     this.#ledger.end()
+    await this.#publishInput(session)
     await this.#publish(session)
     if (duties !== undefined) await duties.finish(session, beside)
     else if (!(await this.#waitForTheEnd(session))) return false
@@ -185,29 +192,44 @@ class WorkerDrive {
     const [[step], { lastStep }] = await Promise.all([session.run({ fetches: [training.globalStep.value.name] }, this.#limits), readControl(session, control, this.#limits)])
     this.#globalStep = tensorNumbers(step)[0] ?? 0
     this.#lastStep = lastStep
-    const { synchronous, source } = training
-    const isFirst = this.#generation === undefined
-    if (generation === this.#generation) {
-      // The token of the step that was lost may be lost with it.
-      if (synchronous !== undefined) await session.run({ targets: [synchronous.join.name] }, this.#limits)
-      return
+    const { synchronous } = training
+    const [isFirst, isSame] = [this.#generation === undefined, generation === this.#generation]
+    // A server that was restarted has lost what it was reading.
+    const here = training.source === undefined ? 0n : await this.#incarnation(session)
+    if (!isSame || here !== this.#here) {
+      const own = (await readProgress(session, control, this.#limits))[trainer.share]
+      if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `this worker would be number ${trainer.share} of a training that has fewer`, remedy: 'Give all processes the same cluster.' })
+      await this.#openSource(session)
+      await this.#ledger.resume(own, isFirst)
+      ;[this.#generation, this.#here, this.#readTo] = [generation, here, own.position]
     }
-    if (source !== undefined) await session.run({ targets: [source.initialize.name] }, this.#limits)
-    const all = await readProgress(session, control, this.#limits)
-    const own = all[trainer.share]
-    if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `the training has ${all.length} workers, and this one would be number ${trainer.share}`, remedy: 'Give all processes the same cluster.' })
-    await this.#ledger.resume(own, isFirst)
-    // In the place of another process, which had begun.
-    if (synchronous !== undefined && isFirst && own.seen > 0) await session.run({ targets: [synchronous.join.name] }, this.#limits)
-    this.#generation = generation
+    // The token of a step that was lost may be lost with it, also one of another process in this place.
+    const hadBegun = isFirst ? this.#ledger.progress.seen > 0 : isSame
+    if (synchronous !== undefined && hadBegun) await session.run({ targets: [synchronous.join.name] }, this.#limits)
+  }
+
+  /** Makes what the server reads go on where the position of this worker is. */
+  async #openSource(session: Session): Promise<void> {
+    const { graph: { control, inputState, training: { source } }, trainer } = this.#setup
+    if (source === undefined) return
+    await session.run({ targets: [source.initialize.name] }, this.#limits)
+    const state = (await readInputs(session, control, this.#limits))[trainer.share]
+    if (state !== undefined && state.length > 0) await inputState?.write(session, state, this.#limits)
+  }
+
+  async #incarnation(session: Session): Promise<bigint> {
+    const { type, index } = this.#setup.trainer.task
+    const devices = await session.listDevices(this.#limits)
+    return devices.find(({ name }) => name.startsWith(`/job:${type}/replica:0/task:${index}/`))?.incarnation ?? 0n
   }
 
   /** Feeds batches until the data, the steps or the chief say that it is enough. */
   async #train(session: Session, onWell: () => void): Promise<StopReason> {
-    const { graph: { training, feeds }, inFlight, targetStep } = this.#setup
+    const { graph: { training, feeds, inputState }, inFlight, targetStep } = this.#setup
     const runs = new StepRuns(session, training, feeds.map(([, tensor]) => tensor), this.#limits)
     const flights: { readonly batch: FedBatch; readonly run: Promise<void> }[] = []
     let published = performance.now()
+    let inputTold = published
     const settle = async (): Promise<void> => {
       const first = flights[0]
       if (first === undefined) return
@@ -240,6 +262,10 @@ class WorkerDrive {
         run.catch(() => undefined)
         flights.push({ batch: waiting, run })
         waiting = undefined
+        if (inputState === undefined || performance.now() - inputTold < INPUT_STATE_MS) continue
+        await drain()
+        await this.#publishInput(session)
+        inputTold = performance.now()
       }
       await drain()
     } catch (thrown) {
@@ -277,8 +303,21 @@ class WorkerDrive {
     }
   }
 
+  /** Of a source in the server, the position is the one of which the state is known. */
   #publish(session: Session): Promise<void> {
-    return publishProgress(session, this.#setup.graph.control, this.#ledger.progress, this.#limits)
+    const { graph: { control, training } } = this.#setup
+    const { progress } = this.#ledger
+    return publishProgress(session, control, training.source === undefined ? progress : { ...progress, position: this.#readTo }, this.#limits)
+  }
+
+  /** Tells the state of what the server reads. To be called when no step is under way. */
+  async #publishInput(session: Session): Promise<void> {
+    const { control, inputState } = this.#setup.graph
+    if (inputState === undefined) return
+    const { progress } = this.#ledger
+    const state = await inputState.read(session, this.#limits)
+    await publishProgress(session, control, progress, this.#limits, state)
+    this.#readTo = progress.position
   }
 
   /** Tells how far it is, and hears when to stop. */

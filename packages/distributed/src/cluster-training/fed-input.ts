@@ -49,7 +49,8 @@ export const servedInput = (batchSize: number, stepsPerRun: number): WorkerInput
   return {
     next: async (wanted) => {
       if (ended) return undefined
-      const [steps, before] = [Math.max(1, Math.min(stepsPerRun, wanted)), position]
+      // Each length of a run is a graph of its own for the server to make, so there are two of them.
+      const [steps, before] = [wanted < stepsPerRun ? 1 : stepsPerRun, position]
       const rows = steps * batchSize
       position = { ...before, rows: before.rows + rows }
       return { values: [], rows, steps, before, after: position }

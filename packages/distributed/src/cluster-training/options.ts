@@ -1,6 +1,7 @@
 import type { ShuffleRows, Stream } from '@millrace/core'
 import type { FeatureSet, ModelLike } from '@millrace/export'
 import type { ReplicaDeviceSetterOptions } from '../placement/index.js'
+import type { CheckpointManagerOptions, SavedCheckpoint } from '../checkpoints/index.js'
 import type { TfRecordShard, TfRecordSourceOptions } from '../input/index.js'
 import type { BatchSource, CompiledModelLike, TrainingGraphOptions } from '../training-graph/index.js'
 import type { RecoveryBounds } from './recovery.js'
@@ -25,6 +26,14 @@ export interface StopAtMetric {
   readonly metric: string
   readonly atMost?: number | undefined
   readonly atLeast?: number | undefined
+}
+
+/** Where and when the chief saves. */
+export interface ClusterCheckpoints extends Pick<CheckpointManagerOptions, 'folder' | 'name' | 'keep' | 'keepEveryHours'> {
+  /** Steps between two checkpoints. */
+  readonly everySteps?: number | undefined
+  /** Seconds between two checkpoints. Default 600, where `everySteps` are not given. */
+  readonly everySeconds?: number | undefined
 }
 
 /** How a step is done. */
@@ -76,6 +85,11 @@ export interface ClusterTrainingOptions {
   readonly metrics?: TrainingGraphOptions['metrics'] | undefined
   readonly validation?: ClusterValidation | undefined
   readonly stopAt?: StopAtMetric | undefined
+  /**
+   * Checkpoints in a folder that all parameter servers share: saved now and then and at the end, and gone on from where there are some.
+   * Default: none, so that a training whose parameter server is lost begins anew.
+   */
+  readonly checkpoints?: ClusterCheckpoints | undefined
   /** Which parameter server holds which variable, and which tables are cut into parts. Default: as `replicaDeviceSetter`. */
   readonly placement?: Omit<ReplicaDeviceSetterOptions, 'ps' | 'job'> | undefined
   /**
@@ -106,6 +120,7 @@ export interface ClusterTrainingOptions {
   readonly logEverySteps?: number | undefined
   /** Called after each step of a worker that this process drives. */
   readonly onStep?: ((step: ClusterStep) => void) | undefined
+  readonly onCheckpoint?: ((checkpoint: SavedCheckpoint) => void) | undefined
   readonly onEvaluate?: ((evaluation: ClusterEvaluation) => void) | undefined
   readonly onRecovery?: ((event: RecoveryEvent) => void) | undefined
   /** Seed of dropout; each worker adds its number. Default 1. */

@@ -8,10 +8,20 @@ import type { RecoveryEvent } from './report.js'
 import { sleep } from './sleep.js'
 import type { WorkerGraph } from './worker-graph.js'
 
+/** What a checkpoint tells beside values. */
+export interface RestoredTraining {
+  readonly globalStep: number
+  readonly progress: readonly WorkerProgress[]
+  /** States of what the workers' servers read. */
+  readonly inputs: readonly Uint8Array[]
+  /** For people. */
+  readonly note: string
+}
+
 /** Where values of variables come from when there are none any more. */
 export interface Restore {
   /** Gives variables the values of the last checkpoint; `undefined` when there is none. */
-  (session: Session): Promise<{ readonly globalStep: number; readonly progress: readonly WorkerProgress[] } | undefined>
+  (session: Session): Promise<RestoredTraining | undefined>
 }
 
 /** What {@link prepareAsChief} works with. */
@@ -42,13 +52,15 @@ export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => P
     await assign(session, [[control.setGeneration, 0n], [control.setLastStep, BigInt(lastStep)], ...control.setOver.map((over): readonly [Assignment, bigint] => [over, 0n])], limits)
     const restored = await chief.restore?.(session)
     if (restored === undefined) await initialize(session, chief)
-    const progress = restored?.progress.length === workers ? restored.progress : startOver(restored?.progress ?? [], workers)
-    await assign(session, [[control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false }))]], limits)
+    const fits = restored?.progress.length === workers
+    const progress = fits ? restored.progress : startOver(restored?.progress ?? [], workers)
+    const inputs = fits ? restored.inputs : progress.map(() => '')
+    await assign(session, [[control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false }))], [control.setInputs, inputs]], limits)
     if (training.synchronous !== undefined) await session.run({ targets: [training.synchronous.start.name] }, limits)
     own = randomInt(1, MAX_GENERATION)
     await assign(session, [[control.setGeneration, BigInt(own)]], limits)
     if (restored !== undefined || !first) {
-      const note = restored === undefined ? 'from the beginning: there is no checkpoint' : `from the checkpoint of step ${restored.globalStep}`
+      const note = restored === undefined ? 'from the beginning: there is no checkpoint' : restored.note
       chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: restored === undefined ? 'initialized' : 'restored', note })
     }
     return own

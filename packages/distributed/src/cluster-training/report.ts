@@ -1,3 +1,4 @@
+import type { SavedCheckpoint } from '../checkpoints/index.js'
 import type { Fault } from './recovery.js'
 
 /** Something that went wrong, and what was done about it. */
@@ -52,6 +53,8 @@ export interface ClusterTrainingReport {
   /** Mean loss of the last steps that this process drove. */
   readonly loss: number | undefined
   readonly evaluations: readonly ClusterEvaluation[]
+  /** Those that this process saved, also such as were removed since. */
+  readonly checkpoints: readonly SavedCheckpoint[]
   readonly recoveries: readonly RecoveryEvent[]
   /** Variables too large to be fetched: the model keeps its own values of them. */
   readonly notFetched: readonly string[]

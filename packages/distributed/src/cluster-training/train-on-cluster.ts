@@ -2,13 +2,15 @@ import { failure, fromUnknown, hasTag, job, requireCount, run, type Job, type Ru
 import type { CallOptions, Session } from '@millrace/export'
 import { replicaDeviceSetter } from '../placement/index.js'
 import { remoteSession } from '../session/index.js'
+import type { SavedCheckpoint } from '../checkpoints/index.js'
+import { chiefCheckpoints } from './chief-checkpoints.js'
 import { chiefDuties } from './chief-duties.js'
 import { driveWorker, type WorkerResult, type WorkerSetup } from './drive-worker.js'
 import { fedInput, servedInput } from './fed-input.js'
 import { openClusterLog, type ClusterLog } from './cluster-log.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { hostServer, serveVariables } from './own-server.js'
-import { prepareAsChief, prepareAsWorker } from './prepare.js'
+import { prepareAsChief, prepareAsWorker, type Restore } from './prepare.js'
 import type { ClusterEvaluation, ClusterTrainingReport, RecoveryEvent } from './report.js'
 import { describeTask, deviceOf, rolesOf, type Roles, type Trainer, type TrainingCluster } from './roles.js'
 import { writeWeights, type FetchedWeights } from './weights.js'
@@ -57,7 +59,7 @@ const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingO
   await hostServer(roles, task, options, context.signal)
   if (task.type === 'ps') {
     await serveVariables(roles, task, options, context.signal)
-    return { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], recoveries: [], notFetched: [] }
+    return { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], checkpoints: [], recoveries: [], notFetched: [] }
   }
   const trainer = roles.trainers.find((one) => one.task.type === task.type && one.task.index === task.index)
   if (trainer === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `a task ${describeTask(task)} has no part in the training`, remedy: 'Tasks of a training are ps, chief and worker.' })
@@ -67,6 +69,7 @@ const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingO
 /** What the workers of this process share. */
 class Shared {
   readonly evaluations: ClusterEvaluation[] = []
+  readonly checkpoints: SavedCheckpoint[] = []
   readonly recoveries: RecoveryEvent[] = []
   readonly gone = new Set<number>()
   over = false
@@ -118,6 +121,7 @@ const report = ({ task }: Roles, trainers: readonly Trainer[], results: readonly
     workers: trainers.map(({ task: one }, index) => results[index]?.report ?? { task: describeTask(one), ...nothing, failed: 'it was given up' }),
     loss: losses.length === 0 ? undefined : losses.reduce((sum, one) => sum + one, 0) / losses.length,
     evaluations: shared.evaluations,
+    checkpoints: shared.checkpoints,
     recoveries: shared.recoveries,
     notFetched: shared.weights?.left ?? [],
   }
@@ -161,8 +165,12 @@ const setUp = (all: SetUp): WorkerSetup => {
     shared.recoveries.push(event)
     options.onRecovery?.(event)
   }
+  const checkpoints = !trainer.isChief || options.checkpoints === undefined ? undefined : chiefCheckpoints(options.checkpoints, graph, limits, (saved) => {
+    shared.checkpoints.push(saved)
+    options.onCheckpoint?.(saved)
+  })
   const duties = !trainer.isChief ? undefined : chiefDuties({
-    model, options, graph, limits, workers: roles.trainers.length,
+    model, options, graph, limits, workers: roles.trainers.length, checkpoints,
     isGone: (share) => shared.gone.has(share),
     onEvaluate: async (evaluation) => {
       shared.evaluations.push(evaluation)
@@ -178,7 +186,7 @@ const setUp = (all: SetUp): WorkerSetup => {
     trainer, graph, workers: roles.trainers.length, inFlight, delivery, signal, onRecovery, duties,
     input: 'open' in options.data ? fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }) : servedInput(batchSize, options.stepsPerRun ?? 1),
     connect: () => connectTo(roles, trainer, graph, limits),
-    prepare: prepareOf(all, graph, limits, onRecovery),
+    prepare: prepareOf(all, graph, limits, onRecovery, checkpoints?.restore),
     bounds: recovery,
     targetStep: targetOf(options),
     isOver: () => shared.over,
@@ -190,7 +198,7 @@ const setUp = (all: SetUp): WorkerSetup => {
   }
 }
 
-const prepareOf = ({ model, roles, trainer, options, chiefIsReady }: SetUp, graph: WorkerGraph, limits: CallOptions, onRecovery: (event: RecoveryEvent) => void): WorkerSetup['prepare'] => {
+const prepareOf = ({ model, roles, trainer, options, chiefIsReady }: SetUp, graph: WorkerGraph, limits: CallOptions, onRecovery: (event: RecoveryEvent) => void, restore: Restore | undefined): WorkerSetup['prepare'] => {
   if (!trainer.isChief) {
     const wait = prepareAsWorker(graph, limits, options.recovery ?? {})
     return async (session) => {
@@ -202,7 +210,7 @@ const prepareOf = ({ model, roles, trainer, options, chiefIsReady }: SetUp, grap
     task: describeTask(trainer.task), model, graph, limits, onRecovery, workers: roles.trainers.length, lastStep: targetOf(options),
     // A process that drives all by itself begins a training of its own; a chief that was started again goes on with that of the others.
     goOn: roles.task !== undefined,
-    restore: undefined,
+    restore,
   })
   return async (session) => {
     const generation = await prepare(session)

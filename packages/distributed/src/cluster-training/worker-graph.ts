@@ -1,5 +1,6 @@
 import { describeModel, type GraphNode, type Tensor } from '@millrace/export'
 import type { PlaceVariable } from '../placement/index.js'
+import { addCheckpointOps, addIteratorState, type CheckpointOps, type IteratorState } from '../checkpoints/index.js'
 import { tfRecordSource, type TfRecordShard } from '../input/index.js'
 import { compiledOptions, trainingGraph, type BatchSource, type CompiledModelLike, type TrainingGraph, type TrainingGraphOptions } from '../training-graph/index.js'
 import { addEvaluation, type Evaluation } from '../training-graph/evaluation.js'
@@ -13,6 +14,10 @@ export interface WorkerGraph {
   readonly control: Control
   /** The chief's, where there is something to validate. */
   readonly evaluation: Evaluation | undefined
+  /** The chief's, where there are checkpoints. */
+  readonly checkpoint: CheckpointOps | undefined
+  /** Where the worker's server reads. */
+  readonly inputState: IteratorState | undefined
   /** Columns with the tensors that they are fed to. */
   readonly feeds: readonly (readonly [column: string, tensor: Tensor])[]
   /** What fills lookup tables, in every session. */
@@ -49,8 +54,12 @@ export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions
   const { graph } = training
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined
   const control = addControl(graph, training.variables, ps, { index: share, count: trainers.length })
+  const checkpoint = isChief && options.checkpoints !== undefined ? addCheckpointOps(graph, training.variables) : undefined
+  // What is saved of a source is the state of its iterator.
+  const iterator = training.source?.position.saved.node.inputs[0]
+  const inputState = iterator === undefined ? undefined : addIteratorState(graph, iterator, { device })
   const tables = [training.initializeTables, evaluation?.initializeTables].filter((node) => node !== undefined)
-  return { training, control, evaluation, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
+  return { training, control, evaluation, checkpoint, inputState, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
 }
 
 /** Each placeholder once: a raw column may be an input and make a label, too. */
