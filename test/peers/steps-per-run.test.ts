@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { collect, features, field, fromRows, greaterThan, label, pipe, run, standardize, vocabulary } from '@millrace/core'
 import { nativeSession, readModel, tensorNumbers, type FeatureSet, type ModelDescription, type Session, type WeightDescription } from '@millrace/export'
-import { adam, remoteSession, startLocalCluster, tfRecordSource, trainingGraph, type LocalCluster, type TrainingGraph, type TrainingGraphOptions } from '@millrace/distributed'
+import { adam, evaluationGraph, remoteSession, startLocalCluster, tfRecordSource, trainingGraph, type LocalCluster, type TrainingGraph, type TrainingGraphOptions } from '@millrace/distributed'
 import { writeTfRecords } from '@millrace/formats'
 import { describePeer } from '../support/peer.js'
 import { peerLibrary } from '../support/session-servers.js'
@@ -37,6 +37,7 @@ describePeer('several steps a run', 'tensorflow', () => {
   let inputs: FeatureSet
   let description: ModelDescription
   let losses: number[]
+  let evaluated: number[]
   let after: ModelDescription
 
   beforeAll(async () => {
@@ -48,13 +49,16 @@ describePeer('several steps a run', 'tensorflow', () => {
     const rows = await run(collect()(pipe(flights, fitted.apply)))
     const model = makeModel()
     description = await readModel(model)
-    model.compile({ loss: 'binaryCrossentropy', optimizer: tf.train.adam(0.05) })
+    model.compile({ loss: 'binaryCrossentropy', optimizer: tf.train.adam(0.05), metrics: ['accuracy'] })
     losses = []
-    for (let step = 0; step < STEPS; step += 1) {
-      const batch = rows.slice(step * BATCH, (step + 1) * BATCH)
-      const column = (name: 'distance' | 'kind' | 'late', dtype: 'float32' | 'int32') => tf.tensor2d(batch.map((row) => [Number(row[name])]), undefined, dtype)
-      losses.push((await model.trainOnBatch([column('distance', 'float32'), column('kind', 'int32')], column('late', 'float32'))) as number)
+    const columns = (some: typeof rows): [tf.Tensor[], tf.Tensor] => {
+      const column = (name: 'distance' | 'kind' | 'late', dtype: 'float32' | 'int32') => tf.tensor2d(some.map((row) => [Number(row[name])]), undefined, dtype)
+      return [[column('distance', 'float32'), column('kind', 'int32')], column('late', 'float32')]
     }
+    for (let step = 0; step < STEPS; step += 1) {
+      losses.push(((await model.trainOnBatch(...columns(rows.slice(step * BATCH, (step + 1) * BATCH)))) as number[])[0]!)
+    }
+    evaluated = (model.evaluate(...columns(rows)) as tf.Scalar[]).map((value) => value.dataSync()[0]!)
     after = await readModel(model)
     cluster = await run(startLocalCluster({ ps: 2, workers: 1, library, environment: { TF_CPP_MIN_LOG_LEVEL: '3' } }))
   })
@@ -99,16 +103,36 @@ describePeer('several steps a run', 'tensorflow', () => {
     }
   }
 
+  /** In a graph and session of its own, on the variables as they are now. */
+  const evaluateAll = async (placed: Pick<TrainingGraphOptions, 'device' | 'variables'>): Promise<void> => {
+    const source = tfRecordSource({ files: join(folder, 'flights*'), batchSize: 50, epochs: 1, name: 'test' })
+    const { graph, rows, loss, metrics, ...made } = evaluationGraph(description, { loss: 'binaryCrossentropy', metrics: ['accuracy'], inputs, source, ...placed })
+    const session = await run(remoteSession({ graph: graph.encode(), target: cluster.target({ type: 'worker', index: 0 }) }))
+    try {
+      await session.run({ targets: [made.initializeTables!.name, made.source!.initialize.name] })
+      const means = [0, 0]
+      for (const size of [50, 50, 50, 34]) {
+        const fetched = await session.run({ fetches: [rows.name, loss.name, metrics['accuracy']!.name] })
+        const [count, ...values] = fetched.map((tensor) => tensorNumbers(tensor)[0]!)
+        expect(count).toBe(size)
+        values.forEach((value, index) => { means[index]! += (value * size) / (BATCH * STEPS) })
+      }
+      await expect(session.run({ fetches: [loss.name] })).rejects.toMatchObject({ code: 'TF_OUT_OF_RANGE' })
+      closeTo(means, evaluated, 'evaluation')
+    } finally {
+      await session.close()
+    }
+  }
+
   test('on two parameter servers, from records that the worker reads, are those of TensorFlow.js; at the end of the data none is lost', async () => {
-    const made = make({
-      device: '/job:worker/task:0',
-      variables: ({ name }: WeightDescription) => ({ device: `/job:ps/task:${name.startsWith('table') || name.startsWith('normal') ? 1 : 0}` }),
-    })
+    const placed = { device: '/job:worker/task:0', variables: ({ name }: WeightDescription) => ({ device: `/job:ps/task:${name.startsWith('table') || name.startsWith('normal') ? 1 : 0}` }) }
+    const made = make(placed)
     // Small variables of each parameter server travel in one tensor, and their gradients; the rows of the table by themselves.
     expect(made.graph.nodes.filter(({ op }) => op === 'SplitV')).toHaveLength(5 * 4)
     const session = await run(remoteSession({ graph: made.graph.encode(), target: cluster.target({ type: 'worker', index: 0 }) }))
     try {
       await trainAll(session, made)
+      await evaluateAll(placed)
     } finally {
       await session.close()
     }

@@ -1,5 +1,8 @@
 export { trainingGraph } from './training-graph.js'
 export type { TrainingGraph, TrainingGraphOptions } from './training-graph.js'
+export { evaluationGraph } from './evaluation.js'
+export type { Evaluation, EvaluationGraph, EvaluationOptions } from './evaluation.js'
+export type { Measures } from './objective.js'
 export type { Initializers } from './initializers.js'
 export { compiledOptions } from './compiled-options.js'
 export type { CompiledModelLike } from './compiled-options.js'
