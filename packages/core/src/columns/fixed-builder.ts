@@ -2,6 +2,7 @@ import { timeFormat, type TimeFormat } from '../schema/time-format.js'
 import type { Field } from '../schema/index.js'
 import { BaseBuilder } from './base-builder.js'
 import type { Column, Values } from './column.js'
+import { towardsFloat32 } from './float32-text.js'
 import { fixedKinds, unitMilliseconds, type FixedKind } from './kinds.js'
 import { fixedColumn } from './make-column.js'
 
@@ -120,7 +121,10 @@ export class FloatBuilder extends FixedBuilder<Float64Array> {
   }
 
   protected storeText(text: string): void {
-    if (floatText.test(text)) return this.putFinite(Number(text), text)
+    if (floatText.test(text)) {
+      const value = Number(text)
+      return this.putFinite(this.single ? towardsFloat32(text, value) : value, text)
+    }
     const special = specialFloats.get(text.toLowerCase())
     if (special === undefined) throw this.badText(text)
     this.put(special)
