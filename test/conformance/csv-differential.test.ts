@@ -229,8 +229,39 @@ const compare = async (seed: number): Promise<boolean> => {
   return explainPlan(readCsv(url, options as CsvOptions & { schema: Schema }).plan).includes('"parser":"columnar"')
 }
 
-const runs = Number(process.env['MILLRACE_CSV_FUZZ'] ?? 800)
 const firstSeed = Number(process.env['MILLRACE_CSV_SEED'] ?? 20261125)
+
+/** Decimal texts that are hard to round: of as many digits as floats have, and beside halves between two floats. */
+const hardNumber = (random: Random): string => {
+  const exponent = random.of(['', '', `e${random.below(80) - 40}`, `e${random.below(640) - 330}`])
+  if (random.chance(0.4)) return `${random.below(1000)}.${digits(random, 17)}${exponent}`
+  if (random.chance(0.3)) return `${digits(random, 19)}${exponent}`
+  const value = (random.next() + random.next() / 2 ** 32) * 10 ** (random.below(70) - 35)
+  if (random.chance(0.3)) return String(value)
+  // Halfway between a float32 and the next one, exactly or nearly.
+  const half = Math.fround(value) * (1 + 2 ** -24)
+  return `${half >= 1e-6 && half < 1e20 ? half.toFixed(30) : half.toPrecision(60)}`.replace(/0+$/, '0') + random.of(['', '1', '000000000000000000001'])
+}
+
+test('numbers are the nearest floats, to the last bit', async () => {
+  const random = new Random(firstSeed)
+  const texts = Array.from({ length: 20_000 }, () => hardNumber(random)).filter((text) => Number.isFinite(Number(text)))
+  const url = storage.put('numbers.csv', `d\n${texts.join('\n')}\n`)
+  storage.chunkBytes = 1 << 20
+  let row = 0
+  for await (const batch of readCsv(url, { schema: { d: field.float64() } })) {
+    for (let i = 0; i < batch.numRows; i++, row++) expect(Object.is(batch.row(i).d, Number(texts[row])), texts[row]!).toBe(true)
+  }
+  expect(row).toBe(texts.length)
+  const singles = async (parser: 'auto' | 'csv-parse'): Promise<unknown[]> => {
+    const values: unknown[] = []
+    for await (const batch of readCsv(url, { schema: { d: field.float32() }, parser, onBadRecord: 'skip' })) for (let i = 0; i < batch.numRows; i++) values.push(batch.row(i).d)
+    return values
+  }
+  expect(await singles('auto')).toEqual(await singles('csv-parse'))
+}, 60_000)
+
+const runs = Number(process.env['MILLRACE_CSV_FUZZ'] ?? 800)
 
 test(`the columnar parser equals csv-parse in ${runs} random files`, async () => {
   let columnar = 0
