@@ -15,10 +15,15 @@ const configKeys = (key: string): readonly string[] => {
   return [`${camel}Regularizer`, `${camel.replace(/Kernel$/, '')}Regularizer`]
 }
 
+/** The configuration of the layer inside of a wrapper, which names the regularisers. */
+const innerConfig = (config: LayerDescription['config']): LayerDescription['config'] =>
+  (config['layer'] as { readonly config?: LayerDescription['config'] } | undefined)?.config ?? config
+
 const penaltyOf = (layer: LayerDescription, weight: WeightDescription): Penalty | undefined => {
-  const given = configKeys(weight.key).map((key) => layer.config[key]).find((value) => value !== undefined && value !== null)
+  const config = innerConfig(layer.config)
+  const given = configKeys(weight.key).map((key) => config[key]).find((value) => value !== undefined && value !== null)
   if (given === undefined) return undefined
-  const { className, config } = given as { readonly className?: unknown; readonly config?: { readonly l1?: unknown; readonly l2?: unknown } }
+  const { className, config: strengths } = given as { readonly className?: unknown; readonly config?: { readonly l1?: unknown; readonly l2?: unknown } }
   if (className !== 'L1L2') {
     throw failure({
       tag: 'Model',
@@ -27,7 +32,7 @@ const penaltyOf = (layer: LayerDescription, weight: WeightDescription): Penalty 
       remedy: 'Known are tf.regularizers.l1, l2 and l1l2.',
     })
   }
-  return { weight, l1: Number(config?.l1 ?? 0), l2: Number(config?.l2 ?? 0) }
+  return { weight, l1: Number(strengths?.l1 ?? 0), l2: Number(strengths?.l2 ?? 0) }
 }
 
 /** Whether a variable is a weight, or a part of it. */
@@ -37,7 +42,9 @@ const holds = ({ weight, slice }: LoweredVariable, { name }: WeightDescription):
 export type PenaltyReads = Pick<GraphLowering, 'variables' | 'read'>
 
 /**
- * Adds the penalties of the layers' regularisers, each a scalar. That of an embedding reads all of its table.
+ * Adds the penalties of the layers' regularisers, each a scalar. That of an embedding is of all its rows, as in TensorFlow.js, looked up or
+ * not: it reads the table, and makes its gradient and its update dense. Those of recurrent layers count, as in Keras; TensorFlow.js leaves
+ * them out.
  *
  * @throws `Model` for a regulariser that is not known
  */

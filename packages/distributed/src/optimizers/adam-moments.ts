@@ -2,6 +2,7 @@ import type { GraphNode, LoweredVariable, Tensor } from '@millrace/export'
 import type { IndexedSlices } from '../gradients/index.js'
 import type { AdamOptions } from './adam.js'
 import type { OptimizerStep } from './optimizer.js'
+import { touched } from './touched.js'
 
 /** What all variables of one step of Adam share. */
 export interface AdamMoments {
@@ -47,22 +48,22 @@ export const denseAdam = (moments: AdamMoments, variable: LoweredVariable, gradi
  *
  * @param decay - the part of each row that is taken from it, a scalar. Default: nothing
  */
-export const sparseAdam = (moments: AdamMoments, variable: LoweredVariable, { values, indices }: IndexedSlices, decay?: Tensor): GraphNode => {
+export const sparseAdam = (moments: AdamMoments, variable: LoweredVariable, slices: IndexedSlices, decay?: Tensor): GraphNode => {
   const { step: { graph, rate }, beta1, beta2 } = moments
   const number = (value: number): Tensor => graph.scalar('float32', value)
-  const rows = (handle: Tensor): Tensor => graph.one('ResourceGather', [handle, indices], { dtype: 'float32' })
+  const rows = touched(graph, slices)
   const written: GraphNode[] = []
   /** Moves a moment towards a value: `beta * moment + (1 - beta) * value`. */
   const move = (moment: Tensor, beta: number, value: Tensor): Tensor => {
-    const kept = graph.one('Mul', [rows(moment), number(beta)])
+    const kept = graph.one('Mul', [rows.read(moment), number(beta)])
     const moved = graph.one('AddV2', [kept, graph.one('Mul', [value, number(1 - beta)])])
-    written.push(graph.add('ResourceScatterUpdate', [moment, indices, moved]))
+    written.push(rows.write(moment, moved))
     return moved
   }
   const [first, second] = slots(moments, variable)
-  const mean = graph.one('RealDiv', [move(first, beta1, values), graph.one('Sub', [number(1), moments.power1])])
-  const root = graph.one('RealDiv', [graph.one('Sqrt', [move(second, beta2, graph.one('Square', [values]))]), moments.root])
+  const mean = graph.one('RealDiv', [move(first, beta1, rows.gradient), graph.one('Sub', [number(1), moments.power1])])
+  const root = graph.one('RealDiv', [graph.one('Sqrt', [move(second, beta2, graph.one('Square', [rows.gradient]))]), moments.root])
   let change = graph.one('RealDiv', [graph.one('Mul', [mean, rate]), graph.one('AddV2', [root, number(moments.epsilon)])])
-  if (decay !== undefined) change = graph.one('AddV2', [change, graph.one('Mul', [rows(variable.handle), decay])])
-  return graph.add('ResourceScatterSub', [variable.handle, indices, change], {}, { control: written })
+  if (decay !== undefined) change = graph.one('AddV2', [change, graph.one('Mul', [rows.read(variable.handle), decay])])
+  return rows.subtract(variable.handle, change, written)
 }

@@ -1,7 +1,8 @@
 import { failure } from '@millrace/core'
-import type { LossName, MetricName } from '../losses/index.js'
-import { findLoss } from '../losses/losses.js'
-import { adagrad, adam, momentum, rmsprop, sgd, type Optimizer } from '../optimizers/index.js'
+import { huber, type Loss, type LossName, type MetricName } from '../losses/index.js'
+import { findLoss, losses } from '../losses/losses.js'
+import { hingeOfTruths, logLoss, sigmoidCrossEntropy, softmaxCrossEntropy } from '../losses/of-logits.js'
+import { adadelta, adagrad, adam, adamax, momentum, rmsprop, sgd, type Optimizer } from '../optimizers/index.js'
 import type { TrainingGraphOptions } from './training-graph.js'
 
 /** What we need to know of a compiled `tf.LayersModel`. */
@@ -23,13 +24,28 @@ const optimizers: Readonly<Record<string, (config: Config) => Optimizer>> = {
     adagrad({ learningRate: Number(learningRate), initialAccumulator: Number(initialAccumulatorValue) }),
   RMSProp: ({ learningRate, decay, momentum: part, epsilon, centered }) =>
     rmsprop({ learningRate: Number(learningRate), decay: Number(decay), momentum: Number(part), epsilon: Number(epsilon), centered: centered === true, sparse: 'dense' }),
+  Adadelta: ({ learningRate, rho, epsilon }) => adadelta({ learningRate: Number(learningRate), rho: Number(rho), epsilon: Number(epsilon), sparse: 'dense' }),
+  Adamax: ({ learningRate, beta1, beta2, epsilon, decay }) =>
+    adamax({ learningRate: Number(learningRate), beta1: Number(beta1), beta2: Number(beta2), epsilon: Number(epsilon), decay: Number(decay ?? 0), sparse: 'dense' }),
   Adam: ({ learningRate, beta1, beta2, epsilon }) =>
     adam({ learningRate: Number(learningRate), beta1: Number(beta1), beta2: Number(beta2), epsilon: Number(epsilon), sparse: 'dense' }),
 }
 
+/** Names of metrics in TensorFlow.js that are not ours. */
 const aliases: Readonly<Record<string, MetricName>> = {
-  acc: 'accuracy', mse: 'meanSquaredError', MSE: 'meanSquaredError', mae: 'meanAbsoluteError', MAE: 'meanAbsoluteError',
+  acc: 'accuracy', ce: 'crossentropy', mse: 'meanSquaredError', MSE: 'meanSquaredError', mae: 'meanAbsoluteError', MAE: 'meanAbsoluteError',
   mape: 'meanAbsolutePercentageError', MAPE: 'meanAbsolutePercentageError', cosine: 'cosineProximity',
+}
+
+/** The functions of `tf.losses`, by the names that TensorFlow.js marks its ops with. */
+const lossFunctions: Readonly<Record<string, Loss>> = {
+  absoluteDifference__op: losses.meanAbsoluteError,
+  hingeLoss__op: hingeOfTruths,
+  huberLoss__op: huber(),
+  logLoss__op: logLoss,
+  meanSquaredError__op: losses.meanSquaredError,
+  sigmoidCrossEntropy__op: sigmoidCrossEntropy,
+  softmaxCrossEntropy__op: softmaxCrossEntropy,
 }
 
 /**
@@ -38,9 +54,11 @@ const aliases: Readonly<Record<string, MetricName>> = {
  *
  * @example
  * trainingGraph(await readModel(model), { ...compiledOptions(model), metrics: ['accuracy'] })
+ * Functions are known by their names, those of `tf.losses` and `tf.metrics` alone.
+ *
  * @throws `Model` when the model is not compiled, or has an optimizer or a function of its own for which there is no graph
  */
-export const compiledOptions = (model: CompiledModelLike): Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics'> => {
+export const compiledOptions = (model: CompiledModelLike): Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics' | 'outputMetrics'> => {
   if ((model.optimizer as unknown) === undefined || model.loss === undefined) {
     throw failure({ tag: 'Model', code: 'NOT_COMPILED', problem: 'the model has no loss and no optimizer yet', remedy: "Call model.compile({ optimizer: 'adam', loss: 'binaryCrossentropy' }) first." })
   }
@@ -49,12 +67,19 @@ export const compiledOptions = (model: CompiledModelLike): Pick<TrainingGraphOpt
   if (optimizer === undefined) {
     throw failure({ tag: 'Model', code: 'OPTIMIZER_UNSUPPORTED', problem: `the optimizer ${className} has no graph`, remedy: `Optimizers that have one: ${Object.keys(optimizers).join(', ')}; others of ours can be given as an option.` })
   }
-  return { loss: lossOf(model), optimizer: optimizer(model.optimizer.getConfig() as Config), metrics: metricsOf(model.metrics) }
+  return { loss: lossOf(model), optimizer: optimizer(model.optimizer.getConfig() as Config), ...metricsOf(model.metrics) }
 }
 
-const lossName = (loss: unknown): LossName => {
-  if (typeof loss !== 'string') {
-    throw failure({ tag: 'Model', code: 'LOSS_FUNCTION', problem: 'a loss that is a function of TensorFlow.js has no graph', remedy: 'Name a loss, or give trainingGraph a loss that adds its nodes.' })
+const ownLoss = (loss: unknown): LossName | Loss => {
+  if (typeof loss === 'function') {
+    const known = Object.hasOwn(lossFunctions, loss.name) ? lossFunctions[loss.name] : undefined
+    if (known !== undefined) return known
+    throw failure({
+      tag: 'Model',
+      code: 'LOSS_FUNCTION',
+      problem: `the loss ${loss.name === '' ? 'that is a function' : loss.name} has no graph`,
+      remedy: 'Name a loss, take one of tf.losses, or give trainingGraph a loss that adds its nodes.',
+    })
   }
   findLoss(loss as LossName)
   return loss as LossName
@@ -62,17 +87,22 @@ const lossName = (loss: unknown): LossName => {
 
 const lossOf = ({ loss, outputNames }: CompiledModelLike): TrainingGraphOptions['loss'] => {
   if (Array.isArray(loss)) {
-    const names = loss.map(lossName)
-    return names.length === 1 ? (names[0] as LossName) : Object.fromEntries(names.map((name, index) => [outputNames[index] as string, name]))
+    const own = loss.map(ownLoss)
+    return own.length === 1 ? (own[0] as LossName | Loss) : Object.fromEntries(own.map((one, index) => [outputNames[index] as string, one]))
   }
-  if (typeof loss === 'object' && loss !== null) return Object.fromEntries(Object.entries(loss).map(([output, one]) => [output, lossName(one)]))
-  return lossName(loss)
+  if (typeof loss === 'object' && loss !== null) return Object.fromEntries(Object.entries(loss).map(([output, one]) => [output, ownLoss(one)]))
+  return ownLoss(loss)
 }
 
-const metricsOf = (metrics: unknown): readonly MetricName[] => {
-  const given: readonly unknown[] = Array.isArray(metrics) ? metrics : metrics === undefined || metrics === null ? [] : [metrics]
-  return given.map((metric) => {
-    if (typeof metric === 'string') return Object.hasOwn(aliases, metric) ? (aliases[metric] as MetricName) : (metric as MetricName)
-    throw failure({ tag: 'Model', code: 'METRIC_FUNCTION', problem: 'metrics that are functions, or differ by output, have no graph', remedy: 'Name metrics, or give trainingGraph others.' })
-  })
+/** Functions of `tf.metrics` have the names of metrics. */
+const ownMetric = (metric: unknown): MetricName => {
+  const name = typeof metric === 'function' ? metric.name : metric
+  if (typeof name === 'string' && name !== '') return Object.hasOwn(aliases, name) ? (aliases[name] as MetricName) : (name as MetricName)
+  throw failure({ tag: 'Model', code: 'METRIC_FUNCTION', problem: 'a metric that is a function without a name has no graph', remedy: 'Name metrics, or take those of tf.metrics.' })
+}
+
+const metricsOf = (metrics: unknown): Pick<TrainingGraphOptions, 'metrics' | 'outputMetrics'> => {
+  if (metrics === undefined || metrics === null) return { metrics: [] }
+  if (typeof metrics !== 'object' || Array.isArray(metrics)) return { metrics: [metrics].flat().map(ownMetric) }
+  return { metrics: [], outputMetrics: Object.fromEntries(Object.entries(metrics).map(([output, own]) => [output, [own].flat().map(ownMetric)])) }
 }

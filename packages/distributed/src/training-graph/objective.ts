@@ -4,6 +4,7 @@ import type { Loss, LossName } from '../losses/index.js'
 import { findLoss } from '../losses/losses.js'
 import { findMetric } from '../losses/metrics.js'
 import { regularization, type PenaltyReads } from '../losses/regularization.js'
+import { weigh, type ItemWeights } from './item-weights.js'
 import type { TrainingGraphOptions } from './training-graph.js'
 
 /** What there is to know of a batch. */
@@ -30,12 +31,17 @@ const mean = (graph: Graph, x: Tensor): Tensor => {
   return rank === 0 ? x : graph.one('Mean', [x, graph.vector('int32', Array.from({ length: rank }, (_, axis) => axis), 'axes')])
 }
 
-/** Adds the losses and metrics of a batch: of the model's outputs and their labels, both by the outputs' names. */
+/**
+ * Adds the losses and metrics of a batch: of the model's outputs and their labels, both by the outputs' names.
+ *
+ * @param weights - what items count for in the losses, not in the metrics. Default: all the same
+ */
 export const addMeasures = (
   graph: Graph,
   outputs: Readonly<Record<string, Tensor>>,
   labels: Readonly<Record<string, Tensor>>,
-  { loss, metrics = [] }: Pick<TrainingGraphOptions, 'loss' | 'metrics'>,
+  { loss, metrics = [], outputMetrics = {} }: Pick<TrainingGraphOptions, 'loss' | 'metrics' | 'outputMetrics'>,
+  weights?: ItemWeights,
 ): Measures => {
   const names = Object.keys(outputs)
   const reported: Record<string, Tensor> = {}
@@ -44,11 +50,12 @@ export const addMeasures = (
       const [fed, output] = [labels[name] as Tensor, outputs[name] as Tensor]
       const label = fed.dtype === 'float32' ? fed : graph.one('Cast', [fed], { DstT: 'float32' })
       const own = lossOf(loss, name)
-      for (const metric of metrics) {
+      for (const metric of [...metrics, ...(outputMetrics[name] ?? [])]) {
         const value = mean(graph, findMetric(metric, own, output)(graph, label, output))
         reported[names.length === 1 ? metric : `${name}_${metric}`] = value
       }
-      return [name, mean(graph, findLoss(own)(graph, label, output))]
+      const items = findLoss(own)(graph, label, output)
+      return [name, mean(graph, weights === undefined ? items : weigh(graph, items, label, name, weights))]
     }),
   )
   return { losses, metrics: reported }
@@ -60,6 +67,8 @@ export const total = (graph: Graph, parts: readonly Tensor[]): Tensor => (parts.
 /**
  * Adds the loss of a batch: the mean of each output's, summed, with the penalties of the regularisers; and its metrics.
  * TensorFlow.js takes the mean of the outputs' sum, which is the same where each loss has one number for each item.
+ *
+ * @param sampleWeight - what each item of the batch counts for, float32 `[batch]`. Default: all the same
  */
 export const addObjective = (
   graph: Graph,
@@ -68,9 +77,12 @@ export const addObjective = (
   outputs: Readonly<Record<string, Tensor>>,
   labels: Readonly<Record<string, Tensor>>,
   options: TrainingGraphOptions,
+  sampleWeight?: Tensor,
 ): Objective => {
+  const { classWeight } = options
+  const weights = classWeight === undefined && sampleWeight === undefined ? undefined : { classWeight, sampleWeight }
   const { loss, ...measures } = graph.scope('losses', () => {
-    const own = addMeasures(graph, outputs, labels, options)
+    const own = addMeasures(graph, outputs, labels, options, weights)
     return { ...own, loss: total(graph, [...Object.values(own.losses), ...regularization(graph, model, lowering)]) }
   })
   return { ...measures, loss: graph.one('Identity', [loss], {}, { name: 'loss' }) }

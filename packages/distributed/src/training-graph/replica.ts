@@ -41,7 +41,7 @@ export class Replica {
     this.lowering = new GraphLowering(graph, model, { mode: 'training', variables, device, seed, inputs, vocabularies: 'constants' })
     this.#outline = outlineModel(model, inputs)
     this.#labels = labelColumns(this.lowering, this.#outline, options)
-    this.columns = batchColumns(this.lowering, this.#labels)
+    this.columns = withWeights(batchColumns(this.lowering, this.#labels), options)
   }
 
   /** The model's variables, in the order of its layers. */
@@ -53,7 +53,8 @@ export class Replica {
   /** Adds placeholders for a batch. Labels that are no column of the inputs are `label`, or `label/output` where there are several. */
   feed(): { readonly batch: Batch; readonly inputs: Batch; readonly labels: Batch } {
     const fed = ({ dtype, shape }: BatchColumn, node: string): Tensor => this.#graph.placeholder(toNodeName(node), dtype, shape ?? undefined)
-    const inputs = Object.fromEntries(this.lowering.columns.map((column) => [column.name, fed(column, column.name)]))
+    const weights = this.columns.filter(({ name }) => name === this.#options.sampleWeight && !this.lowering.columns.some((column) => column.name === name))
+    const inputs = Object.fromEntries([...this.lowering.columns, ...weights].map((column) => [column.name, fed(column, column.name)]))
     const label = ({ output, column }: LabelColumn): Tensor =>
       inputs[column.name] ?? fed(column, this.#labels.length === 1 ? 'label' : `label/${output}`)
     const labels = Object.fromEntries(this.#labels.map((one) => [one.output, label(one)]))
@@ -71,11 +72,18 @@ export class Replica {
     const updatesBefore = this.lowering.updates.length
     const packed = this.#read(after, here)
     const outputs = this.lowering.apply(batch)
-    const objective = addObjective(graph, this.#model, this.lowering, outputs, addLabels(graph, this.lowering, this.#labels, batch), this.#options)
+    const labels = addLabels(graph, this.lowering, this.#labels, batch)
+    const objective = addObjective(graph, this.#model, this.lowering, outputs, labels, this.#options, this.#weightsOf(batch))
     const pairs = variableGradients(graph, objective.loss, this.variables, packed)
     const summed = graph.scope('gradients', () => pairs.map(({ variable, gradient }) => ({ variable, gradient: sumRows(graph, gradient) })))
     const ready = limits === undefined ? summed : limitGradients(graph, limits, summed)
     return { ...objective, outputs, gradients: packGradients(graph, ready, here), updates: this.lowering.updates.slice(updatesBefore) }
+  }
+
+  #weightsOf(batch: Batch): Tensor | undefined {
+    const { sampleWeight } = this.#options
+    const weights = sampleWeight === undefined ? undefined : (batch[sampleWeight] as Tensor)
+    return weights === undefined || weights.dtype === 'float32' ? weights : this.#graph.one('Cast', [weights], { DstT: 'float32' })
   }
 
   /** Adds the reads of a step. @returns those that came packed, by the variable's name */
@@ -87,6 +95,10 @@ export class Replica {
     return packed
   }
 }
+
+/** The columns of a batch with that of the items' weights; an item that has none counts as 1. */
+const withWeights = (columns: readonly BatchColumn[], { sampleWeight: name }: TrainingGraphOptions): readonly BatchColumn[] =>
+  name === undefined || columns.some((column) => column.name === name) ? columns : [...columns, { name, dtype: 'float32', shape: [null], missing: 1 }]
 
 const variableGradients = (
   graph: Graph,

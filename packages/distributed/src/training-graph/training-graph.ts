@@ -8,6 +8,7 @@ import type { Optimizer } from '../optimizers/index.js'
 import { SynchronousTraining, type SynchronousGraph, type SynchronousOptions } from '../synchronous/synchronous.js'
 import type { BatchColumn, BatchInput, BatchSource } from './batch-source.js'
 import { addInitializers, type Initializers } from './initializers.js'
+import type { ClassWeights } from './item-weights.js'
 import { meanObjective } from './objective.js'
 import { Replica } from './replica.js'
 import { asynchronousSteps, synchronousSteps, type StepsContext, type TrainingStep } from './steps.js'
@@ -17,8 +18,17 @@ export interface TrainingGraphOptions {
   /** A loss, or one for each output by its name. Of several outputs the losses are summed. */
   readonly loss: LossName | Loss | Readonly<Record<string, LossName | Loss>>
   readonly optimizer: Optimizer
-  /** Computed of each batch, before its step changes the model. Default: none. */
+  /** Computed of each batch, before its step changes the model, for each output. Default: none. */
   readonly metrics?: readonly MetricName[] | undefined
+  /** More metrics of single outputs, by their names. Default: none. */
+  readonly outputMetrics?: Readonly<Record<string, readonly MetricName[]>> | undefined
+  /** What items of a class count for in the loss: `{ 0: 1, 1: 5 }`; for several outputs by the output's name. Default: all the same. */
+  readonly classWeight?: ClassWeights | undefined
+  /**
+   * The column of the batch that says what each item counts for in the loss, `[batch]`; fed, it is one of the `inputs`, float32. The mean
+   * over the batch is taken by the number of items, as Keras takes it. Default: all the same.
+   */
+  readonly sampleWeight?: string | undefined
   /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined
   /**
