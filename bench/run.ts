@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { describeMachine } from './harness/machine.js'
 import { publicRow, renderTable, type BenchRow } from './harness/rows.js'
 import { csvSuite } from './suites/csv.js'
+import { inProcessSuite } from './suites/in-process.js'
 import { parameterServersSuite } from './suites/parameter-servers.js'
 import { tfrecordSuite } from './suites/tfrecord.js'
 import { wireBytesSuite } from './suites/wire-bytes.js'
@@ -22,7 +23,14 @@ export interface SuiteContext {
   readonly say: (line: string) => void
 }
 
-const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = { csv: csvSuite, tfrecord: tfrecordSuite, 'parameter-servers': parameterServersSuite, 'wire-bytes': wireBytesSuite }
+const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = {
+  csv: csvSuite,
+  tfrecord: tfrecordSuite,
+  'parameter-servers': async (context) => [...(await parameterServersSuite(context)), ...(await inProcessSuite(context))],
+  /** The part of it that needs no servers. */
+  'in-process': inProcessSuite,
+  'wire-bytes': wireBytesSuite,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -8,7 +8,7 @@ import { requireSameLosses, stepRows } from '../harness/steps.js'
 import type { SuiteContext } from '../run.js'
 import { fitModels } from './in-process-model.js'
 
-const SUITE = 'in-process'
+const SUITE = 'parameter-servers'
 
 /** A model, and the rows of its steps. */
 interface FitCase {
@@ -19,9 +19,9 @@ interface FitCase {
 }
 
 const cases: { readonly [name: string]: FitCase } = {
-  'train(), embedding 100,000 × 16, batches of 512': { model: 'embedding', batch: 512, steps: 1000 },
-  'train(), embedding 100,000 × 16, batches of 128': { model: 'embedding', batch: 128, steps: 2000 },
-  'train(), flights, batches of 128': { model: 'flights', batch: 128, steps: 2000 },
+  'in-process, train(), embedding 100,000 × 16, batches of 512': { model: 'embedding', batch: 512, steps: 1000 },
+  'in-process, train(), embedding 100,000 × 16, batches of 128': { model: 'embedding', batch: 128, steps: 2000 },
+  'in-process, train(), flights, batches of 128': { model: 'flights', batch: 128, steps: 2000 },
 }
 const EPOCHS = 2
 
