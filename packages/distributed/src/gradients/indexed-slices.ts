@@ -29,6 +29,7 @@ export const toDense = (graph: Graph, gradient: Gradient): Tensor => {
 
 /** Each index once, its rows summed (`_deduplicate_indexed_slices` of `tensorflow/python/training/optimizer.py`). */
 export const sumDuplicates = (graph: Graph, slices: IndexedSlices): IndexedSlices => {
+  if (graph.isDistinct(slices.indices)) return slices
   const unique = graph.add('Unique', [slices.indices])
   const [indices, positions] = unique.outputs as [Tensor, Tensor]
   const values = graph.one('UnsortedSegmentSum', [slices.values, positions, graph.one('Size', [indices])])

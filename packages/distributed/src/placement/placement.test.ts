@@ -119,6 +119,15 @@ describe('a training graph of a table of 512 GB', () => {
     }
   })
 
+  test('sends ids to a part once, for the lookup and the update', () => {
+    const [lookups, updates] = ['ResourceGather', 'ResourceScatterSub'].map((op) =>
+      made.graph.nodes.filter((node) => node.op === op && node.inputs[0]!.node.name.startsWith('table/embeddings/part_') && !node.inputs[0]!.node.name.includes('Adam')),
+    ) as [GraphNode[], GraphNode[]]
+    expect(updates).toHaveLength(2)
+    for (const { inputs } of updates) expect(lookups.filter((lookup) => lookup.inputs[0] === inputs[0]).map((lookup) => lookup.inputs[1])).toEqual([inputs[1]])
+    expect(made.graph.nodes.filter(({ op }) => op === 'Unique')).toHaveLength(1)
+  })
+
   test('reads each part after its own update in the steps that follow', () => {
     const { steps, variables } = trainingGraph(hugeModel(), {
       loss: 'meanSquaredError', optimizer: sgd({ learningRate: 0.01 }), variables: replicaDeviceSetter({ ps: 2 }), device: '/job:worker/task:0',

@@ -52,6 +52,7 @@ export class Graph {
   readonly #byName = new Map<string, GraphNode>()
   /** Names taken by nodes and scopes, in lower case: TensorFlow's Python treats names as equal whatever their case. */
   readonly #taken = new Set<string>()
+  readonly #distinct = new WeakSet<Tensor>()
   #scope = ''
   #device = ''
 
@@ -101,6 +102,16 @@ export class Graph {
     this.#byName.set(name, node)
     this.#nodes.push(node)
     return node
+  }
+
+  /** Notes that no element of a tensor is there twice, which whoever made it knows, so that nobody needs to look for such. */
+  markDistinct(tensor: Tensor): void {
+    this.#distinct.add(tensor)
+  }
+
+  /** Whether a tensor was marked by {@link markDistinct}. */
+  isDistinct(tensor: Tensor): boolean {
+    return this.#distinct.has(tensor)
   }
 
   /** Adds a node and gives its only output, or its first. */

@@ -84,6 +84,8 @@ export const gatherParts = (graph: Graph, parts: readonly LoweredVariable[], ids
   const { part, row } = locate(graph, unique, slice)
   const byPart = (values: Tensor): readonly Tensor[] => graph.add('DynamicPartition', [values, part], { num_partitions: parts.length }).outputs
   const [rows, places] = [byPart(row), byPart(range(graph, graph.one('Size', [unique])))] as const
+  // Of different ids in one part the rows are different, too.
+  for (const each of rows) graph.markDistinct(each)
   const found = parts.map((held, index) => {
     const { handle, weight: { dtype }, device } = held
     return graph.one('ResourceGather', [handle, rows[index] as Tensor], { dtype }, { device, control: after(held) })
