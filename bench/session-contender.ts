@@ -29,6 +29,13 @@ export interface ServeCommand {
 /** Batches that are made before anything is timed, and come again and again. */
 const BATCHES = 16
 
+/** Servers sporadically refuse a step of any client as one that they have seen; every contender runs it again. */
+const repeated = <A>(step: () => Promise<A>): Promise<A> =>
+  step().catch((thrown: unknown) => {
+    if (thrown instanceof Error && thrown.message.includes('was received twice')) return repeated(step)
+    throw thrown
+  })
+
 class Contender {
   #session: Session | undefined
   #step: ((index: number) => Promise<number | undefined>) | undefined
@@ -49,7 +56,7 @@ class Contender {
     })
     const step = { fetches: loss === undefined ? [] : [loss], targets: [command.train] }
     this.#step = async (index) => {
-      const [fetched] = await session.run(id === undefined ? step : { ...step, feeds: feeds[index % BATCHES] })
+      const [fetched] = await repeated(() => session.run(id === undefined ? step : { ...step, feeds: feeds[index % BATCHES] }))
       return fetched === undefined ? undefined : tensorNumbers(fetched)[0]
     }
   }

@@ -7,6 +7,9 @@ import type { MasterClient } from './master-client.js'
 /** A server that hangs must not keep a client from ending. */
 const CLOSE_TIMEOUT_MS = 10_000
 
+/** Steps of which the part of the request is kept that is always the same: programs run few, again and again. */
+const MAX_PREFIXES = 64
+
 const { encode, decode } = masterMessages
 
 const missing = (name: string): Error =>
@@ -18,6 +21,7 @@ export class RemoteEngine implements SessionEngine {
   readonly #client: MasterClient
   readonly #handle: string
   readonly #inputs = new GraphInputs()
+  readonly #prefixes = new Map<string, Uint8Array>()
   /** Extensions one after another: each has to name the version that it extends. */
   #version: Promise<bigint>
 
@@ -34,7 +38,7 @@ export class RemoteEngine implements SessionEngine {
   }
 
   async run(feeds: ReadonlyMap<string, HostTensor>, fetches: readonly string[], targets: readonly string[], limits: CallLimits): Promise<readonly HostTensor[]> {
-    const request = encode.runStep(this.#handle, feeds, fetches, targets, limits.timeoutMs)
+    const request = encode.runStep(this.#prefix(fetches, targets, limits.timeoutMs), feeds)
     const { code, message, tensors } = decode.runStep(await this.#client.call('RunStep', request, limits))
     if (code !== 0) throw statusFailure(code, message, this.#client.target)
     return fetches.map((name) => {
@@ -46,9 +50,10 @@ export class RemoteEngine implements SessionEngine {
 
   async makeCallable(feeds: readonly string[], fetches: readonly string[], targets: readonly string[], limits: CallLimits): Promise<EngineCallable> {
     const callable = decode.makeCallable(await this.#client.call('MakeCallable', encode.makeCallable(this.#handle, feeds, fetches, targets), limits))
+    const prefix = encode.runCallablePrefix(this.#handle, callable)
     return {
       run: async (values, callLimits) => {
-        const results = decode.runCallable(await this.#client.call('RunCallable', encode.runCallable(this.#handle, callable, values), callLimits))
+        const results = decode.runCallable(await this.#client.call('RunCallable', encode.runCallable(prefix, values), callLimits))
         if (results.length !== fetches.length) throw missing(fetches[results.length] ?? 'a fetch')
         return results
       },
@@ -80,5 +85,16 @@ export class RemoteEngine implements SessionEngine {
     } finally {
       this.#client.close()
     }
+  }
+
+  /** No name has a comma or a bar in it. */
+  #prefix(fetches: readonly string[], targets: readonly string[], timeoutMs: number): Uint8Array {
+    const key = `${fetches.join()}|${targets.join()}|${timeoutMs}`
+    const known = this.#prefixes.get(key)
+    if (known !== undefined) return known
+    const prefix = encode.runStepPrefix(this.#handle, fetches, targets, timeoutMs)
+    if (this.#prefixes.size >= MAX_PREFIXES) this.#prefixes.clear()
+    this.#prefixes.set(key, prefix)
+    return prefix
   }
 }

@@ -2,10 +2,10 @@ import { failure } from '@millrace/core'
 import { fromInt64, int64ToNumber, tensorflow, toInt64 } from '../../proto/index.js'
 import { decodeTensorProto } from '../../tensor/decode-tensor-proto.js'
 import { elementsOverBytes } from '../../tensor/dtypes.js'
-import { encodeTensorProto } from '../../tensor/encode-tensor-proto.js'
 import type { HostTensor } from '../../tensor/host-tensor.js'
 import { configProto, type SessionConfig } from '../session-config.js'
 import type { Device } from '../session.js'
+import { stepRequest } from './step-request.js'
 
 /**
  * Messages of `tensorflow.MasterService` (`tensorflow/core/protobuf/master.proto`), as bytes: requests in, responses out. Graphs
@@ -15,10 +15,7 @@ import type { Device } from '../session.js'
 /** protobuf's tag of a length-delimited field. */
 const tag = (field: number): number => (field << 3) | 2
 
-/**
- * A master refuses a second request of the same number, so that nothing is run twice when a network repeats it (`master.cc`,
- * `RecentRequestIds`); 0 would switch that off.
- */
+/** See `step-request.ts`. */
 const requestId = (): ReturnType<typeof toInt64> => ({
   low: (Math.random() * 2 ** 32) | 0 || 1,
   high: (Math.random() * 2 ** 31) | 0,
@@ -58,21 +55,23 @@ const encode = {
     const writer = tensorflow.ExtendSessionRequest.encode({ sessionHandle: handle, currentGraphVersion: toInt64(version) })
     return writer.uint32(tag(2)).bytes(graph).finish()
   },
-  runStep: (handle: string, feeds: ReadonlyMap<string, HostTensor>, fetches: readonly string[], targets: readonly string[], timeoutMs: number): Uint8Array =>
+  /** What is the same in steps of the same names and time, for {@link encode.runStep}. */
+  runStepPrefix: (handle: string, fetches: readonly string[], targets: readonly string[], timeoutMs: number): Uint8Array =>
     tensorflow.RunStepRequest.encode({
       sessionHandle: handle,
-      feed: Array.from(feeds, ([name, tensor]) => ({ name, tensor: encodeTensorProto(tensor) })),
       fetch: [...fetches],
       target: [...targets],
       // Servers did not keep to it when it was tried; it costs nothing, and newer ones may.
       ...(timeoutMs === Infinity ? {} : { options: { timeoutInMs: toInt64(Math.ceil(timeoutMs)) } }),
       storeErrorsInResponseBody: true,
-      requestId: requestId(),
     }).finish(),
+  runStep: (prefix: Uint8Array, feeds: ReadonlyMap<string, HostTensor>): Uint8Array => stepRequest(prefix, { feed: 2, requestId: 8 }, feeds),
   makeCallable: (handle: string, feeds: readonly string[], fetches: readonly string[], targets: readonly string[]): Uint8Array =>
     tensorflow.MakeCallableRequest.encode({ sessionHandle: handle, options: { feed: [...feeds], fetch: [...fetches], target: [...targets] }, requestId: requestId() }).finish(),
-  runCallable: (handle: string, callable: bigint, feeds: readonly HostTensor[]): Uint8Array =>
-    tensorflow.RunCallableRequest.encode({ sessionHandle: handle, handle: toInt64(callable), feed: feeds.map(encodeTensorProto), requestId: requestId() }).finish(),
+  /** What is the same in all runs of a callable, for {@link encode.runCallable}. */
+  runCallablePrefix: (handle: string, callable: bigint): Uint8Array => tensorflow.RunCallableRequest.encode({ sessionHandle: handle, handle: toInt64(callable) }).finish(),
+  runCallable: (prefix: Uint8Array, feeds: readonly HostTensor[]): Uint8Array =>
+    stepRequest(prefix, { feed: 3, requestId: 4 }, feeds.map((tensor) => [undefined, tensor] as const)),
   releaseCallable: (handle: string, callable: bigint): Uint8Array => tensorflow.ReleaseCallableRequest.encode({ sessionHandle: handle, handle: toInt64(callable) }).finish(),
   closeSession: (handle: string): Uint8Array => tensorflow.CloseSessionRequest.encode({ sessionHandle: handle }).finish(),
   listDevices: (handle: string): Uint8Array => tensorflow.ListDevicesRequest.encode({ sessionHandle: handle }).finish(),
