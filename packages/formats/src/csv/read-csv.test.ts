@@ -178,6 +178,29 @@ describe('readCsv', () => {
     expect(await rowsOf(readCsv(path, { schema: ab, header: false }))).toEqual([])
   })
 
+  it('says in its plan which parser reads', () => {
+    expect(readCsv('x.csv', { delimiter: ';' }).plan.options).toMatchObject({ parser: 'columnar' })
+    expect(readCsv('x.csv', { parser: 'csv-parse' }).plan.options).toMatchObject({ parser: 'csv-parse', because: 'asked for' })
+    expect(readCsv('x.csv', { delimiter: '::' }).plan.options).toMatchObject({ parser: 'csv-parse', because: 'delimiter "::"' })
+    expect(readCsv('x.csv', { escape: '\\' }).plan.options).toMatchObject({ parser: 'csv-parse', because: 'an escape that is not the quote' })
+    expect(() => readCsv('x.csv', { parser: 'fastest' as unknown as 'auto' })).toThrow(/no parser/)
+  })
+
+  it('keeps what follows a last bad record, whatever reads it', async () => {
+    for (const parser of ['auto', 'csv-parse'] as const) {
+      const stream = readCsv(await file('a\n1\n2"\n3'), { schema: { a: field.int32() }, parser, onBadRecord: 'skip' })
+      expect(await rowsOf(stream)).toEqual([{ a: 1 }, { a: 3 }])
+    }
+  })
+
+  it('reads texts that outgrow its memory at first, and as many columns as a file has', async () => {
+    const long = 'x'.repeat(300_000)
+    const wide = Array.from({ length: 3000 }, (_, i) => `c${i}`)
+    expect(await rowsOf(readCsv(await file(`a,b\n1,${long}\n2,"${long}"\n3,\n`), { schema: ab }))).toEqual([{ a: 1, b: long }, { a: 2, b: long }, { a: 3, b: '' }])
+    const rows = await rowsOf(readCsv(await file(`${wide.join()}\n${wide.join()}\n`)))
+    expect(rows).toEqual([Object.fromEntries(wide.map((name) => [name, name]))])
+  })
+
   it('checks its options when it is called', () => {
     expect(() => readCsv('x', { delimiter: '' })).toThrow(/delimiter is empty/)
     expect(() => readCsv('x', { delimiter: '"' })).toThrow(/also the quote/)
