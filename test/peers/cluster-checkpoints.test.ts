@@ -148,6 +148,12 @@ describePeer('checkpoints on parameter servers', 'tensorflow', () => {
     const [value] = await session.run({ fetches: [model.table.value] })
     expect(tensorNumbers(value)).toEqual(values(0))
     expect((await run(readCheckpoint(join(folder, 'native', 'model.ckpt-100')))).get('table/embeddings')!.data).toEqual(Float32Array.from(values(0)))
+    // One is kept for good each time that so many hours have passed, here at once.
+    const hourly = checkpointManager(session, model.ops, { folder: join(folder, 'hourly'), keep: 1, keepEveryHours: 1e-12 })
+    await hourly.save()
+    expect(await hourly.save()).toMatchObject({ prefix: join(folder, 'hourly', 'model.ckpt-100_1'), removed: [] })
+    expect((await files(join(folder, 'hourly'))).filter((name) => name.endsWith('.index'))).toEqual(['model.ckpt-100.index', 'model.ckpt-100_1.index'])
+    expect(await readFile(join(folder, 'hourly', 'checkpoint'), 'utf8')).toMatch(/^model_checkpoint_path: "model.ckpt-100_1"\nall_model_checkpoint_paths: "model.ckpt-100_1"\n.*\nlast_preserved_timestamp: [\d.]+\n$/)
   })
 
   test('a checkpoint of another model is refused before anything changes', async () => {
