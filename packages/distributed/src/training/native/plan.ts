@@ -55,8 +55,8 @@ export const planTraining = (job: TrainingJob, seed: number): NativePlan => {
   }
 }
 
-/** Enough that the call of a run costs little beside its steps, few enough that a run is over soon. */
-const STEPS_OF_RUN = 8
+/** Enough that the call of a run costs little beside its steps, few enough that the larger graph is ready soon. */
+const STEPS_OF_RUN = 4
 /** Multiplications up to which a step is so short that its call counts: a millisecond or so. */
 const SMALL_STEP = 8e6
 
