@@ -17,7 +17,7 @@ export interface Evaluation extends Measures {
 
 /** What evaluations need of the options of a training graph. */
 export type EvaluationOptions = Pick<
-  TrainingGraphOptions, 'loss' | 'metrics' | 'inputs' | 'source' | 'label' | 'labelDType' | 'variables' | 'device'
+  TrainingGraphOptions, 'loss' | 'metrics' | 'outputMetrics' | 'inputs' | 'source' | 'label' | 'labelDType' | 'variables' | 'device'
 >
 
 /** A model in a graph as it serves, and the labels of its outputs. */
