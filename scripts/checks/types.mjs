@@ -7,7 +7,7 @@ import { capture, tool } from './capture.mjs'
 /** Writes the programs in the documents to `folder`; each keeps its line numbers, so that an error names the line of the document. */
 export const writeSnippets = (folder) => {
   mkdirSync(folder, { recursive: true })
-  return snippets().map(({ document, line, code }) => {
+  return [...snippets(), ...snippets({ tensorflow: true })].map(({ document, line, code }) => {
     const file = join(folder, `${document.replace(/[^\w-]+/g, '-')}-line-${line}.ts`)
     writeFileSync(file, `${'\n'.repeat(line - 1)}${code}\nexport {}\n`)
     return file

@@ -7,5 +7,5 @@ export interface Snippet {
   readonly code: string
 }
 export function documents(): string[]
-export function snippets(): Snippet[]
+export function snippets(options?: { readonly tensorflow?: boolean }): Snippet[]
 export function brokenLinks(document: string): string[]

@@ -34,16 +34,17 @@ const blocksOf = (text) => {
 
 /**
  * The programs in the documents, each with the line that it begins on. Every ```ts block is one, unless it is marked
- * ```ts no-run; a block marked ```ts continue goes on where the one before it ended.
+ * ```ts no-run; a block marked ```ts continue goes on where the one before it ended. Those marked ```ts needs-tensorflow are
+ * programs of their own kind, which are only given when they are asked for.
  */
-export const snippets = () =>
+export const snippets = ({ tensorflow = false } = {}) =>
   documents()
     .filter(isRunnable)
     .flatMap((document) => {
       const programs = []
       for (const { line, info, code } of blocksOf(readFileSync(join(root, document), 'utf8'))) {
         const [language, ...marks] = info.split(/\s+/)
-        if (language !== 'ts' || marks.includes('no-run')) continue
+        if (language !== 'ts' || marks.includes('no-run') || marks.includes('needs-tensorflow') !== tensorflow) continue
         const before = programs.at(-1)
         if (marks.includes('continue') && before !== undefined) before.code += code
         else programs.push({ document, line, code })

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { brokenLinks, documents, snippets } from '../../scripts/support/markdown.mjs'
+import { describePeer } from '../support/peer.js'
+import { peerLibrary } from '../support/session-servers.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** In the repository, so that the snippets' imports resolve; they run in a temporary folder, where they may leave what they write. */
@@ -14,7 +16,7 @@ let folder = ''
 /** Files that a snippet finds where it runs: those of the quickstart. */
 const data = ['flights-20k.json', 'airports.csv']
 
-describe('snippets', () => {
+const runsAll = (programsOf: ReturnType<typeof snippets>, timeout?: number): void => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'millrace-snippets-'))
     mkdirSync(programs, { recursive: true })
@@ -27,13 +29,29 @@ describe('snippets', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test.each(snippets().map((snippet) => [`${snippet.document}:${snippet.line}`, snippet] as const))('%s runs', async (name, { code }) => {
+  test.each(programsOf.map((snippet) => [`${snippet.document}:${snippet.line}`, snippet] as const))('%s runs', async (name, { code }) => {
     for (const left of readdirSync(folder)) if (!data.includes(left)) rmSync(join(folder, left), { recursive: true })
     const program = join(programs, `${name.replace(/[^\w-]+/g, '-')}.ts`)
     writeFileSync(program, `${code}\nexport {}\n`)
     process.chdir(folder)
     await import(/* @vite-ignore */ pathToFileURL(program).href)
+  }, timeout)
+}
+
+describe('snippets', () => {
+  runsAll(snippets())
+})
+
+describePeer('snippets that need a TensorFlow', 'tensorflow', () => {
+  const before = process.env['LIBTENSORFLOW']
+  beforeAll(() => {
+    process.env['LIBTENSORFLOW'] = peerLibrary()
   })
+  afterAll(() => {
+    if (before === undefined) delete process.env['LIBTENSORFLOW']
+    else process.env['LIBTENSORFLOW'] = before
+  })
+  runsAll(snippets({ tensorflow: true }), 300_000)
 })
 
 describe('links', () => {
