@@ -24,7 +24,8 @@ const program = (library: string): string => `
 import { data, lossHere, makeModel } from './test/support/cluster-model.ts'
   await tf.setBackend('cpu')
   const model = makeModel()
-  const report = await run(trainOnCluster(model, clusterFromEnv(), { data, label: 'y', batchSize: 50, epochs: 6, library: ${JSON.stringify(library)} }))
+  const report = await run(trainOnCluster(model, clusterFromEnv(), { data, label: 'y', batchSize: 50, epochs: 6, library: ${JSON.stringify(library)},
+    validation: { data }, checkpoints: { folder: process.env.CHECKPOINTS, everySteps: 60 } }))
   console.log(JSON.stringify({ report, loss: lossHere(model) }))
   process.kill(process.pid, 'SIGKILL')
 `
@@ -100,19 +101,19 @@ describePeer('training on a cluster', 'tensorflow', () => {
     expect(bySteps).toMatchObject({ globalStep: 30, stoppedBy: 'steps', recoveries: [] })
   })
 
-  test('files that the servers read, ten steps a run', async () => {
+  test('files that the servers read, some steps a run', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
     try {
       await run(pipe(data, writeTfRecords(join(folder, 'train'), { shards: 4 })))
       const model = makeModel()
       const before = lossHere(model)
       const options = { data: { files: join(folder, 'train-*') }, label: 'y', labelDType: 'int64', batchSize: 50 } as const
-      const bySteps = await run(trainOnCluster(model, cluster, { ...options, steps: 215, stepsPerRun: 10 }))
+      const bySteps = await run(trainOnCluster(model, cluster, { ...options, steps: 215, stepsPerRun: 4 }))
       expect(bySteps).toMatchObject({ stoppedBy: 'steps', recoveries: [] })
       expect(bySteps.globalStep).toBeGreaterThanOrEqual(215)
-      expect(bySteps.globalStep).toBeLessThan(215 + 2 * 10)
+      expect(bySteps.globalStep).toBeLessThan(215 + 2 * 4)
       expect(lossHere(model)).toBeLessThan(before / 2)
-      const byData = await run(trainOnCluster(makeModel(), cluster, { ...options, epochs: 2, stepsPerRun: 7 }))
+      const byData = await run(trainOnCluster(makeModel(), cluster, { ...options, epochs: 2, stepsPerRun: 3 }))
       expect(byData).toMatchObject({ globalStep: (2 * ROWS) / 50, stoppedBy: 'data', recoveries: [] })
     } finally {
       await rm(folder, { recursive: true })
@@ -140,9 +141,11 @@ describePeer('training on a cluster', 'tensorflow', () => {
       const model = makeModel()
       const second = await run(trainOnCluster(model, cluster, options))
       const { rows, uncertain } = counted(second)
-      expect(second.recoveries).toMatchObject([{ what: 'restored', note: expect.stringContaining(`of step ${saved.at(-1)}`) as string }])
-      // What the checkpoint holds is not trained again, but for what was done while it was saved.
-      expect(second.globalStep).toBe(saved.at(-1)! + second.workers.reduce((sum, { steps }) => sum + steps, 0))
+      expect(second.recoveries).toMatchObject([{ what: 'restored', note: expect.stringContaining(`model.ckpt-${saved.at(-1)}`) as string }])
+      // Steps that were done while it was saved may be in it.
+      const from = Number(/of step (\d+)/.exec(second.recoveries[0]!.note)![1])
+      expect(from).toBeGreaterThanOrEqual(saved.at(-1)!)
+      expect(second.globalStep).toBe(from + second.workers.reduce((sum, { steps }) => sum + steps, 0))
       expect(second.globalStep).toBeGreaterThanOrEqual(ROWS / 20)
       expect(second.globalStep).toBeLessThan(ROWS / 20 + 50)
       expect([rows, uncertain]).toEqual([ROWS, 0])
@@ -158,12 +161,13 @@ describePeer('training on a cluster', 'tensorflow', () => {
     try {
       await run(pipe(data, writeTfRecords(join(folder, 'train'), { shards: 2 })))
       for (const options of [{ data }, { data: { files: join(folder, 'train-*') }, labelDType: 'int64' }] as const) {
-        let killed: Promise<void> | undefined
+        let [killed, isSaved]: [Promise<void> | undefined, boolean] = [undefined, false]
         const model = makeModel()
         const report = await run(trainOnCluster(model, cluster, {
           ...options, label: 'y', batchSize: 20, epochs: 3, checkpoints: { folder: join(folder, 'labelDType' in options ? 'served' : 'fed'), everySteps: 30 },
           recovery: { stepTimeoutMs: 20_000 },
-          onStep: ({ globalStep }) => { if (globalStep > 70) killed ??= cluster.kill({ type: 'ps', index: 1 }).then(() => cluster.restart({ type: 'ps', index: 1 })) },
+          onCheckpoint: () => { isSaved = true },
+          onStep: () => { if (isSaved) killed ??= cluster.kill({ type: 'ps', index: 1 }).then(() => cluster.restart({ type: 'ps', index: 1 })) },
         }))
         await killed
         expect(report.recoveries.map(({ what }) => what)).toEqual(expect.arrayContaining(['lost', 'restored', 'back']))
@@ -201,7 +205,8 @@ describePeer('training on a cluster', 'tensorflow', () => {
     const addresses = await Promise.all([0, 1, 2, 3].map(async () => `127.0.0.1:${await freePort()}`))
     const spec = clusterSpec({ ps: addresses.slice(0, 2), worker: addresses.slice(2) })
     const file = await buildProgram(program(library), 'cluster-task')
-    const environment = (task: Task) => ({ ...process.env, ...quiet, TF_CONFIG: toTfConfig({ spec, task }) })
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
+    const environment = (task: Task) => ({ ...process.env, ...quiet, CHECKPOINTS: folder, TF_CONFIG: toTfConfig({ spec, task }) })
     const children: ReturnType<typeof spawn>[] = []
     const python = (task: Task): void => {
       children.push(spawn(peerPython(), ['-c', pythonServer], { env: environment(task), stdio: ['pipe', 'ignore', 'ignore'] }))
@@ -224,13 +229,19 @@ describePeer('training on a cluster', 'tensorflow', () => {
       // Beside Python's ps 1 and worker 1: Node's ps 0 and worker 0, and a Node process that feeds and drives Python's worker.
       python({ type: 'ps', index: 1 })
       python({ type: 'worker', index: 1 })
-      const [ps, chief, worker] = await Promise.all([{ type: 'ps', index: 0 }, { type: 'worker', index: 0 }, { type: 'worker', index: 1 }].map(play))
+      const [ps, chief, worker, evaluator] = await Promise.all([{ type: 'ps', index: 0 }, { type: 'worker', index: 0 }, { type: 'worker', index: 1 }, { type: 'evaluator', index: 0 }].map(play))
       expect(ps!.report).toMatchObject({ role: 'ps 0', stoppedBy: 'over', recoveries: [] })
       expect(chief!.report).toMatchObject({ role: 'worker 0', globalStep: (6 * ROWS) / 50, workers: [{ rows: 3 * ROWS, uncertainRows: 0, repeatedRows: 0 }] })
       expect(worker!.report).toMatchObject({ role: 'worker 1', workers: [{ rows: 3 * ROWS, uncertainRows: 0, repeatedRows: 0 }] })
       expect(chief!.loss).toBeLessThan(0.35)
+      // The evaluator measures the last checkpoint as the chief measured the variables themselves.
+      expect(evaluator!.report.role).toBe('evaluator 0')
+      const [theirs, own] = [evaluator!, chief!].map(({ report }) => report.evaluations.at(-1)!)
+      expect(theirs).toMatchObject({ globalStep: own!.globalStep, rows: ROWS })
+      expect(theirs!.metrics['loss']).toBeCloseTo(own!.metrics['loss']!, 5)
     } finally {
       for (const child of children) child.kill('SIGKILL')
+      await rm(folder, { recursive: true, force: true })
     }
   })
 })

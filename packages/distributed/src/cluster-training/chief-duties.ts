@@ -36,9 +36,9 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
   const { control, training } = graph
   let evaluatedAt = 0
   const measure = async (session: Session, globalStep: number): Promise<void> => {
-    if (validation === undefined) return
+    if (validation === undefined || graph.evaluation === undefined) return
     evaluatedAt = globalStep
-    const evaluation = await evaluate(session, graph, validation, globalStep, limits)
+    const evaluation = await evaluate(session, graph.evaluation, validation, globalStep, limits)
     await chief.onEvaluate(evaluation)
     if (stopAt !== undefined && reaches(evaluation, stopAt)) await assign(session, [[control.setLastStep, 0n]], limits)
   }

@@ -1,17 +1,15 @@
 import { failure, rebatch, type ColumnMap } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type FeedValue, type Session } from '@millrace/export'
+import type { Evaluation } from '../training-graph/evaluation.js'
 import { feedOf } from './fed-input.js'
 import type { ClusterValidation, StopAtMetric } from './options.js'
 import type { ClusterEvaluation } from './report.js'
-import type { WorkerGraph } from './worker-graph.js'
 
 /** Rows of a step: nothing is learnt between, so it may be larger than in training. */
 const VALIDATION_ROWS = 1024
 
 /** Measures the validation's rows with the variables as they are. */
-export const evaluate = async (session: Session, graph: WorkerGraph, { data, batchSize = VALIDATION_ROWS }: ClusterValidation, globalStep: number, limits: CallOptions): Promise<ClusterEvaluation> => {
-  const { evaluation } = graph
-  if (evaluation === undefined) throw failure({ tag: 'Internal', code: 'NO_EVALUATION', problem: 'the graph has no evaluation' })
+export const evaluate = async (session: Session, evaluation: Evaluation, { data, batchSize = VALIDATION_ROWS }: ClusterValidation, globalStep: number, limits: CallOptions): Promise<ClusterEvaluation> => {
   const feeds = Object.entries(evaluation.feeds)
   const names = ['loss', ...Object.keys(evaluation.metrics)]
   const step = await session.makeCallable({ feeds: feeds.map(([, { name }]) => name), fetches: [evaluation.loss.name, ...Object.values(evaluation.metrics).map(({ name }) => name)] }, limits)

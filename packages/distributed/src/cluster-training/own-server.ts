@@ -23,8 +23,8 @@ const POLL_MS = 500
 /** Others still ask whether the training is over. */
 const LINGER_MS = 2_000
 
-/** As a parameter server: serves until the chief says that the training is over. */
-export const serveVariables = async ({ spec }: Roles, task: Task, options: ClusterTrainingOptions, signal: AbortSignal | undefined): Promise<void> => {
+/** Until the chief says on a parameter server that the training is over. */
+export const waitUntilOver = async ({ spec }: Roles, task: Task, options: ClusterTrainingOptions, signal: AbortSignal | undefined): Promise<void> => {
   const device = deviceOf(task)
   const graph = new Graph()
   const name = overName(task.index)
@@ -40,10 +40,7 @@ export const serveVariables = async ({ spec }: Roles, task: Task, options: Clust
           const [isKnown] = await session.run({ fetches: [known.name] }, limits)
           if (tensorNumbers(isKnown)[0] === 1) {
             const [value] = await session.run({ fetches: [over.value.name] }, limits)
-            if (tensorNumbers(value)[0] === 1) {
-              await sleep(LINGER_MS, signal)
-              return
-            }
+            if (tensorNumbers(value)[0] === 1) return
           }
           await sleep(POLL_MS, signal)
         }
@@ -56,4 +53,10 @@ export const serveVariables = async ({ spec }: Roles, task: Task, options: Clust
       await sleep(POLL_MS, signal)
     }
   }
+}
+
+/** As a parameter server: serves until the training is over, and a little longer. */
+export const serveVariables = async (roles: Roles, task: Task, options: ClusterTrainingOptions, signal: AbortSignal | undefined): Promise<void> => {
+  await waitUntilOver(roles, task, options, signal)
+  await sleep(LINGER_MS, signal)
 }

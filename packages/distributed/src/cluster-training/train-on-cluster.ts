@@ -6,6 +6,7 @@ import type { SavedCheckpoint } from '../checkpoints/index.js'
 import { chiefCheckpoints } from './chief-checkpoints.js'
 import { chiefDuties } from './chief-duties.js'
 import { driveWorker, type WorkerResult, type WorkerSetup } from './drive-worker.js'
+import { evaluateCheckpoints } from './evaluate-checkpoints.js'
 import { fedInput, servedInput } from './fed-input.js'
 import { openClusterLog, type ClusterLog } from './cluster-log.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
@@ -21,7 +22,7 @@ import { workerGraph, type WorkerGraph } from './worker-graph.js'
  * of the data and a replica of the graph. It reads like `fit`, and ends with the trained weights in the model.
  *
  * Given the cluster of `clusterFromEnv()`, this process plays the task that it says: a parameter server serves until the training is
- * over; chief and workers run their own server, where none runs yet, and feed and drive it. Given a cluster without a task, or that of
+ * over; chief and workers run their own server, where none runs yet, and feed and drive it; an evaluator measures checkpoints. Given a cluster without a task, or that of
  * `startLocalCluster`, this process feeds and drives all workers.
  *
  * Workers are asynchronous: none waits for another. Who loses its session, because a server or the network failed, makes a new one; a
@@ -56,14 +57,32 @@ const checkOptions = ({ batchSize, epochs, steps, inFlight, stepsPerRun, stopAt,
 const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingOptions, context: RunContext): Promise<Outcome> => {
   const { task } = roles
   if (task === undefined) return drive(model, roles, roles.trainers, options, context)
+  const spectator: Outcome = { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], checkpoints: [], recoveries: [], notFetched: [] }
+  if (task.type === 'evaluator') return { ...spectator, ...(await measure(model, roles, options, context)) }
   await hostServer(roles, task, options, context.signal)
   if (task.type === 'ps') {
     await serveVariables(roles, task, options, context.signal)
-    return { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], checkpoints: [], recoveries: [], notFetched: [] }
+    return spectator
   }
   const trainer = roles.trainers.find((one) => one.task.type === task.type && one.task.index === task.index)
-  if (trainer === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `a task ${describeTask(task)} has no part in the training`, remedy: 'Tasks of a training are ps, chief and worker.' })
+  if (trainer === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `a task ${describeTask(task)} has no part in the training`, remedy: 'Tasks of a training are ps, chief, worker and evaluator.' })
   return drive(model, roles, [trainer], options, context)
+}
+
+/** As the evaluator. */
+const measure = async (model: ClusterModel, roles: Roles, options: ClusterTrainingOptions, { signal }: RunContext): Promise<Pick<Outcome, 'globalStep' | 'evaluations'>> => {
+  const evaluations: ClusterEvaluation[] = []
+  const log = options.tensorBoard === undefined ? undefined : await openClusterLog(options.tensorBoard, options)
+  try {
+    const globalStep = await evaluateCheckpoints(model, roles, options, signal, async (evaluation) => {
+      evaluations.push(evaluation)
+      await log?.evaluation(evaluation)
+      options.onEvaluate?.(evaluation)
+    })
+    return { globalStep, evaluations }
+  } finally {
+    await log?.close()
+  }
 }
 
 /** What the workers of this process share. */

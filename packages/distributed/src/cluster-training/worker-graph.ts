@@ -26,7 +26,7 @@ export interface WorkerGraph {
 }
 
 /** Loss, optimizer and metrics: the options', else those of the compiled model. */
-export const objectiveOf = (model: ClusterModel, { loss, optimizer, metrics }: ClusterTrainingOptions): Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics'> => {
+const objectiveOf = (model: ClusterModel, { loss, optimizer, metrics }: ClusterTrainingOptions): Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics'> => {
   if (loss !== undefined && optimizer !== undefined) return { loss, optimizer, metrics }
   const compiled = compiledOptions(model as CompiledModelLike)
   return { loss: loss ?? compiled.loss, optimizer: optimizer ?? compiled.optimizer, metrics: metrics ?? compiled.metrics }
@@ -42,14 +42,18 @@ const sourceOf = ({ data, batchSize, epochs, steps }: ClusterTrainingOptions, sh
 const labelOption = (label: ClusterTrainingOptions['label']): TrainingGraphOptions['label'] =>
   typeof label === 'string' ? label : label.length === 1 ? label[0] : Object.fromEntries(label.map((name) => [name, name]))
 
+/** Options of the graph, but for what differs by worker. */
+export const optionsOfGraph = (model: ClusterModel, options: ClusterTrainingOptions): TrainingGraphOptions =>
+  ({ ...objectiveOf(model, options), inputs: options.inputs, label: labelOption(options.label), labelDType: options.labelDType })
+
 /** Builds the replica of one worker. All workers of a training make the same, but for their own device. */
 export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions, place: PlaceVariable, { ps, trainers }: Roles, { task, share, isChief }: Trainer): WorkerGraph => {
   const description = describeModel(model)
   const device = deviceOf(task)
-  const { inputs, stepsPerRun, seed = 1 } = options
+  const { stepsPerRun, seed = 1 } = options
   const source = sourceOf(options, { index: share, count: trainers.length })
   const synchronous = options.synchronous === undefined ? undefined : { ...options.synchronous, workers: trainers.length, worker: share }
-  const made: TrainingGraphOptions = { ...objectiveOf(model, options), inputs, label: labelOption(options.label), labelDType: options.labelDType, source, stepsPerRun, synchronous, variables: place, device, seed: seed + share }
+  const made: TrainingGraphOptions = { ...optionsOfGraph(model, options), source, stepsPerRun, synchronous, variables: place, device, seed: seed + share }
   const training = trainingGraph(description, made)
   const { graph } = training
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined
