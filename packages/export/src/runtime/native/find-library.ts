@@ -1,6 +1,7 @@
 import { failure } from '@millrace/core'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
 /** File names of libtensorflow, the best first: `libtensorflow_cc` is what TensorFlow's Python wheels bring, and it has the C API too. */
@@ -21,7 +22,8 @@ const atPath = (path: string): string | undefined => {
   if (!existsSync(place)) return undefined
   if (!statSync(place).isDirectory()) return place
   const pythons = existsSync(join(place, 'lib')) ? readdirSync(join(place, 'lib')).filter((name) => name.startsWith('python3')) : []
-  const folders = [place, join(place, 'lib'), join(place, 'tensorflow'), ...pythons.map((python) => join(place, 'lib', python, 'site-packages', 'tensorflow'))]
+  const installed = pythons.flatMap((python) => ['site-packages', 'dist-packages'].map((packages) => join(place, 'lib', python, packages, 'tensorflow')))
+  const folders = [place, join(place, 'lib'), join(place, 'tensorflow'), ...installed]
   return folders.map(inFolder).find((found) => found !== undefined)
 }
 
@@ -36,21 +38,34 @@ const inPackage = (name: string): string | undefined => {
   return undefined
 }
 
+/** Where a TensorFlow is installed that nobody named: an active Python environment, what `pip install --user` made, the system. */
+const environments = (): readonly string[] =>
+  [process.env['VIRTUAL_ENV'], process.env['CONDA_PREFIX'], join(homedir(), '.local'), '/usr/local', '/usr'].filter((place) => place !== undefined && place !== '') as string[]
+
+const installed = (): string | undefined => {
+  for (const name of packages) {
+    const found = inPackage(name)
+    if (found !== undefined) return found
+  }
+  return environments().map(atPath).find((found) => found !== undefined)
+}
+
 /**
  * Where libtensorflow is: at `path`, else at the environment's `LIBTENSORFLOW`, else in an installed `@tensorflow/tfjs-node-gpu` or
- * `@tensorflow/tfjs-node`. A path may be that of the library, or of a folder that holds it: the folder of an installed Python package
- * `tensorflow` and a Python environment are such folders.
+ * `@tensorflow/tfjs-node`, else in the active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`), the user's (`~/.local`), or the
+ * system's (`/usr/local`, `/usr`). A path may be that of the library, or of a folder that holds it: the folder of an installed Python
+ * package `tensorflow` and a Python environment are such folders.
  *
  * @throws `MissingPeer` that says where it was looked for
  */
 export const findLibrary = (path?: string): string => {
   const named = path ?? process.env['LIBTENSORFLOW']
-  const found = named === undefined || named === '' ? packages.map(inPackage).find((place) => place !== undefined) : atPath(named)
+  const found = named === undefined || named === '' ? installed() : atPath(named)
   if (found !== undefined) return found
   throw failure({
     tag: 'MissingPeer',
     code: 'LIBTENSORFLOW',
-    problem: named === undefined || named === '' ? `no libtensorflow was found: LIBTENSORFLOW is not set, and neither ${packages.join(' nor ')} is installed` : `there is no libtensorflow at ${named}`,
+    problem: named === undefined || named === '' ? `no libtensorflow was found: LIBTENSORFLOW is not set, and neither ${packages.join(' nor ')} nor Python's tensorflow is installed` : `there is no libtensorflow at ${named}`,
     remedy: "Install one (npm install @tensorflow/tfjs-node, or pip install tensorflow) and give its folder as the option library, or in LIBTENSORFLOW.",
   })
 }
