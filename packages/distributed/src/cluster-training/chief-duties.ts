@@ -1,7 +1,7 @@
 import { throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import type { ChiefCheckpoints } from './chief-checkpoints.js'
-import { assign, readControl, readProgress, type Assignment } from './control.js'
+import { assign, readProgress, type Assignment } from './control.js'
 import type { Duties } from './drive-worker.js'
 import { evaluate, reaches } from './evaluate.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
@@ -69,10 +69,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
       await waitForOthers(session)
       await beside?.atRest
       const globalStep = await globalStepOf(session)
-      const { lastStep } = await readControl(session, control, limits)
       if (evaluatedAt !== globalStep) await measure(session, globalStep)
-      // Measuring may have stopped a training that has stopped anyway.
-      if (lastStep > 0) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
       await chief.checkpoints?.atEnd(session, globalStep)
       chief.onWeights(await fetchWeights(session, model, training.variables, options.fetchLimitBytes, limits), globalStep)
       await assign(session, control.setOver.map((over): readonly [Assignment, bigint] => [over, 1n]), limits)

@@ -119,10 +119,16 @@ export const isReady = async (session: Session, { ready }: Control, options: Cal
   return flags.every((flag) => tensorNumbers(flag)[0] === 1)
 }
 
-/** Generation and last step. */
-export const readControl = async (session: Session, { generation, lastStep }: Control, options: CallOptions): Promise<{ readonly generation: number; readonly lastStep: number }> => {
-  const [first, second] = await session.run({ fetches: [generation.name, lastStep.name] }, options)
-  return { generation: number(tensorNumbers(first!)[0]), lastStep: number(tensorNumbers(second!)[0]) }
+/** What the chief says. */
+export interface ChiefWord {
+  readonly generation: number
+  readonly lastStep: number
+  readonly isOver: boolean
+}
+
+export const readControl = async (session: Session, { generation, lastStep, over }: Control, options: CallOptions): Promise<ChiefWord> => {
+  const [first, second, third] = await session.run({ fetches: [generation.name, lastStep.name, over[0]!.name] }, options)
+  return { generation: number(tensorNumbers(first!)[0]), lastStep: number(tensorNumbers(second!)[0]), isOver: tensorNumbers(third!)[0] === 1 }
 }
 
 /** What all workers say. */

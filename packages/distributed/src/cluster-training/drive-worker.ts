@@ -333,9 +333,10 @@ class WorkerDrive {
     for (;;) {
       throwIfAborted(signal)
       if (isOver()) return true
-      const [over] = await session.run({ fetches: [control.over[0]!.name] }, this.#limits)
-      if (tensorNumbers(over)[0] === 1) return true
-      if (!(await isReady(session, control, this.#limits)) || (await readControl(session, control, this.#limits)).generation !== this.#generation) return false
+      if (!(await isReady(session, control, this.#limits))) return false
+      const { generation, isOver: isSaid } = await readControl(session, control, this.#limits)
+      if (generation !== this.#generation) return false
+      if (isSaid) return true
       await sleep(POLL_MS, signal)
     }
   }

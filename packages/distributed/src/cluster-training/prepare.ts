@@ -67,8 +67,9 @@ export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => P
   }
   return async (session) => {
     if ((own !== undefined || chief.goOn) && (await isReady(session, control, limits))) {
-      const { generation } = await readControl(session, control, limits)
-      if (generation !== 0) {
+      const { generation, isOver } = await readControl(session, control, limits)
+      // Servers may outlive a training: the values of one that is over are not gone on with.
+      if (generation !== 0 && !(isOver && own === undefined)) {
         if (own === undefined) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
         own = generation
         return generation
@@ -103,21 +104,28 @@ const startOver = (before: readonly WorkerProgress[], workers: number): WorkerPr
 const POLL_MS = 100
 
 /** As any other worker: waits until all variables have values. */
-export const prepareAsWorker = ({ control }: WorkerGraph, limits: CallOptions, bounds: RecoveryBounds): (session: Session) => Promise<number> => async (session) => {
+export const prepareAsWorker = ({ control }: WorkerGraph, limits: CallOptions, bounds: RecoveryBounds): (session: Session) => Promise<number> => {
   const { timeoutMs = 300_000 } = bounds
-  const end = performance.now() + timeoutMs
-  for (;;) {
-    throwIfAborted(limits.signal)
-    if (await isReady(session, control, limits)) {
-      const { generation } = await readControl(session, control, limits)
-      if (generation !== 0) return generation
+  let known: number | undefined
+  return async (session) => {
+    const end = performance.now() + timeoutMs
+    for (;;) {
+      throwIfAborted(limits.signal)
+      if (await isReady(session, control, limits)) {
+        const { generation, isOver } = await readControl(session, control, limits)
+        // What is over may be an earlier training on the same servers, unless this worker took part in it.
+        if (generation !== 0 && (!isOver || generation === known)) {
+          known = generation
+          return generation
+        }
+      }
+      if (performance.now() > end) {
+        throw failure({
+          tag: 'Engine', code: 'CLUSTER_NOT_INITIALIZED', problem: `the chief has not initialised the variables within ${timeoutMs} ms`,
+          remedy: 'See that the chief (or worker 0) runs, and that all processes have the same cluster and model.',
+        })
+      }
+      await sleep(POLL_MS, limits.signal)
     }
-    if (performance.now() > end) {
-      throw failure({
-        tag: 'Engine', code: 'CLUSTER_NOT_INITIALIZED', problem: `the chief has not initialised the variables within ${timeoutMs} ms`,
-        remedy: 'See that the chief (or worker 0) runs, and that all processes have the same cluster and model.',
-      })
-    }
-    await sleep(POLL_MS, limits.signal)
   }
 }

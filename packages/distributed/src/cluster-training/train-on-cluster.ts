@@ -121,7 +121,9 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
       }
     }))
     if (shared.weights !== undefined) await writeWeights(model, shared.weights)
-    return report(roles, trainers, results, shared)
+    const outcome = report(roles, trainers, results, shared)
+    context.progress?.({ stage: 'training', done: outcome.globalStep, total: options.steps, unit: 'steps', finished: true })
+    return outcome
   } catch (thrown) {
     throw fromUnknown(stop.signal.aborted && context.signal?.aborted !== true ? stop.signal.reason : thrown)
   } finally {
