@@ -182,6 +182,21 @@ describePeer('training on a cluster', 'tensorflow', () => {
     }
   })
 
+  test.each([['a worker', 1, {}], ['the chief', 0, {}], ['one of workers in step', 1, { synchronous: {} }]])('the server of %s is killed and started again', async (_, index, more) => {
+    let killed: Promise<void> | undefined
+    const report = await run(trainOnCluster(makeModel(), cluster, {
+      ...more, data, label: 'y', batchSize: 20, epochs: 3,
+      onStep: ({ globalStep }) => { if (globalStep > 50) killed ??= cluster.kill({ type: 'worker', index }).then(() => cluster.restart({ type: 'worker', index })) },
+    }))
+    await killed
+    // Variables are as they were: nothing is fed twice, and the one batch of which nobody knows is accounted for.
+    const { rows, repeated, uncertain } = counted(report)
+    expect([rows + uncertain, repeated]).toEqual([3 * ROWS, 0])
+    expect(uncertain).toBeLessThanOrEqual(20)
+    expect(report.recoveries.map(({ what }) => what)).toEqual(expect.arrayContaining(['lost', 'back']))
+    expect(report.recoveries.every(({ task }) => task === `worker ${index}`)).toBe(true)
+  })
+
   test('large variables stay where they are', async () => {
     const model = makeModel()
     const before = model.getWeights().map((weight) => [...weight.dataSync()])
