@@ -1,5 +1,6 @@
 import { columnarParser } from './columnar/columnar-parser.js'
-import { hasKernel } from './columnar/csv-kernel.js'
+import { hasKernel } from '../columnar/column-kernel.js'
+import { code } from '../example/kernel/generated/csv-kernel.js'
 import { whyReference } from './columnar/dialect.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser } from './csv-parser.js'
@@ -15,7 +16,7 @@ export interface ParserChoice {
 /** The columnar parser where it knows the dialect. */
 export const chooseParser = (options: ResolvedCsvOptions): ParserChoice => {
   if (options.parser === 'csv-parse') return { parser: 'csv-parse', because: 'asked for' }
-  const because = whyReference(options) ?? (hasKernel() ? undefined : 'no WebAssembly with SIMD')
+  const because = whyReference(options) ?? (hasKernel(code) ? undefined : 'no WebAssembly with SIMD')
   return because === undefined ? { parser: 'columnar' } : { parser: 'csv-parse', because }
 }
 

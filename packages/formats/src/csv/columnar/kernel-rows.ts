@@ -4,7 +4,7 @@ import { CsvRow, type CsvLayout } from '../csv-columns.js'
 import type { ResolvedCsvOptions } from '../csv-options.js'
 import type { CsvRows } from '../csv-parser.js'
 import type { CsvKernel } from './csv-kernel.js'
-import { kernelKind } from './kernel-columns.js'
+import { csvKind } from './csv-kinds.js'
 
 /** A column whose texts the kernel only cuts out. */
 interface DeferredColumn {
@@ -39,7 +39,7 @@ export class KernelRows implements CsvRows {
     this.wanted = names.map(isWanted)
     this.schema = Object.fromEntries(Object.entries(schema).filter(([name]) => isWanted(name)))
     this.builders = names.map((name) => makeBuilder(schema[name]!))
-    this.isDeferred = names.map((name) => kernelKind(schema[name]!, options).isDeferred)
+    this.isDeferred = names.map((name) => csvKind(schema[name]!, options).isDeferred)
     this.deferred = this.builders.flatMap((builder, i) =>
       this.isDeferred[i] === true ? [{ i, builder, comma: options.decimalComma && builder.field.kind === 'decimal' }] : [],
     )
@@ -51,7 +51,7 @@ export class KernelRows implements CsvRows {
     kernel: CsvKernel, schema: Schema, layout: CsvLayout, columns: readonly string[] | undefined, validateAll: boolean, options: ResolvedCsvOptions,
   ): KernelRows | undefined {
     const names = Object.keys(schema).filter((name) => validateAll || columns === undefined || columns.includes(name))
-    const plans = names.map((name) => ({ field: schema[name]!, kind: kernelKind(schema[name]!, options), at: layout.index[name]! }))
+    const plans = names.map((name) => ({ field: schema[name]!, kind: csvKind(schema[name]!, options), at: layout.index[name]! }))
     return kernel.begin(plans, layout.width) ? new KernelRows(kernel, schema, names, layout, columns, options) : undefined
   }
 

@@ -1,5 +1,5 @@
 import { bitmapBytes } from '@millrace/core'
-import { TEXT, type ColumnPlace, type KernelKind } from './kernel-columns.js'
+import { isVariable, type ColumnPlace, type KernelKind } from './kernel-columns.js'
 
 /** What the kernel may touch after the end of anything: it loads and stores by 16 bytes. */
 const SLACK = 64
@@ -25,7 +25,8 @@ export interface LayoutSizes {
   /** Bytes of the tables of powers. */
   readonly fives: number
   readonly tens: number
-  readonly tokens: number
+  /** Bytes of what a format's kernel looks things up in. */
+  readonly table: number
   /** Bytes of text. */
   readonly window: number
 }
@@ -34,11 +35,12 @@ export interface LayoutSizes {
 export interface KernelLayout {
   readonly fives: number
   readonly tens: number
-  readonly tokenStarts: number
-  readonly tokens: number
+  readonly table: number
   readonly fields: number
   readonly patterns: readonly number[]
   readonly descriptions: number
+  /** Descriptions of the items of lists. */
+  readonly items: number
   readonly starts: number
   readonly data: readonly ColumnPlace[]
   readonly window: number
@@ -46,7 +48,7 @@ export interface KernelLayout {
 }
 
 /** Decides where everything stands. Whatever grows moves only what comes after it. */
-export const layOut = ({ columns, width, rows, fives, tens, tokens, window }: LayoutSizes): KernelLayout => {
+export const layOut = ({ columns, width, rows, fives, tens, table, window }: LayoutSizes): KernelLayout => {
   let at = FIRST
   const place = (size: number): number => {
     const start = at
@@ -56,16 +58,16 @@ export const layOut = ({ columns, width, rows, fives, tens, tokens, window }: La
   return {
     fives: place(fives),
     tens: place(tens),
-    tokenStarts: place(257),
-    tokens: place(tokens),
+    table: place(table),
     fields: place(4 * width),
-    patterns: columns.map(({ kind }) => place(kind.pattern?.length ?? 0)),
+    patterns: columns.map(({ kind }) => place((kind.pattern ?? kind.item?.pattern)?.length ?? 0)),
     descriptions: place(COLUMN_BYTES * columns.length),
+    items: place(COLUMN_BYTES * columns.length),
     starts: place(4 * rows),
     data: columns.map(({ kind, byteCapacity }) => ({
-      values: place(kind.size * (rows + (kind.kind === TEXT ? 1 : 0))),
+      values: place(kind.size * (rows + (isVariable(kind) ? 1 : 0))),
       validity: place(bitmapBytes(rows)),
-      bytes: kind.kind === TEXT ? place(byteCapacity) : 0,
+      bytes: isVariable(kind) ? place(byteCapacity) : 0,
     })),
     window: place(window),
     end: at,
@@ -80,18 +82,22 @@ export const describeColumns = (memory: ArrayBuffer, layout: KernelLayout, colum
     const address = layout.descriptions + i * COLUMN_BYTES
     const { values, bytes, validity } = layout.data[i]!
     const field = layout.fields + 4 * at
-    const { pattern } = kind
+    const items = layout.items + i * COLUMN_BYTES
+    const pattern = kind.pattern ?? kind.item?.pattern
     const hasNulls = view.getInt32(hasNullsAt(layout, i), true)
-    const words = [kind.kind, kind.flags, values, bytes, byteCapacity, validity, hasNulls, view.getUint32(field, true)]
-    for (const [word, value] of words.entries()) view.setInt32(address + 4 * word, value, true)
-    view.setBigInt64(address + 32, kind.least, true)
-    view.setBigInt64(address + 40, kind.most, true)
-    for (const [word, value] of [kind.size, kind.scale, pattern === undefined ? 0 : layout.patterns[i]!, pattern?.length ?? 0].entries()) {
-      view.setInt32(address + 48 + 4 * word, value, true)
-    }
+    describe(view, address, kind, [values, bytes, byteCapacity, validity, hasNulls, kind.item === undefined ? view.getUint32(field, true) : items], layout.patterns[i]!)
+    if (kind.item !== undefined) describe(view, items, kind.item, [bytes, 0, 0, 0, 0, 0], layout.patterns[i]!)
     view.setUint32(field, address, true)
     if (pattern !== undefined) new Uint8Array(memory).set(pattern, layout.patterns[i])
   }
+}
+
+const describe = (view: DataView, address: number, kind: KernelKind, place: readonly number[], patternAt: number): void => {
+  for (const [word, value] of [kind.kind, kind.flags, ...place].entries()) view.setInt32(address + 4 * word, value, true)
+  view.setBigInt64(address + 32, kind.least, true)
+  view.setBigInt64(address + 40, kind.most, true)
+  const { pattern } = kind
+  for (const [word, value] of [kind.size, kind.scale, pattern === undefined ? 0 : patternAt, pattern?.length ?? 0].entries()) view.setInt32(address + 48 + 4 * word, value, true)
 }
 
 /** Address of the mark that a column holds nulls. */
@@ -105,7 +111,7 @@ export const clearColumns = (memory: ArrayBuffer, layout: KernelLayout, columns:
   for (const [i, { kind }] of columns.entries()) {
     const { values, validity } = layout.data[i]!
     new Uint8Array(memory, validity, bitmapBytes(rows)).fill(255)
-    if (kind.kind === TEXT) new Int32Array(memory, values, 1)[0] = 0
+    if (isVariable(kind)) new Int32Array(memory, values, 1)[0] = 0
   }
 }
 

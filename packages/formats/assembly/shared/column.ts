@@ -1,0 +1,104 @@
+/** Columns that kernels fill, and what all of them do with rows. */
+
+// Kinds of columns, as src/columnar/kernel-columns.ts has them.
+export const TEXT: i32 = 0
+export const INTEGER: i32 = 1
+export const UNSIGNED: i32 = 2
+export const FLOAT64: i32 = 3
+export const FLOAT32: i32 = 4
+export const BOOL: i32 = 5
+export const DATE: i32 = 6
+export const TIMESTAMP: i32 = 7
+
+export const NULLABLE: i32 = 1
+
+/** A column, 64 bytes. Its fields are written by src/columnar/kernel-layout.ts. */
+@unmanaged
+export class Column {
+  kind: i32
+  flags: i32
+  /** Values, a row each; of texts, offsets of their ends. */
+  values: usize
+  bytes: usize
+  /** Most bytes of texts. */
+  byteCapacity: u32
+  validity: usize
+  /** 1 once a row is null. */
+  hasNulls: i32
+  /** CSV: another column of the same field; of lists, the column of their items; or 0. */
+  next: usize
+  /** Range of integers. */
+  least: i64
+  most: i64
+  /** Bytes of a value. */
+  size: i32
+  /** Of timestamps: nanoseconds in a unit. Of decimals: places after the point. Of lists: their size, or -1. */
+  scale: i32
+  /** Symbols and literals of a time's form, two bytes each; 0 for ISO 8601. */
+  pattern: usize
+  patternLength: i32
+}
+
+@inline
+export function putNull(column: Column, row: i32): void {
+  const byte = column.validity + <usize>(row >> 3)
+  store<u8>(byte, <u32>load<u8>(byte) & ~(<u32>1 << (row & 7)))
+  column.hasNulls = 1
+}
+
+export function putZero(column: Column, row: i32): void {
+  const size = column.size
+  const to = column.values + <usize>row * size
+  if (size == 8) store<u64>(to, 0)
+  else if (size == 4) store<u32>(to, 0)
+  else if (size == 2) store<u16>(to, 0)
+  else if (size == 1) store<u8>(to, 0)
+  else {
+    store<u64>(to, 0)
+    store<u64>(to, 0, 8)
+  }
+}
+
+/** Makes the row's nulls valid again: bits of rows that are not there are ones. */
+export function undo(fields: usize, width: i32, row: i32): void {
+  const byte = <usize>(row >> 3)
+  const bit = <u32>1 << (row & 7)
+  for (let i = 0; i < width; i++) {
+    let address = <usize>load<u32>(fields + (<usize>i << 2))
+    while (address != 0) {
+      const column = changetype<Column>(address)
+      if (column.hasNulls != 0) store<u8>(column.validity + byte, <u32>load<u8>(column.validity + byte) | bit)
+      address = column.next
+    }
+  }
+}
+
+export function isAscii(at: usize, end: usize): bool {
+  while (at + 16 <= end) {
+    if (i8x16.bitmask(v128.load(at)) != 0) return false
+    at += 16
+  }
+  while (at < end) if (load<u8>(at++) > 127) return false
+  return true
+}
+
+/** Line ends (`\n`, `\r`, `\r\n`) between two addresses, where `last` is the byte before: a `\n` after a `\r` ends nothing. */
+export function countLines(at: usize, end: usize, last: u32): i32 {
+  let count: i32 = 0
+  let wasReturn: i32 = last == 13 ? 1 : 0
+  while (at + 16 <= end) {
+    const bytes = v128.load(at)
+    const returns = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(13)))
+    const newlines = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(10)))
+    count += popcnt(returns) + popcnt(newlines & ~((returns << 1) | wasReturn))
+    wasReturn = (returns >> 15) & 1
+    at += 16
+  }
+  while (at < end) {
+    const byte = <u32>load<u8>(at++)
+    if (byte == 13) count++
+    else if (byte == 10 && wasReturn == 0) count++
+    wasReturn = byte == 13 ? 1 : 0
+  }
+  return count
+}
