@@ -1,5 +1,5 @@
 import { failure, fromUnknown, isMillraceError, loadPeer, readBytes, type FileInfo, type MillraceError } from '@millrace/core'
-import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
+import type { AsyncBuffer, Compressors, DataReader, FileMetaData, PageHeader } from 'hyparquet'
 
 /** `PAR1` at either end, and the four bytes of the footer's length. */
 const LEAST_FILE_BYTES = 12
@@ -28,6 +28,9 @@ export interface OpenParquetOptions {
 
 /** hyparquet, where it is installed. */
 export const loadHyparquet = async (): Promise<typeof import('hyparquet')> => loadPeer('hyparquet', 'reading Parquet', () => import('hyparquet'))
+
+/** Its reader of page headers. */
+export const loadPageHeader = async (): Promise<(reader: DataReader) => PageHeader> => (await loadPeer('hyparquet', 'reading Parquet', () => import('hyparquet/src/column.js'))).parquetHeader
 
 const corrupt = (url: string, problem: string, byte?: number, cause?: unknown): MillraceError =>
   failure({ tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem, remedy: 'Fetch or write the file again.', position: { source: url, byte }, cause })
@@ -135,7 +138,7 @@ const checkFooter = (url: string, size: number, metadata: FileMetaData): void =>
 }
 
 /** Values as they are stored: units, bytes and days are ours to turn into columns. */
-export const rawParsers = {
+const rawParsers = {
   timestampFromMilliseconds: (value: bigint): unknown => value,
   timestampFromMicroseconds: (value: bigint): unknown => value,
   timestampFromNanoseconds: (value: bigint): unknown => value,

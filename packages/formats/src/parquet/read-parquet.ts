@@ -2,13 +2,14 @@ import {
   countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type Job, type Schema, type Stream,
 } from '@millrace/core'
-import type { DecodedArray, FileMetaData, SchemaElement, SchemaTree } from 'hyparquet'
+import type { ColumnMetaData, SchemaTree } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
+import { leafPath, type LeafPath } from './leaf-path.js'
 import { convertColumn, type ConvertedColumn } from './parquet-column.js'
-import { checkedColumn } from './parquet-pages.js'
-import { loadHyparquet, openParquet, parquetError, rawParsers, type ParquetSource } from './parquet-source.js'
+import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
+import { readLeaf } from './read-leaf.js'
 import { canHold, fieldOf, parquetType, wrongKind, type ParquetType } from './parquet-type.js'
 
 /** Options of `readParquet`. */
@@ -68,6 +69,7 @@ export const parquetSchema = (source: string | readonly string[]): Job<Schema> =
 
 interface FileColumn {
   readonly type: ParquetType
+  readonly path: LeafPath | undefined
   readonly nullable: boolean
 }
 
@@ -81,25 +83,12 @@ const treeOf = async ({ metadata, url }: ParquetSource): Promise<SchemaTree> => 
 }
 
 const columnsOf = async (source: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> =>
-  new Map((await treeOf(source)).children.map((node) => [node.element.name, { type: parquetType(node), nullable: node.element.repetition_type !== 'REQUIRED' }]))
+  new Map((await treeOf(source)).children.map((node) => [node.element.name, { type: parquetType(node), path: leafPath(node), nullable: node.element.repetition_type !== 'REQUIRED' }]))
 
 const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
   const fields = [...columns].map(([name, { type, nullable }]): [string, Field | undefined] => [name, fieldOf(type, nullable)])
   return Object.fromEntries(fields.filter((entry): entry is [string, Field] => entry[1] !== undefined))
 }
-
-/** Whether hyparquet itself must make sense of a leaf; of all others it gives the values as they are stored. */
-const keepsMeaning = (element: SchemaElement): boolean =>
-  element.num_children !== undefined || element.logical_type?.type === 'FLOAT16' || element.logical_type?.type === 'INTEGER' || element.converted_type?.startsWith('UINT_') === true
-
-const withoutMeaning = (metadata: FileMetaData): FileMetaData => ({
-  ...metadata,
-  schema: metadata.schema.map((element) => {
-    if (keepsMeaning(element)) return element
-    const { converted_type: _converted, logical_type: _logical, ...physical } = element
-    return physical
-  }),
-})
 
 async function* readFile(task: FileTask, options: ParquetOptions & { readonly schema?: Schema | undefined }, batchRows: number): AsyncGenerator<Batch, void, undefined> {
   const { context, file } = task
@@ -111,7 +100,6 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
   const read = mustValidateAll(options.onBadRecord) ? Object.keys(schema) : wanted
   const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
   const resume: ParquetPlace | undefined = task.resume === undefined ? undefined : { rowGroup: countIn(task.resume, 'rowGroup'), row: countIn(task.resume, 'row') }
-  const raw = { ...source, metadata: withoutMeaning(source.metadata) }
 
   let groupStart = 0
   for (const [rowGroup, { num_rows: rowCount }] of source.metadata.row_groups.entries()) {
@@ -122,7 +110,7 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
     const converted: { [name: string]: ConvertedColumn } = {}
     for (const name of read) {
       throwIfAborted(context.signal)
-      converted[name] = await readColumn(raw, name, rowGroup, fileRow, rows, (parts) => convertColumn(schema[name]!, columns.get(name)!.type, parts, rows))
+      converted[name] = await readColumn(source, rowGroup, name, schema[name]!, columns.get(name)!)
     }
     for (let row = resume?.rowGroup === rowGroup ? resume.row : 0; row < rows; ) {
       throwIfAborted(context.signal)
@@ -158,41 +146,23 @@ const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, op
   return options.schema
 }
 
-const readColumn = async (
-  source: ParquetSource,
-  name: string,
-  rowGroup: number,
-  start: number,
-  rows: number,
-  convert: (parts: readonly DecodedArray[]) => ConvertedColumn,
-): Promise<ConvertedColumn> => {
-  const { parquetRead } = await loadHyparquet()
-  const where = `row group ${rowGroup}`
-  const parts: DecodedArray[] = []
-  let found = 0
+const readColumn = async (source: ParquetSource, rowGroup: number, name: string, target: Field, { type, path }: FileColumn): Promise<ConvertedColumn> => {
+  const rows = Number(source.metadata.row_groups[rowGroup]!.num_rows)
   try {
-    await parquetRead({
-      ...(await checkedColumn(source, await treeOf(source), name, rowGroup)), metadata: source.metadata, columns: [name], rowStart: start, rowEnd: start + rows,
-      utf8: false, geoparquet: false, parsers: rawParsers,
-      onChunk: ({ columnData }) => {
-        parts.push(columnData)
-        found += columnData.length
-      },
-    })
+    if (path === undefined) throw new Error('the column has more than one leaf')
+    const leaf = await readLeaf(source, { column: chunkOf(source, rowGroup, path), path, rowGroup, rows, keepDictionary: target.kind === 'dictionary' })
+    const converted = convertColumn(target, type, path, leaf)
+    if (converted.column.length !== rows) throw new Error(`the column has ${converted.column.length} values where ${rows} are due`)
+    return converted
   } catch (error) {
-    throw parquetError(error, source.url, where, name)
+    throw parquetError(error, source.url, `row group ${rowGroup}`, name)
   }
-  if (found !== rows) {
-    throw failure({
-      tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem: `the column has ${found} values in ${where}, which has ${rows} rows`, remedy: 'Fetch or write the file again.',
-      position: { source: source.url, column: name },
-    })
-  }
-  try {
-    return convert(parts)
-  } catch (error) {
-    throw parquetError(error, source.url, where, name)
-  }
+}
+
+const chunkOf = ({ metadata }: ParquetSource, rowGroup: number, { path }: LeafPath): ColumnMetaData => {
+  const found = metadata.row_groups[rowGroup]!.columns.find(({ meta_data: column }) => column !== undefined && column.path_in_schema.length === path.length && column.path_in_schema.every((name, i) => name === path[i]))
+  if (found?.meta_data === undefined) throw new Error('the column is not in the row group')
+  return found.meta_data
 }
 
 const firstFault = (columns: { readonly [name: string]: ConvertedColumn }, start: number, end: number): number | undefined => {

@@ -1,0 +1,351 @@
+import { isUtf8 } from 'node:buffer'
+import {
+  BytesColumn, boolColumn, bitmapBytes, clearBit, ConversionError, DecimalColumn, decodeText, DictionaryColumn, fixedColumn, halves, makeBuilder, readInt64, readUint64, setBit, writeInt64,
+  type Column, type ColumnBuilder, type Field, type TimeUnit, type Values,
+} from '@millrace/core'
+import type { Stored } from './leaf-values.js'
+import type { Leaf } from './read-leaf.js'
+import type { ParquetType } from './parquet-type.js'
+
+/** A column of slots, and those in which the file's value does not fit it (they are null in the column). */
+export interface ConvertedColumn {
+  readonly column: Column
+  readonly faults: ReadonlyMap<number, ConversionError>
+}
+
+/** Integer targets by kind: typed array and inclusive range. */
+const integers: { readonly [kind: string]: readonly [new (length: number) => Values, number, number] } = {
+  int8: [Int8Array, -128, 127], int16: [Int16Array, -32768, 32767], int32: [Int32Array, -2147483648, 2147483647],
+  uint8: [Uint8Array, 0, 255], uint16: [Uint16Array, 0, 65535], uint32: [Uint32Array, 0, 4294967295],
+}
+
+/** The slots of a leaf on their way into a column: which are null, which do not fit. */
+class Slots {
+  readonly faults = new Map<number, ConversionError>()
+  private bits: Uint8Array | undefined
+
+  constructor(
+    readonly target: Field,
+    readonly count: number,
+    readonly present: Uint8Array | undefined,
+  ) {
+    if (present === undefined) return
+    this.bits = new Uint8Array(bitmapBytes(count))
+    for (let slot = 0; slot < count; slot++) {
+      if (present[slot] === 1) setBit(this.bits, slot)
+      else if (!target.nullable) this.faults.set(slot, new ConversionError('NULL', `a ${target.kind} that may not be null is null`))
+    }
+  }
+
+  isNull(slot: number): boolean {
+    return this.present !== undefined && this.present[slot] !== 1
+  }
+
+  fault(slot: number, error: ConversionError): void {
+    this.bits ??= new Uint8Array(bitmapBytes(this.count)).fill(0xff)
+    clearBit(this.bits, slot)
+    this.faults.set(slot, error)
+  }
+
+  outOfRange(slot: number, value: unknown): void {
+    this.fault(slot, new ConversionError('OUT_OF_RANGE', `${String(value)} is out of the range of ${this.target.kind}`))
+  }
+
+  get validity(): Uint8Array | undefined {
+    return this.bits
+  }
+
+  /** The field of the column: its slots may be null, whatever the target says, until their rows are left out. */
+  get field(): Field {
+    return { ...this.target, nullable: true } as Field
+  }
+
+  with(values: Values): ConvertedColumn {
+    return { column: fixedColumn(this.field, values, this.validity), faults: this.faults }
+  }
+}
+
+/** Reads slots as numbers, exact within ±2⁵³; faster than by bigints. */
+const numberReader = (stored: Stored & { readonly is: 'numbers' }, signed: boolean): ((slot: number) => number) => {
+  const { values } = stored
+  if (values instanceof BigInt64Array) {
+    const words = halves(values)
+    return signed ? (slot) => readInt64(words, slot) : (slot) => readUint64(words, slot)
+  }
+  return values instanceof Int32Array && !signed ? (slot) => values[slot]! >>> 0 : (slot) => values[slot]!
+}
+
+const toNumbers = (slots: Slots, stored: Stored & { readonly is: 'numbers' }, signed: boolean): ConvertedColumn => {
+  const { target, count } = slots
+  const { values: from } = stored
+  const range = integers[target.kind]
+  const read = numberReader(stored, signed)
+  if (range === undefined) {
+    if ((target.kind === 'float32' && from instanceof Float32Array) || (target.kind === 'float64' && from instanceof Float64Array)) return slots.with(from)
+    if (target.kind === 'float64') {
+      const values = new Float64Array(count)
+      for (let slot = 0; slot < count; slot++) values[slot] = read(slot)
+      return slots.with(values)
+    }
+    const values = new Float32Array(count)
+    for (let slot = 0; slot < count; slot++) {
+      const value = (values[slot] = read(slot))
+      if (!Number.isFinite(values[slot]) && Number.isFinite(value)) {
+        values[slot] = 0
+        slots.outOfRange(slot, value)
+      }
+    }
+    return slots.with(values)
+  }
+  if (from instanceof Int32Array && target.kind === 'int32' && signed) return slots.with(from)
+  if (from instanceof Int32Array && target.kind === 'uint32' && !signed) return slots.with(new Uint32Array(from.buffer, from.byteOffset, from.length))
+  const [array, least, most] = range
+  const values = new array(count) as Int32Array
+  for (let slot = 0; slot < count; slot++) {
+    const value = read(slot)
+    if (value < least || value > most) slots.outOfRange(slot, exact(from, slot, signed))
+    else values[slot] = value
+  }
+  return slots.with(values)
+}
+
+const exact = (values: ArrayLike<number | bigint>, slot: number, signed: boolean): number | bigint => {
+  const value = values[slot]!
+  if (signed) return value
+  return typeof value === 'bigint' ? BigInt.asUintN(64, value) : value >>> 0
+}
+
+const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' }, signed: boolean): ConvertedColumn => {
+  const { target, count } = slots
+  const { values: from } = stored
+  const wantsSigned = target.kind === 'int64'
+  if (from instanceof BigInt64Array) {
+    // The sign bit is all that differs.
+    if (wantsSigned !== signed) {
+      const words = halves(from)
+      for (let slot = 0; slot < count; slot++) {
+        if (words[2 * slot + 1]! >= 0 || slots.isNull(slot)) continue
+        slots.outOfRange(slot, exact(from, slot, signed))
+        words[2 * slot] = words[2 * slot + 1] = 0
+      }
+    }
+    return slots.with(wantsSigned ? from : new BigUint64Array(from.buffer, from.byteOffset, from.length))
+  }
+  const read = numberReader(stored, signed)
+  const values = new BigInt64Array(count)
+  const words = halves(values)
+  for (let slot = 0; slot < count; slot++) {
+    const value = read(slot)
+    if (value < 0 && !wantsSigned) slots.outOfRange(slot, value)
+    else writeInt64(words, slot, value)
+  }
+  return slots.with(wantsSigned ? values : new BigUint64Array(values.buffer))
+}
+
+const perSecond: { readonly [U in TimeUnit]: number } = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 }
+
+/** An instant in another unit; what is finer than the unit is cut towards the past. */
+const toUnit = (value: bigint, from: TimeUnit, to: TimeUnit): bigint => {
+  if (perSecond[to] >= perSecond[from]) return value * BigInt(perSecond[to] / perSecond[from])
+  const divisor = BigInt(perSecond[from] / perSecond[to])
+  const quotient = value / divisor
+  return value % divisor < 0n ? quotient - 1n : quotient
+}
+
+const JULIAN_1970 = 2440588n
+const NANOSECONDS_OF_DAY = 86_400_000_000_000n
+
+/** Spark's and Impala's old instants: nanoseconds of the day, and the Julian day. */
+const int96 = (bytes: Uint8Array, at: number): bigint => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 12)
+  return (BigInt(view.getUint32(8, true)) - JULIAN_1970) * NANOSECONDS_OF_DAY + view.getBigInt64(0, true)
+}
+
+const toInstants = (slots: Slots, stored: Stored, from: TimeUnit): ConvertedColumn => {
+  const { count } = slots
+  const to = slots.target.params.unit ?? 'ms'
+  if (stored.is === 'numbers' && from === to && stored.values instanceof BigInt64Array) return slots.with(stored.values)
+  const values = new BigInt64Array(count)
+  const words = halves(values)
+  const divisor = perSecond[from] / perSecond[to]
+  const wide = (slot: number, value: bigint): void => {
+    const integer = toUnit(value, from, to)
+    if (BigInt.asIntN(64, integer) !== integer) slots.outOfRange(slot, value)
+    else values[slot] = integer
+  }
+  if (stored.is === 'bytes') {
+    for (let slot = 0; slot < count; slot++) if (!slots.isNull(slot)) wide(slot, int96(stored.bytes, stored.offsets[slot]!))
+    return slots.with(values)
+  }
+  const source = stored.values as BigInt64Array
+  const sourceWords = halves(source)
+  for (let slot = 0; slot < count; slot++) {
+    // Arithmetic on numbers is exact within ±2⁵³ and much faster than on bigints.
+    const number = readInt64(sourceWords, slot)
+    if (divisor > 1 && Number.isSafeInteger(number)) writeInt64(words, slot, Math.floor(number / divisor))
+    else wide(slot, source[slot]!)
+  }
+  return slots.with(values)
+}
+
+const toBytes = (slots: Slots, { offsets, bytes }: Stored & { readonly is: 'bytes' }): ConvertedColumn => {
+  const { target, count } = slots
+  if (target.kind === 'utf8') {
+    const isAllText = isUtf8(bytes)
+    for (let slot = 0; slot < count; slot++) {
+      const start = offsets[slot]!
+      // Even where all bytes together are UTF-8, a value may begin within a character.
+      if (isAllText ? (bytes[start]! & 0xc0) === 0x80 && start < offsets[slot + 1]! : !isUtf8(bytes.subarray(start, offsets[slot + 1]))) {
+        slots.fault(slot, new ConversionError('BAD_TEXT', 'the bytes are not UTF-8'))
+      }
+    }
+  }
+  return { column: new BytesColumn(slots.field, offsets, bytes, slots.validity), faults: slots.faults }
+}
+
+const toBits = (slots: Slots, values: Uint8Array): ConvertedColumn => {
+  const bits = new Uint8Array(bitmapBytes(slots.count))
+  for (let slot = 0; slot < slots.count; slot++) if (values[slot] === 1) setBit(bits, slot)
+  return { column: boolColumn(slots.field, bits, slots.count, slots.validity), faults: slots.faults }
+}
+
+const bigEndian = (bytes: Uint8Array): bigint => {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+  return hex === '' ? 0n : BigInt.asIntN(bytes.length * 8, BigInt(`0x${hex}`))
+}
+
+/** Decimals of the target's own scale whose precision it has: words are copied, digits not looked at. */
+const toDecimals = (slots: Slots, stored: Stored): ConvertedColumn => {
+  const words = new BigInt64Array(2 * slots.count)
+  const halvesOf = halves(words)
+  if (stored.is === 'numbers') {
+    const source = stored.values instanceof BigInt64Array ? halves(stored.values) : undefined
+    for (let slot = 0; slot < slots.count; slot++) {
+      const low = source === undefined ? Number(stored.values[slot]) : source[2 * slot]!
+      const sign = (source === undefined ? low : source[2 * slot + 1]!) >> 31
+      halvesOf[4 * slot] = low
+      halvesOf[4 * slot + 1] = source === undefined ? sign : source[2 * slot + 1]!
+      halvesOf[4 * slot + 2] = halvesOf[4 * slot + 3] = sign
+    }
+  } else if (stored.is === 'bytes') {
+    const out = new Uint8Array(words.buffer)
+    for (let slot = 0; slot < slots.count; slot++) {
+      const start = stored.offsets[slot]!
+      const end = stored.offsets[slot + 1]!
+      if (start === end) continue
+      if (end - start > 16) {
+        const value = bigEndian(stored.bytes.subarray(start, end))
+        if (BigInt.asIntN(128, value) !== value) {
+          slots.outOfRange(slot, value)
+          continue
+        }
+      }
+      const fill = (stored.bytes[start]! & 0x80) === 0 ? 0 : 0xff
+      for (let byte = 0; byte < 16; byte++) out[16 * slot + byte] = end - 1 - byte >= start ? stored.bytes[end - 1 - byte]! : fill
+    }
+  }
+  return { column: new DecimalColumn(slots.field, words, slots.validity), faults: slots.faults }
+}
+
+const text = (bytes: Uint8Array): string => {
+  if (!isUtf8(bytes)) throw new ConversionError('BAD_TEXT', 'the bytes are not UTF-8')
+  return decodeText(bytes, 0, bytes.length)
+}
+
+const halfFloat = (bytes: Uint8Array, at: number): number => {
+  const bits = bytes[at]! | (bytes[at + 1]! << 8)
+  const sign = (bits & 0x8000) === 0 ? 1 : -1
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1023
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/** Appends the value of a slot to the builder of a field that can hold it; the slow way, for the conversions without a fast one. */
+const appender = (target: Field, type: ParquetType, stored: Stored): ((builder: ColumnBuilder, slot: number) => void) => {
+  if (target.kind === 'dictionary') {
+    const inner = appender(target.params.item!, type, stored)
+    // Only the conversion of the value is needed: the dictionary finds what it is equal to.
+    return (builder, slot) => inner({ append: (converted: unknown) => builder.append(converted), appendText: (converted: string) => builder.appendText(converted) } as ColumnBuilder, slot)
+  }
+  if (stored.is === 'bits') return (builder, slot) => builder.append(stored.values[slot] === 1)
+  if (stored.is === 'bytes') {
+    const { offsets, bytes } = stored
+    const value = (slot: number): Uint8Array => bytes.subarray(offsets[slot], offsets[slot + 1])
+    if (type.is === 'half') return (builder, slot) => builder.append(halfFloat(bytes, offsets[slot]!))
+    if (type.is === 'decimal') return (builder, slot) => builder.appendText(`${bigEndian(value(slot))}e${-type.scale}`)
+    if (type.is === 'instant') return (builder, slot) => builder.append(toUnit(int96(bytes, offsets[slot]!), 'ns', target.params.unit ?? 'ms'))
+    return target.kind === 'utf8' ? (builder, slot) => builder.append(text(value(slot))) : (builder, slot) => builder.append(value(slot))
+  }
+  const { values } = stored
+  switch (type.is) {
+    case 'decimal':
+      return (builder, slot) => builder.appendText(`${values[slot]!}e${-type.scale}`)
+    case 'date':
+      return (builder, slot) => builder.append(new Date(Number(values[slot]) * 86_400_000))
+    case 'instant':
+      return (builder, slot) => builder.append(toUnit(BigInt(values[slot]!), type.unit, target.params.unit ?? 'ms'))
+    default: {
+      const signed = type.is !== 'integer' || type.signed
+      return (builder, slot) => builder.append(exact(values, slot, signed))
+    }
+  }
+}
+
+const toAnything = (slots: Slots, type: ParquetType, stored: Stored): ConvertedColumn => {
+  const builder = makeBuilder(slots.field)
+  const append = appender(slots.target, type, stored)
+  for (let slot = 0; slot < slots.count; slot++) {
+    if (slots.isNull(slot)) {
+      builder.appendNull()
+      continue
+    }
+    try {
+      append(builder, slot)
+    } catch (error) {
+      if (!(error instanceof ConversionError)) throw error
+      slots.fault(slot, error)
+      builder.truncate(slot)
+      builder.appendNull()
+    }
+  }
+  return { column: builder.finish(), faults: slots.faults }
+}
+
+const toDictionary = (slots: Slots, type: ParquetType, { stored, indices }: Leaf): ConvertedColumn => {
+  const values = convert(new Slots(slots.target.params.item!, stored.length, undefined), type, stored)
+  // A value that does not fit makes each of its rows bad.
+  if (values.faults.size > 0) for (let slot = 0; slot < slots.count; slot++) {
+    const error = values.faults.get(indices![slot]!)
+    if (error !== undefined && !slots.isNull(slot)) slots.fault(slot, error)
+  }
+  return { column: new DictionaryColumn(slots.field, indices!, values.column, slots.validity), faults: slots.faults }
+}
+
+const convert = (slots: Slots, type: ParquetType, stored: Stored): ConvertedColumn => {
+  const { target } = slots
+  const signed = type.is !== 'integer' || type.signed
+  const isNumber = type.is === 'integer' || type.is === 'float' || type.is === 'double'
+  if (isNumber && stored.is === 'numbers') {
+    if (target.kind === 'int64' || target.kind === 'uint64') return toIntegers64(slots, stored, signed)
+    if (integers[target.kind] !== undefined || target.kind === 'float32' || target.kind === 'float64') return toNumbers(slots, stored, signed)
+  }
+  if (type.is === 'date' && target.kind === 'date' && stored.is === 'numbers' && stored.values instanceof Int32Array) return slots.with(stored.values)
+  if (type.is === 'instant' && target.kind === 'timestamp') return toInstants(slots, stored, type.unit)
+  if (type.is === 'bool' && target.kind === 'bool' && stored.is === 'bits') return toBits(slots, stored.values)
+  if ((type.is === 'text' || type.is === 'bytes') && (target.kind === 'utf8' || target.kind === 'binary') && stored.is === 'bytes') return toBytes(slots, stored)
+  if (type.is === 'decimal' && target.kind === 'decimal' && type.scale === (target.params.scale ?? 0) && type.precision <= (target.params.precision ?? 38)) return toDecimals(slots, stored)
+  return toAnything(slots, type, stored)
+}
+
+/**
+ * The values of a leaf, as a column of `target` with a row for each slot.
+ *
+ * Integers are checked against the range of the kind; floats take the nearest value they have, and finite ones stay finite; instants
+ * finer than the column's unit are cut towards the past.
+ */
+export const convertValues = (target: Field, type: ParquetType, leaf: Leaf): ConvertedColumn => {
+  const slots = new Slots(target, leaf.slots, leaf.present)
+  return leaf.indices === undefined ? convert(slots, type, leaf.stored) : toDictionary(slots, type, leaf)
+}

@@ -1,0 +1,333 @@
+import { halves, writeInt64 } from '@millrace/core'
+import { DeltaReader } from './page-deltas.js'
+import { expandRuns } from './page-runs.js'
+
+/** Physical types of Parquet. */
+export type Physical = 'BOOLEAN' | 'INT32' | 'INT64' | 'INT96' | 'FLOAT' | 'DOUBLE' | 'BYTE_ARRAY' | 'FIXED_LEN_BYTE_ARRAY'
+
+/** Typed arrays of the physical numbers. */
+export type Numbers = Int32Array | BigInt64Array | Float32Array | Float64Array
+
+/** Values as they are stored, one after another; where slots are null, 0 or nothing. */
+export type Stored =
+  | { readonly is: 'bits'; readonly length: number; readonly values: Uint8Array }
+  | { readonly is: 'numbers'; readonly length: number; readonly values: Numbers }
+  | { readonly is: 'bytes'; readonly length: number; readonly offsets: Int32Array; readonly bytes: Uint8Array }
+
+/** Bytes of one column in one row group: offsets have 31 bits. */
+const MAX_BYTES = 2 ** 31 - 1
+
+/** Takes the values of pages, one page after another. */
+export interface ValueSink {
+  /** Appends `count` values of a page, all there are. */
+  append(encoding: string, page: Uint8Array, at: number, count: number): void
+  /** Appends the values of a dictionary at `indices`. */
+  appendFrom(dictionary: Stored, indices: Int32Array, count: number): void
+  /** What was taken, in `slots` slots: value `i` stands where `present` says, where it is given. */
+  finish(slots: number, present: Uint8Array | undefined): Stored
+}
+
+const unknownEncoding = (encoding: string, type: string): Error => new Error(`${type} in the encoding ${encoding} is not known`)
+
+const tooShort = (): Error => new Error('the values of a page end too early')
+
+const requireBytes = (page: Uint8Array, at: number, size: number): void => {
+  if (at + size > page.length) throw tooShort()
+}
+
+/** Bytes of fixed width whose first bytes come first, then their second ones, … */
+const unsplit = (page: Uint8Array, at: number, count: number, width: number): Uint8Array => {
+  requireBytes(page, at, count * width)
+  const out = new Uint8Array(count * width)
+  for (let byte = 0; byte < width; byte++) {
+    const from = at + byte * count
+    for (let i = 0; i < count; i++) out[i * width + byte] = page[from + i]!
+  }
+  return out
+}
+
+/** Moves the first `count` values to the slots that are `present`, from the end so that one array is enough; 0 goes to the others. */
+const spread = (values: Uint8Array | Int32Array | Float32Array | Float64Array, slots: number, present: Uint8Array, count: number): void => {
+  let from = count
+  for (let slot = slots - 1; slot >= 0; slot--) values[slot] = present[slot] === 1 ? values[--from]! : 0
+}
+
+/** The same of 64-bit integers, as pairs of words: a bigint of each would cost ten times as much. */
+const spreadPairs = (words: Int32Array, slots: number, present: Uint8Array, count: number): void => {
+  let from = 2 * count
+  for (let slot = slots - 1; slot >= 0; slot--) {
+    const isPresent = present[slot] === 1
+    words[2 * slot + 1] = isPresent ? words[--from]! : 0
+    words[2 * slot] = isPresent ? words[--from]! : 0
+  }
+}
+
+class NumberSink implements ValueSink {
+  private readonly bytes: Uint8Array
+  private readonly width: number
+  private at = 0
+
+  constructor(
+    private readonly type: Physical,
+    private readonly values: Numbers,
+  ) {
+    this.width = values.BYTES_PER_ELEMENT
+    this.bytes = new Uint8Array(values.buffer)
+  }
+
+  private reserve(count: number): number {
+    const start = this.at
+    if (start + count > this.values.length) throw new Error('the pages of a column have more values than it has')
+    this.at += count
+    return start
+  }
+
+  append(encoding: string, page: Uint8Array, at: number, count: number): void {
+    const start = this.reserve(count)
+    const { width, values } = this
+    switch (encoding) {
+      case 'PLAIN':
+        requireBytes(page, at, count * width)
+        this.bytes.set(page.subarray(at, at + count * width), start * width)
+        return
+      case 'BYTE_STREAM_SPLIT':
+        this.bytes.set(unsplit(page, at, count, width), start * width)
+        return
+      case 'DELTA_BINARY_PACKED': {
+        const reader = new DeltaReader(page, at)
+        if (values instanceof Int32Array) reader.read(count, (value, i) => { values[start + i] = typeof value === 'number' ? value : Number(BigInt.asIntN(32, value)) })
+        else if (values instanceof BigInt64Array) {
+          const words = halves(values)
+          reader.read(count, (value, i) => { if (typeof value === 'number') writeInt64(words, start + i, value); else values[start + i] = value })
+        } else throw unknownEncoding(encoding, this.type)
+        return
+      }
+      default:
+        throw unknownEncoding(encoding, this.type)
+    }
+  }
+
+  appendFrom(dictionary: Stored, indices: Int32Array, count: number): void {
+    const start = this.reserve(count)
+    if (dictionary.is !== 'numbers') throw new Error('a dictionary has other values than its column')
+    const { length } = dictionary
+    const check = (index: number): number => {
+      if (index >>> 0 >= length) throw new Error(`a page refers to value ${index} of a dictionary of ${length}`)
+      return index
+    }
+    // Halves of 64-bit integers are copied without making a bigint of each.
+    if (this.values instanceof BigInt64Array) {
+      const to = new Int32Array(this.values.buffer)
+      const from = new Int32Array(dictionary.values.buffer)
+      for (let i = 0; i < count; i++) {
+        const index = check(indices[i]!)
+        to[2 * (start + i)] = from[2 * index]!
+        to[2 * (start + i) + 1] = from[2 * index + 1]!
+      }
+      return
+    }
+    const from = dictionary.values as Float64Array
+    for (let i = 0; i < count; i++) this.values[start + i] = from[check(indices[i]!)]!
+  }
+
+  finish(slots: number, present: Uint8Array | undefined): Stored {
+    if (present !== undefined) {
+      if (this.values instanceof BigInt64Array) spreadPairs(halves(this.values), slots, present, this.at)
+      else spread(this.values, slots, present, this.at)
+    }
+    return { is: 'numbers', length: slots, values: this.values.subarray(0, slots) }
+  }
+}
+
+class BitSink implements ValueSink {
+  private at = 0
+
+  constructor(private readonly values: Uint8Array) {}
+
+  append(encoding: string, page: Uint8Array, at: number, count: number): void {
+    const start = this.at
+    if (start + count > this.values.length) throw new Error('the pages of a column have more values than it has')
+    this.at += count
+    if (encoding === 'PLAIN') {
+      requireBytes(page, at, (count + 7) >> 3)
+      for (let i = 0; i < count; i++) this.values[start + i] = (page[at + (i >> 3)]! >> (i & 7)) & 1
+    } else if (encoding === 'RLE') expandRuns(page, at + 4, page.length, 1, this.values, start, start + count)
+    else throw unknownEncoding(encoding, 'BOOLEAN')
+  }
+
+  appendFrom(): void {
+    throw unknownEncoding('RLE_DICTIONARY', 'BOOLEAN')
+  }
+
+  finish(slots: number, present: Uint8Array | undefined): Stored {
+    if (present !== undefined) spread(this.values, slots, present, this.at)
+    return { is: 'bits', length: slots, values: this.values.subarray(0, slots) }
+  }
+}
+
+class ByteSink implements ValueSink {
+  private readonly offsets: Int32Array
+  private bytes = new Uint8Array(1024)
+  private size = 0
+  private at = 0
+
+  /** @param width - bytes of each value, where all have the same */
+  constructor(
+    slots: number,
+    private readonly width: number | undefined,
+  ) {
+    this.offsets = new Int32Array(slots + 1)
+  }
+
+  private reserve(count: number, size: number): void {
+    if (this.at + count > this.offsets.length - 1) throw new Error('the pages of a column have more values than it has')
+    const need = this.size + size
+    if (need > MAX_BYTES) throw new Error(`a column of one row group has ${need} bytes, and at most ${MAX_BYTES} are read`)
+    if (need <= this.bytes.length) return
+    const grown = new Uint8Array(Math.min(MAX_BYTES, Math.max(need, 2 * this.bytes.length)))
+    grown.set(this.bytes.subarray(0, this.size))
+    this.bytes = grown
+  }
+
+  append(encoding: string, page: Uint8Array, at: number, count: number): void {
+    if (this.width !== undefined && (encoding === 'PLAIN' || encoding === 'BYTE_STREAM_SPLIT')) return this.appendFixed(encoding, page, at, count, this.width)
+    switch (encoding) {
+      case 'PLAIN':
+        return this.appendPlain(page, at, count)
+      case 'DELTA_LENGTH_BYTE_ARRAY': {
+        const lengths = new Int32Array(count)
+        const from = readLengths(page, at, count, lengths)
+        return this.appendRun(page, from, lengths)
+      }
+      case 'DELTA_BYTE_ARRAY':
+        return this.appendPrefixed(page, at, count)
+      default:
+        throw unknownEncoding(encoding, 'BYTE_ARRAY')
+    }
+  }
+
+  private appendFixed(encoding: string, page: Uint8Array, at: number, count: number, width: number): void {
+    const bytes = encoding === 'PLAIN' ? page.subarray(at, at + count * width) : unsplit(page, at, count, width)
+    if (bytes.length < count * width) throw tooShort()
+    this.reserve(count, bytes.length)
+    this.bytes.set(bytes, this.size)
+    for (let i = 0; i < count; i++) this.offsets[++this.at] = this.size += width
+  }
+
+  private appendPlain(page: Uint8Array, from: number, count: number): void {
+    this.reserve(count, page.length - from)
+    const { bytes, offsets } = this
+    let at = from
+    let size = this.size
+    for (let i = 0; i < count; i++) {
+      if (at + 4 > page.length) throw tooShort()
+      const length = page[at]! | (page[at + 1]! << 8) | (page[at + 2]! << 16) | (page[at + 3]! << 24)
+      at += 4
+      const end = at + length
+      if (length < 0 || end > page.length) throw tooShort()
+      if (length > 32) {
+        bytes.set(page.subarray(at, end), size)
+        size += length
+        at = end
+      } else while (at < end) bytes[size++] = page[at++]!
+      offsets[++this.at] = size
+    }
+    this.size = size
+  }
+
+  private appendRun(page: Uint8Array, from: number, lengths: Int32Array): void {
+    let total = 0
+    for (const length of lengths) total += length
+    requireBytes(page, from, total)
+    this.reserve(lengths.length, total)
+    this.bytes.set(page.subarray(from, from + total), this.size)
+    for (const length of lengths) this.offsets[++this.at] = this.size += length
+  }
+
+  private appendPrefixed(page: Uint8Array, at: number, count: number): void {
+    const prefixes = new Int32Array(count)
+    const suffixes = new Int32Array(count)
+    let from = readLengths(page, readLengths(page, at, count, prefixes), count, suffixes)
+    let last = 0
+    for (let i = 0; i < count; i++) {
+      const [prefix, suffix] = [prefixes[i]!, suffixes[i]!]
+      if (prefix > last) throw new Error('a value of a page begins with more than the one before it has')
+      requireBytes(page, from, suffix)
+      this.reserve(1, prefix + suffix)
+      this.bytes.copyWithin(this.size, this.size - last, this.size - last + prefix)
+      this.bytes.set(page.subarray(from, from + suffix), this.size + prefix)
+      from += suffix
+      last = prefix + suffix
+      this.offsets[++this.at] = this.size += last
+    }
+  }
+
+  appendFrom(dictionary: Stored, indices: Int32Array, count: number): void {
+    if (dictionary.is !== 'bytes') throw new Error('a dictionary has other values than its column')
+    const { offsets: from, bytes: source, length } = dictionary
+    let total = 0
+    for (let i = 0; i < count; i++) {
+      const index = indices[i]!
+      if (index >>> 0 >= length) throw new Error(`a page refers to value ${index} of a dictionary of ${length}`)
+      total += from[index + 1]! - from[index]!
+    }
+    this.reserve(count, total)
+    const { bytes, offsets } = this
+    let size = this.size
+    for (let i = 0; i < count; i++) {
+      const start = from[indices[i]!]!
+      const end = from[indices[i]! + 1]!
+      if (end - start > 32) {
+        bytes.set(source.subarray(start, end), size)
+        size += end - start
+      } else for (let at = start; at < end; at++) bytes[size++] = source[at]!
+      offsets[++this.at] = size
+    }
+    this.size = size
+  }
+
+  finish(slots: number, present: Uint8Array | undefined): Stored {
+    const { offsets } = this
+    if (present !== undefined) {
+      let from = this.at
+      for (let slot = slots - 1; slot >= 0; slot--) {
+        offsets[slot + 1] = offsets[from]!
+        if (present[slot] === 1) from--
+      }
+      offsets[0] = 0
+    }
+    return { is: 'bytes', length: slots, offsets: offsets.subarray(0, slots + 1), bytes: this.bytes.subarray(0, this.size) }
+  }
+}
+
+/** Lengths, of which none may be less than 0. @returns the offset after them */
+const readLengths = (page: Uint8Array, at: number, count: number, out: Int32Array): number => {
+  const reader = new DeltaReader(page, at)
+  reader.read(count, (value, i) => {
+    if (!(value >= 0 && value <= MAX_BYTES)) throw new Error(`a value of a page has the length ${value}`)
+    out[i] = Number(value)
+  })
+  return reader.at
+}
+
+/** A sink for the values of a physical type in `slots` slots. @param width - bytes of a FIXED_LEN_BYTE_ARRAY */
+export const valueSink = (type: Physical, slots: number, width: number | undefined): ValueSink => {
+  switch (type) {
+    case 'BOOLEAN':
+      return new BitSink(new Uint8Array(slots))
+    case 'INT32':
+      return new NumberSink(type, new Int32Array(slots))
+    case 'INT64':
+      return new NumberSink(type, new BigInt64Array(slots))
+    case 'FLOAT':
+      return new NumberSink(type, new Float32Array(slots))
+    case 'DOUBLE':
+      return new NumberSink(type, new Float64Array(slots))
+    case 'INT96':
+      return new ByteSink(slots, 12)
+    default: {
+      if (type === 'FIXED_LEN_BYTE_ARRAY' && !(width !== undefined && width > 0 && width <= 1 << 20)) throw new Error(`values of ${width} bytes are not read`)
+      return new ByteSink(slots, type === 'FIXED_LEN_BYTE_ARRAY' ? width : undefined)
+    }
+  }
+}
