@@ -203,11 +203,12 @@ export abstract class ColumnKernel<Exports extends KernelExports> {
     return this.enlarge(this.columns[columnAt(this.layout, this.kernel.fullAt())]!, 0)
   }
 
-  /** Makes room for `more` bytes of text in each column. @returns `false` when there is no memory for it */
-  makeRoom(more: number): boolean {
+  /** Makes room for a text of so many bytes in each column. @returns `false` when there is no memory for it */
+  makeRoom(bytes: (column: number) => number): boolean {
     return this.columns.every((column, i) => {
       if (!isVariable(column.kind)) return true
       const free = column.byteCapacity - this.usedBytes(i)
+      const more = bytes(i)
       return free >= more || this.enlarge(column, more)
     })
   }

@@ -2,12 +2,12 @@ import { isAscii } from 'node:buffer'
 import { failure, fromUnknown, type Batch, type MillraceError, type Schema } from '@millrace/core'
 import { jsonParser } from 'stream-json/core/parser.js'
 import { badValue } from '../records/index.js'
-import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
-import { ByteWindow } from '../reading/byte-window.js'
+import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
 import type { JsonFormat, ResolvedJsonOptions } from './json-options.js'
-import { JsonRow, type JsonToken } from './json-row.js'
-import { ArraySplitter, guessFormat, LineSplitter, type JsonSplitter } from './json-splitter.js'
+import type { JsonHandler, JsonParser, JsonRows, JsonText, TokenSink } from './json-parser.js'
+import type { JsonToken } from './json-row.js'
+import { guessFormat } from './json-splitter.js'
 
 /** Place in one file: everything before byte `byte` is done with. */
 export interface JsonPlace {
@@ -27,20 +27,19 @@ export type JsonOutcome =
 const PIECE = 64 * 1024
 
 /** Turns the text of one file into batches and bad records. */
-export class JsonFile<S extends Schema> {
+export class JsonFile<S extends Schema> implements JsonHandler {
   private readonly source: string
   private readonly keepRaw: boolean
-  private readonly window: ByteWindow
-  private readonly assembler: BatchAssembler<S>
-  private readonly row: JsonRow
-  private splitter: JsonSplitter | undefined
+  private readonly text: JsonText
+  private readonly rows: JsonRows
+  private format: JsonFormat | undefined
   private parse = newParser()
   private outcomes: JsonOutcome[] = []
   private fatal: MillraceError | undefined
   private records: number
-  /** Offset after the last record. */
+  /** Offset after the last record, and its line once it is known. */
   private end: number
-  private allAscii = true
+  private endLine: number | undefined
   private readonly decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
   constructor(
@@ -49,41 +48,39 @@ export class JsonFile<S extends Schema> {
     private readonly options: ResolvedJsonOptions,
     start: number,
     resume: JsonPlace | undefined,
+    parser: JsonParser,
   ) {
     this.source = task.file.url
     this.keepRaw = typeof options.onBadRecord === 'object'
-    this.window = new ByteWindow(start, resume?.line ?? 1)
     this.records = resume?.record ?? 0
     this.end = start
-    this.assembler = new BatchAssembler(schema, task.context.columns, mustValidateAll(options.onBadRecord))
-    this.row = new JsonRow(this.assembler.names, this.assembler.builders, options)
+    const needs = { schema, columns: task.context.columns, validateAll: mustValidateAll(options.onBadRecord) }
+    const { text, rows } = parser.open(start, resume?.line ?? 1, this, needs)
+    this.text = text
+    this.rows = rows
     const format = resume?.format ?? options.format
     if (format !== undefined) this.begin(format, resume !== undefined)
   }
 
   /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
-    const offset = this.window.end
-    this.window.append(chunk)
-    this.allAscii = isAscii(chunk) && (this.allAscii || this.window.size === chunk.length)
     this.guard(() => {
-      if (this.splitter === undefined) {
-        const format = guessFormat(chunk, offset, this.source)
-        if (format === undefined) return this.window.discardTo(this.window.end)
-        this.begin(format, false)
+      const { text } = this
+      if (this.format === undefined) {
+        const format = guessFormat(chunk, text.end, this.source)
+        if (format !== undefined) this.begin(format, false)
       }
-      this.splitter!.push(chunk, offset)
-      this.window.discardTo(this.splitter!.held)
-      if (this.window.size > this.options.maxRecordBytes) throw this.tooLong(this.splitter!.held, this.window.size)
+      this.lineOfEnd()
+      text.push(chunk)
+      const held = text.end - text.held
+      if (held > this.options.maxRecordBytes) throw this.tooLong(text.held, held)
     })
   }
 
   /** Ends the text. */
   finish(): void {
-    this.guard(() => {
-      // Nothing but white space is an empty file of JSON Lines, unless an array was asked for.
-      this.splitter?.finish()
-    })
+    // Nothing but white space is an empty file of JSON Lines, unless an array was asked for.
+    this.guard(() => this.text.finish())
     if (this.fatal === undefined) this.flush()
   }
 
@@ -101,68 +98,87 @@ export class JsonFile<S extends Schema> {
       work()
     } catch (error) {
       // The rows before the fault are sound: they are handed over before it is told.
-      this.assembler.rollback()
+      this.rows.rollback()
       this.flush()
       this.fatal = fromUnknown(error)
     }
   }
 
-  private begin(format: JsonFormat, within: boolean): void {
-    const onRecord = (start: number, end: number): void => this.record(start, end)
-    const { end, size } = this.window
-    this.splitter = format === 'lines' ? new LineSplitter(end - size, onRecord) : new ArraySplitter(end - size, within, onRecord, (problem, byte) => this.corrupt(problem, byte))
+  /** Releases what it holds. */
+  destroy(): void {
+    this.text.destroy()
   }
 
-  private record(start: number, end: number): void {
+  private begin(format: JsonFormat, within: boolean): void {
+    this.format = format
+    this.text.begin(format, within)
+  }
+
+  record(start: number, end: number): void {
     if (end - start > this.options.maxRecordBytes) throw this.tooLong(start, end - start)
-    const bytes = this.window.view(start, end)
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const { row, assembler } = this
-    row.begin(assembler.rows)
+    const bytes = this.text.view(start, end)
+    const sink = this.rows.begin()
     let problem: string | undefined
     let text = ''
     try {
-      text = this.allAscii ? buffer.toString('latin1') : this.decoder.decode(buffer)
+      text = isAscii(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1') : this.decoder.decode(bytes)
     } catch {
       problem = 'the record is not UTF-8'
     }
-    problem ??= this.tokenize(text)
+    problem ??= this.tokenize(text, sink)
     if (problem !== undefined) return this.malformed(problem, text, start, end)
-    const fault = row.end()
-    if (fault === undefined) {
-      this.records++
-      this.end = end
-      if (++assembler.rows === this.options.batchRows) this.flush()
-      return
-    }
-    assembler.rollback()
-    this.reject(badValue(fault), start, end)
+    const fault = this.rows.end()
+    if (fault === undefined) return this.rowsRead(1, end)
+    if (fault !== 'full') return this.reject(badValue(fault), start, end)
+    this.flush()
+    this.record(start, end)
+  }
+
+  rowsRead(count: number, end: number): void {
+    this.records += count
+    this.passed(end)
+    if (this.rows.rows === this.rows.capacity) this.flush()
+  }
+
+  private passed(end: number): void {
+    this.end = end
+    this.endLine = undefined
+  }
+
+  /** Line of the offset after the last record; to be asked for before those of what comes after it. */
+  private lineOfEnd(): number {
+    return (this.endLine ??= this.text.lineAt(this.end))
+  }
+
+  private lineAt(offset: number): number {
+    this.lineOfEnd()
+    return this.text.lineAt(offset)
   }
 
   /** Feeds a record to its row. Gives what is wrong with its syntax. */
-  private tokenize(text: string): string | undefined {
+  private tokenize(text: string, sink: TokenSink): string | undefined {
     try {
       for (let at = 0; at < text.length; at += PIECE) {
-        this.row.feed(this.parse(text.length <= PIECE ? text : text.slice(at, at + PIECE)))
-        if (!this.row.tooDeep) continue
+        sink.feed(this.parse(text.length <= PIECE ? text : text.slice(at, at + PIECE)))
+        if (!sink.tooDeep) continue
         // The parser keeps each level; where the record ends is known without it.
         this.parse = newParser()
         return undefined
       }
-      // A number or a literal ends only where something else begins.
-      if (this.row.values === 0) this.row.feed(this.parse('\n'))
+      // A number or a literal ends only where something else begins, and the next record is not to begin with one.
+      sink.feed(this.parse('\n'))
     } catch (error) {
       return (error as Error).message
     }
-    return this.row.values === 1 ? undefined : this.row.values === 0 ? 'the record is cut short' : 'there is more after the record'
+    return sink.values === 1 ? undefined : sink.values === 0 ? 'the record is cut short' : 'there is more after the record'
   }
 
   private malformed(reason: string, text: string, start: number, end: number): void {
-    this.assembler.rollback()
+    this.rows.rollback()
     this.parse = newParser()
     const { problem, at } = explain(reason, text)
     const byte = start + Buffer.byteLength(text.slice(0, at))
-    if (this.splitter!.format === 'array') throw this.corrupt(problem, byte, start)
+    if (this.format === 'array') throw this.corrupt(problem, byte, start)
     this.reject(
       failure({
         tag: 'BadRecord', code: 'JSON_MALFORMED', problem, position: { byte },
@@ -176,23 +192,23 @@ export class JsonFile<S extends Schema> {
   private reject(error: MillraceError, start: number, end: number): void {
     const fail = this.options.onBadRecord === 'fail'
     if (fail) this.flush()
-    const fault = error.at({ source: this.source, line: this.window.lineAt(start), record: this.records, byte: start })
+    const fault = error.at({ source: this.source, line: this.lineAt(start), record: this.records, byte: start })
     if (fail) throw fault
     this.records++
-    this.end = end
-    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.window.view(start, end).slice() : undefined })
+    this.passed(end)
+    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.text.view(start, end).slice() : undefined })
   }
 
-  private flush(): void {
-    if (this.assembler.rows === 0) return
-    const place: JsonPlace = { format: this.splitter!.format, byte: this.end, record: this.records, line: this.window.lineAt(this.end) }
-    this.outcomes.push({ batch: this.assembler.finish({ ...place }) as unknown as Batch })
+  flush(): void {
+    if (this.rows.rows === 0) return
+    const place: JsonPlace = { format: this.format!, byte: this.end, record: this.records, line: this.lineOfEnd() }
+    this.outcomes.push({ batch: this.rows.finish({ ...place }) })
   }
 
-  private corrupt(problem: string, byte: number, lineOf = byte): MillraceError {
+  corrupt(problem: string, byte: number, lineOf = byte): MillraceError {
     return failure({
       tag: 'Corrupt', code: 'JSON_MALFORMED', problem, remedy: 'Check how the file was written, and whether all of it was.',
-      position: { source: this.source, line: this.window.lineAt(lineOf), record: this.records, byte },
+      position: { source: this.source, line: this.lineAt(lineOf), record: this.records, byte },
     })
   }
 
@@ -200,7 +216,7 @@ export class JsonFile<S extends Schema> {
     return failure({
       tag: 'Limit', code: 'JSON_RECORD_TOO_LONG', problem: `a record has ${bytes} bytes or more, and at most ${this.options.maxRecordBytes} are read`,
       remedy: 'A bracket or quote that is never closed looks like this; if the record is meant to be so long, raise maxRecordBytes.',
-      position: { source: this.source, line: this.window.lineAt(start), record: this.records, byte: start },
+      position: { source: this.source, line: this.lineAt(start), record: this.records, byte: start },
     })
   }
 }

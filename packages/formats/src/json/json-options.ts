@@ -1,4 +1,4 @@
-import { failure, requireCount, type Json, type Schema } from '@millrace/core'
+import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import type { OnBadRecord } from '../records/index.js'
 
@@ -30,6 +30,12 @@ export interface JsonOptions<S extends Schema> {
   readonly maxDepth?: number | undefined
   /** Longest string of a column, in UTF-16 units; a record with a longer one is bad. Default: as long as a record may be. */
   readonly maxStringLength?: number | undefined
+  /**
+   * `auto` (default) reads into columns in WebAssembly, and leaves to stream-json what is out of the ordinary (a key that comes twice, a
+   * bad record) and schemas with `binary`, dictionaries and lists of rare kinds; `stream-json` always reads with stream-json. Both give
+   * the same rows and errors; the plan (`explain`) says which one it is.
+   */
+  readonly parser?: 'auto' | 'stream-json' | undefined
 }
 
 /** Options as the reader uses them. */
@@ -42,14 +48,16 @@ export interface ResolvedJsonOptions {
   readonly maxRecordBytes: number
   readonly maxDepth: number
   readonly maxStringLength: number
+  readonly parser: 'auto' | 'stream-json'
 }
 
 const usage = (problem: string): Error => failure({ tag: 'Usage', code: 'JSON_OPTIONS', problem })
 
 /** Fills in the defaults. @throws `Usage` for options that make no sense */
 export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): ResolvedJsonOptions => {
-  const { schema, batchRows = DEFAULT_BATCH_ROWS, paths = {} } = options
+  const { schema, batchRows = DEFAULT_BATCH_ROWS, paths = {}, parser = 'auto' } = options
   requireCount(batchRows, 1, 'batchRows of readJson')
+  if (!['auto', 'stream-json'].includes(parser)) throw usage(`there is no parser ${describeValue(parser)}; the parsers are 'auto' and 'stream-json'`)
   const resolved: { [column: string]: readonly string[] } = {}
   for (const name of Object.keys(schema)) {
     const given = Object.hasOwn(paths, name) ? (paths as { readonly [column: string]: string | readonly string[] | undefined })[name] : undefined
@@ -69,9 +77,10 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
     maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
     maxStringLength: options.maxStringLength ?? Infinity,
+    parser,
   }
 }
 
-/** What of the options a plan shows: what was given, with functions left out. */
-export const jsonPlanOptions = <S extends Schema>(options: JsonOptions<S>): Json =>
-  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined })) as Json
+/** What of the options a plan shows: what was given, with functions left out, and the parser that was chosen. */
+export const jsonPlanOptions = <S extends Schema>(options: JsonOptions<S>, choice: object): Json =>
+  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined, ...choice })) as Json

@@ -9,12 +9,15 @@ export type JsonToken = parser.Token
 /** How the text of a number gets into a column without losing a digit. */
 type NumberMode = 'text' | 'integer' | 'instant' | 'value'
 
-interface Target {
+/** Where values go. */
+export interface Target {
   readonly name: string
   readonly builder: ColumnBuilder
   readonly numbers: NumberMode
   /** Items of a list. */
   readonly items: Target | undefined
+  /** Row of the builder that the record under way becomes. */
+  row: number
 }
 
 /** A key on the way to columns: one of its own, or further keys below it. */
@@ -30,11 +33,13 @@ const numberMode = (field: Field): NumberMode => {
   return field.kind === 'timestamp' ? 'instant' : 'value'
 }
 
-const target = (name: string, builder: ColumnBuilder): Target => ({
+/** The target of a column. */
+export const target = (name: string, builder: ColumnBuilder): Target => ({
   name,
   builder,
   numbers: numberMode(builder.field),
   items: builder instanceof ListBuilder ? target(name, builder.items) : undefined,
+  row: 0,
 })
 
 const integer = /^-?\d+$/
@@ -49,7 +54,6 @@ export class JsonRow {
   private depth = 0
   /** Depth of an object or array that no column wants; 0 when there is none. */
   private skipping = 0
-  private row = 0
   private fault: RecordFault | undefined
   /** True when the record is nested too deep; the rest of it is not worth a parser's stack. */
   tooDeep = false
@@ -76,9 +80,9 @@ export class JsonRow {
     node.column = column
   }
 
-  /** Begins the record that becomes row `row` of the builders. */
-  begin(row: number): void {
-    this.row = row
+  /** Begins the record that becomes the next row of the builders. */
+  begin(): void {
+    for (const column of this.targets) column.row = column.builder.length
     this.depth = 0
     this.skipping = 0
     this.values = 0
@@ -130,8 +134,8 @@ export class JsonRow {
   /** Ends the record: columns that it did not name are null. What a record with a fault has appended must be rolled back. */
   end(): RecordFault | undefined {
     if (this.fault !== undefined) return this.fault
-    for (const { name, builder } of this.targets) {
-      if (builder.length > this.row) continue
+    for (const { name, builder, row } of this.targets) {
+      if (builder.length > row) continue
       try {
         builder.appendNull()
       } catch (error) {
@@ -217,8 +221,8 @@ export class JsonRow {
   }
 
   /** A key that comes twice counts the last time, as in JSON.parse. */
-  private startAgain({ builder }: Target): void {
-    if (builder.length > this.row) builder.truncate(this.row)
+  private startAgain({ builder, row }: Target): void {
+    if (builder.length > row) builder.truncate(row)
   }
 
   private wrong(what: string, { name, builder }: Target): void {
@@ -240,7 +244,8 @@ export class JsonRow {
   }
 }
 
-const appendNumber = ({ builder, numbers }: Target, text: string): void => {
+/** Appends a number by its text. @throws ConversionError when it does not fit */
+export const appendNumber = ({ builder, numbers }: Target, text: string): void => {
   if (numbers === 'text' || (numbers === 'integer' && integer.test(text))) builder.appendText(text)
   // Instants as numbers are in the unit of the column.
   else if (numbers === 'instant' && integer.test(text) && text.length <= 20) builder.append(BigInt(text))

@@ -15,56 +15,77 @@ const CLOSE_BRACE = 0x7d
 
 const isSpace = (byte: number): boolean => byte === SPACE || byte === NEWLINE || byte === RETURN || byte === TAB
 
-/** Called with the bytes of each record, `start` to `end` in the text. */
-export type OnRecord = (start: number, end: number) => void
+/** What a {@link JsonSplitter} tells of what it finds; what it throws ends the text. */
+export interface SplitterHandler {
+  /** Bytes `start` to `end` are a record. */
+  record(start: number, end: number): void
+  /** The error of text that is no JSON array of records from `byte` on. */
+  corrupt(problem: string, byte: number): MillraceError
+}
 
 /** Finds where records begin and end, byte by byte, without looking into them more than that takes. */
 export interface JsonSplitter {
-  readonly format: JsonFormat
   /** Takes the bytes that stand at `offset` of the text. */
   push(chunk: Uint8Array, offset: number): void
+  /** Looks no further, in the bytes that it was just given either. */
+  stop(): void
   /** Ends the text. @throws `Corrupt` where it is cut short */
   finish(): void
   /** Offset of the first byte that is still needed: the record under way, or the end of what was pushed. */
   readonly held: number
 }
 
-/** JSON Lines: a record ends where its line does; lines with nothing on them are none. */
-export class LineSplitter implements JsonSplitter {
-  readonly format = 'lines'
+/** JSON Lines: a record is what stands on a line, without the white space around it; lines with nothing on them are none. */
+class LineSplitter implements JsonSplitter {
   private blank = true
+  private stopped = false
+  /** Offset after the last byte that is not white space. */
   private end: number
 
   constructor(
     public held: number,
-    private readonly onRecord: OnRecord,
+    private readonly handler: SplitterHandler,
   ) {
     this.end = held
   }
 
   push(chunk: Uint8Array, offset: number): void {
     let from = 0
-    for (;;) {
+    while (!this.stopped) {
       const newline = chunk.indexOf(NEWLINE, from)
       const to = newline < 0 ? chunk.length : newline
-      for (let i = from; this.blank && i < to; i++) this.blank = isSpace(chunk[i]!)
-      this.end = offset + to
-      if (newline < 0) break
+      this.take(chunk, from, to, offset)
+      if (newline < 0) return
       this.endLine()
-      this.held = offset + newline + 1
       from = newline + 1
     }
-    if (this.blank) this.held = offset + chunk.length
+  }
+
+  stop(): void {
+    this.stopped = true
   }
 
   finish(): void {
     this.endLine()
-    this.held = this.end
+  }
+
+  /** Goes on with the line. */
+  private take(chunk: Uint8Array, from: number, to: number, offset: number): void {
+    if (this.blank) {
+      while (from < to && isSpace(chunk[from]!)) from++
+      this.held = offset + from
+      this.blank = from === to
+    }
+    while (to > from && isSpace(chunk[to - 1]!)) to--
+    if (to > from) this.end = offset + to
   }
 
   private endLine(): void {
-    if (!this.blank) this.onRecord(this.held, this.end)
+    const { blank, held } = this
     this.blank = true
+    if (blank) return
+    this.held = this.end
+    this.handler.record(held, this.end)
   }
 }
 
@@ -80,12 +101,12 @@ const enum State {
 }
 
 /** One array whose elements are the records. What stands between elements is checked here, elements are checked by the parser. */
-export class ArraySplitter implements JsonSplitter {
-  readonly format = 'array'
+class ArraySplitter implements JsonSplitter {
   private state: State
   private depth = 0
   private inString = false
   private escaped = false
+  private stopped = false
 
   /**
    * @param held - offset of the first byte that will be pushed
@@ -94,14 +115,13 @@ export class ArraySplitter implements JsonSplitter {
   constructor(
     public held: number,
     within: boolean,
-    private readonly onRecord: OnRecord,
-    private readonly corrupt: (problem: string, byte: number) => MillraceError,
+    private readonly handler: SplitterHandler,
   ) {
     this.state = within ? State.AfterElement : State.Start
   }
 
   push(chunk: Uint8Array, offset: number): void {
-    for (let i = 0; i < chunk.length; ) {
+    for (let i = 0; i < chunk.length && !this.stopped; ) {
       if (this.state === State.Nested || this.state === State.Text) {
         i = this.skipWithin(chunk, i, offset)
         continue
@@ -118,10 +138,14 @@ export class ArraySplitter implements JsonSplitter {
     if (this.state !== State.Nested && this.state !== State.Text && this.state !== State.Scalar) this.held = offset + chunk.length
   }
 
+  stop(): void {
+    this.stopped = true
+  }
+
   finish(): void {
     if (this.state === State.Done) return
-    if (this.state === State.Start) throw this.corrupt('the file is empty where a JSON array is due', this.held)
-    throw this.corrupt('the file ends within its JSON array', this.held)
+    if (this.state === State.Start) throw this.handler.corrupt('the file is empty where a JSON array is due', this.held)
+    throw this.handler.corrupt('the file ends within its JSON array', this.held)
   }
 
   /** A byte that is not white space, outside elements. */
@@ -159,9 +183,10 @@ export class ArraySplitter implements JsonSplitter {
   }
 
   private endElement(end: number): void {
-    this.onRecord(this.held, end)
+    const { held } = this
     this.held = end
     this.state = State.AfterElement
+    this.handler.record(held, end)
   }
 
   /** Goes on within an object, array or string; gives the index to go on at. */
@@ -191,9 +216,18 @@ export class ArraySplitter implements JsonSplitter {
 
   private unexpected(byte: number, at: number, due: string): MillraceError {
     const shown = byte > 0x20 && byte < 0x7f ? JSON.stringify(String.fromCharCode(byte)) : `the byte 0x${byte.toString(16).padStart(2, '0')}`
-    return this.corrupt(`${shown} stands where ${due}`, at)
+    return this.handler.corrupt(`${shown} stands where ${due}`, at)
   }
 }
+
+/**
+ * The splitter of a format.
+ *
+ * @param start - offset of the first byte that will be pushed
+ * @param within - whether that byte comes after an element of the array, not before the array
+ */
+export const splitterOf = (format: JsonFormat, start: number, within: boolean, handler: SplitterHandler): JsonSplitter =>
+  format === 'lines' ? new LineSplitter(start, handler) : new ArraySplitter(start, within, handler)
 
 /** The format by the first byte that is not white space; `undefined` when there is none in these bytes. @throws `Corrupt` for a byte that begins neither */
 export const guessFormat = (chunk: Uint8Array, offset: number, source: string): JsonFormat | undefined => {

@@ -1,8 +1,11 @@
 import { countIn, fieldIn, throwIfAborted, type Json, type Batch, type Schema, type Stream } from '@millrace/core'
 import { openText } from '../reading/open-text.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
+import { chooseParser } from './choose-parser.js'
+import { columnarParser } from './columnar/columnar-parser.js'
 import { JsonFile, type JsonPlace } from './json-file.js'
 import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJsonOptions } from './json-options.js'
+import { referenceParser } from './reference-parser.js'
 
 /**
  * Reads JSON: one array of objects, or an object a line (JSON Lines), from a path, a URL, a glob, or several, gzip or not.
@@ -22,7 +25,7 @@ import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJso
 export const readJson = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): Stream<S, 'cold'> => {
   const resolved = resolveJsonOptions(options)
   const { schema } = options
-  return readFiles<S>({ format: 'json', source, schema, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options), readFile: (task) => readFile(task, schema, resolved) })
+  return readFiles<S>({ format: 'json', source, schema, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), readFile: (task) => readFile(task, schema, resolved) })
 }
 
 const placeFrom = (json: Json): JsonPlace => ({
@@ -35,9 +38,11 @@ const placeFrom = (json: Json): JsonPlace => ({
 async function* readFile<S extends Schema>(task: FileTask, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
   const { file: info, context, onRead } = task
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
-  const text = await openText(info, { encoding: options.encoding, start: resume?.byte, signal: context.signal, onRead })
+  const text = await openText(info, { encoding: options.encoding, start: resume?.byte, reuse: true, signal: context.signal, onRead })
+  const parser = chooseParser(schema, options).parser === 'columnar' ? columnarParser(options) : referenceParser(options)
+  let file: JsonFile<S> | undefined
   try {
-    const file = new JsonFile(task, schema, options, text.start, resume)
+    file = new JsonFile(task, schema, options, text.start, resume, parser)
     for await (const chunk of text.chunks) {
       throwIfAborted(context.signal)
       file.push(chunk)
@@ -46,6 +51,7 @@ async function* readFile<S extends Schema>(task: FileTask, schema: S, options: R
     file.finish()
     yield* delivered(file, task)
   } finally {
+    file?.destroy()
     await text.close()
   }
 }

@@ -65,7 +65,8 @@ export class KernelRows implements CsvRows {
 
   append(fields: readonly string[]): RecordFault | undefined {
     const { rows } = this.kernel
-    if (!this.kernel.makeRoom(3 * fields.reduce((sum, field) => sum + field.length, 0))) return { code: 'OUT_OF_RANGE', problem: 'there is no memory for the record' }
+    const room = 3 * fields.reduce((sum, field) => sum + field.length, 0)
+    if (!this.kernel.makeRoom(() => room)) return { code: 'OUT_OF_RANGE', problem: 'there is no memory for the record' }
     const fault = this.row.append(fields)
     if (fault !== undefined) {
       for (const [i, builder] of this.builders.entries()) builder.truncate(this.isDeferred[i] === true ? rows : 0)
