@@ -4,6 +4,7 @@ import { Digester, type Digest } from './harness/digest.js'
 import { timed, type Cost } from './harness/measure.js'
 import { serve } from './harness/program.js'
 import { csvContenders } from './peers/csv-contenders.js'
+import { jsonContenders } from './peers/json-contenders.js'
 import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
 import { fastestCrc } from './peers/tfrecord-frames.js'
 import { schemas, tabular, type Tabular } from './suites/tfrecord-schemas.js'
@@ -87,4 +88,4 @@ const protobufjs: TfRecordContender = {
 
 const contenders: { readonly [name: string]: TfRecordContender } = { ours, protobufjs }
 const name = process.argv[2] ?? ''
-await serve({ ...(contenders[name] ?? csvContenders[name])! })
+await serve({ ...(contenders[name] ?? csvContenders[name] ?? jsonContenders[name])! })

@@ -5,6 +5,7 @@ import { describeMachine } from './harness/machine.js'
 import { publicRow, renderTable, type BenchRow } from './harness/rows.js'
 import { csvSuite } from './suites/csv.js'
 import { inProcessSuite } from './suites/in-process.js'
+import { jsonSuite } from './suites/json.js'
 import { parameterServersSuite } from './suites/parameter-servers.js'
 import { tfrecordSuite } from './suites/tfrecord.js'
 import { wireBytesSuite } from './suites/wire-bytes.js'
@@ -25,6 +26,7 @@ export interface SuiteContext {
 
 const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = {
   csv: csvSuite,
+  json: jsonSuite,
   tfrecord: tfrecordSuite,
   'parameter-servers': async (context) => [...(await parameterServersSuite(context)), ...(await inProcessSuite(context))],
   /** The part of it that needs no servers. */
