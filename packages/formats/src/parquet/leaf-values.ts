@@ -1,18 +1,10 @@
 import { halves, writeInt64 } from '@millrace/core'
+import type { Numbers, Stored } from '../values/index.js'
 import { DeltaReader } from './page-deltas.js'
 import { expandRuns } from './page-runs.js'
 
 /** Physical types of Parquet. */
 export type Physical = 'BOOLEAN' | 'INT32' | 'INT64' | 'INT96' | 'FLOAT' | 'DOUBLE' | 'BYTE_ARRAY' | 'FIXED_LEN_BYTE_ARRAY'
-
-/** Typed arrays of the physical numbers. */
-export type Numbers = Int32Array | BigInt64Array | Float32Array | Float64Array
-
-/** Values as they are stored, one after another; where slots are null, 0 or nothing. */
-export type Stored =
-  | { readonly is: 'bits'; readonly length: number; readonly values: Uint8Array }
-  | { readonly is: 'numbers'; readonly length: number; readonly values: Numbers }
-  | { readonly is: 'bytes'; readonly length: number; readonly offsets: Int32Array; readonly bytes: Uint8Array }
 
 /** Bytes of one column in one row group: offsets have 31 bits. */
 const MAX_BYTES = 2 ** 31 - 1

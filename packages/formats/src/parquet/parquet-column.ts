@@ -1,13 +1,10 @@
 import { bitmapBytes, clearBit, ConversionError, ListColumn, type Column, type Field } from '@millrace/core'
-import { convertValues, type ConvertedColumn } from './convert-values.js'
+import { convertValues, type ConvertedColumn, type ValueType } from '../values/index.js'
 import type { LeafPath, ListLevels } from './leaf-path.js'
 import type { Leaf } from './read-leaf.js'
-import type { ParquetType } from './parquet-type.js'
-
-export type { ConvertedColumn } from './convert-values.js'
 
 /** The values of a column of a row group, as a column of `target`: a leaf's, or lists of them. */
-export const convertColumn = (target: Field, type: ParquetType, path: LeafPath, leaf: Leaf): ConvertedColumn =>
+export const convertColumn = (target: Field, type: ValueType, path: LeafPath, leaf: Leaf): ConvertedColumn =>
   leaf.levels === undefined ? convertValues(target, type, leaf) : convertLists(target, type, path, leaf, leaf.levels, 0)
 
 type Levels = NonNullable<Leaf['levels']>
@@ -36,7 +33,7 @@ const listShape = ({ repetition, definition, count }: Levels, list: ListLevels, 
   return { offsets: offsets.subarray(0, lists + 1), nulls }
 }
 
-const convertLists = (target: Field, type: ParquetType, path: LeafPath, leaf: Leaf, levels: Levels, depth: number): ConvertedColumn => {
+const convertLists = (target: Field, type: ValueType, path: LeafPath, leaf: Leaf, levels: Levels, depth: number): ConvertedColumn => {
   if (type.is !== 'list' || target.kind !== 'list') throw new Error('the levels of a column do not fit its type')
   const list = path.lists[depth]!
   const itemField = target.params.item!

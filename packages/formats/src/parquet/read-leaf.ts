@@ -1,19 +1,13 @@
-import { failure, type MillraceError } from '@millrace/core'
+import { bitmapBytes, failure, setBit, type MillraceError } from '@millrace/core'
 import type { ColumnMetaData, PageHeader } from 'hyparquet'
+import type { Stored, StoredSlots } from '../values/index.js'
 import type { LeafPath } from './leaf-path.js'
-import { valueSink, type Stored } from './leaf-values.js'
+import { valueSink } from './leaf-values.js'
 import { bitWidth, expandRuns } from './page-runs.js'
 import { loadPageHeader, MAX_GROUP_ROWS, MAX_PAGE_BYTES, type ParquetSource } from './parquet-source.js'
 
-/** The values of a leaf in one row group, or in some pages of it. */
-export interface Leaf {
-  /** One slot for each innermost item, or for each row where there are no lists. */
-  readonly slots: number
-  readonly stored: Stored
-  /** 1 for slots that are not null; absent when none is. */
-  readonly present: Uint8Array | undefined
-  /** Where every page refers to the dictionary, it was asked for and `stored` is it: the index of each slot. */
-  readonly indices: Int32Array | undefined
+/** The values of a leaf in one row group, or in some pages of it: a slot for each innermost item, or row where there are no lists. */
+export interface Leaf extends StoredSlots {
   /** Levels, where there are lists. */
   readonly levels: { readonly repetition: Uint8Array; readonly definition: Uint8Array; readonly count: number } | undefined
 }
@@ -207,7 +201,7 @@ class LeafDecoder {
   private finish(kept: Int32Array | undefined, stored: (slots: number, present: Uint8Array | undefined) => Stored): Leaf {
     const { path } = this.request
     const { definition, count, repetition } = this
-    if (definition === undefined) return { slots: count, stored: stored(count, undefined), present: undefined, indices: kept, levels: undefined }
+    if (definition === undefined) return { slots: count, stored: stored(count, undefined), validity: undefined, indices: kept, levels: undefined }
     const least = path.lists.at(-1)?.item ?? 0
     const present = new Uint8Array(count)
     let slots = 0
@@ -227,8 +221,14 @@ class LeafDecoder {
       for (let slot = slots - 1; slot >= 0; slot--) kept[slot] = shown[slot] === 1 ? kept[--from]! : 0
     }
     return {
-      slots, stored: stored(slots, shown), present: shown, indices: kept?.subarray(0, slots),
+      slots, stored: stored(slots, shown), validity: shown === undefined ? undefined : toBitmap(shown), indices: kept?.subarray(0, slots),
       levels: repetition === undefined ? undefined : { repetition, definition, count },
     }
   }
+}
+
+const toBitmap = (present: Uint8Array): Uint8Array => {
+  const bits = new Uint8Array(bitmapBytes(present.length))
+  for (let slot = 0; slot < present.length; slot++) if (present[slot] === 1) setBit(bits, slot)
+  return bits
 }

@@ -1,16 +1,17 @@
 import {
-  countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
+  countIn, expandInputs, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type Job, type Schema, type Stream,
 } from '@millrace/core'
 import type { ColumnMetaData, SchemaTree } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
+import { canHold, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
 import { leafPath, type LeafPath } from './leaf-path.js'
-import { convertColumn, type ConvertedColumn } from './parquet-column.js'
+import { convertColumn } from './parquet-column.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
 import { readLeaf } from './read-leaf.js'
-import { canHold, fieldOf, parquetType, wrongKind, type ParquetType } from './parquet-type.js'
+import { parquetType } from './parquet-type.js'
 
 /** Options of `readParquet`. */
 export interface ParquetOptions {
@@ -68,7 +69,7 @@ export const parquetSchema = (source: string | readonly string[]): Job<Schema> =
   })
 
 interface FileColumn {
-  readonly type: ParquetType
+  readonly type: ValueType
   readonly path: LeafPath | undefined
   readonly nullable: boolean
 }
@@ -141,7 +142,7 @@ const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, op
   for (const [name, target] of Object.entries(options.schema)) {
     const found = columns.get(name)
     if (found === undefined) requireColumn(Object.fromEntries([...columns.keys()].map((column) => [column, target])), name, url)
-    else if (!canHold(target, found.type)) throw wrongKind(url, name, target, found.type)
+    else if (!canHold(target, found.type)) throw wrongKind('PARQUET_KIND', url, name, target, found.type)
   }
   return options.schema
 }
@@ -163,28 +164,4 @@ const chunkOf = ({ metadata }: ParquetSource, rowGroup: number, { path }: LeafPa
   const found = metadata.row_groups[rowGroup]!.columns.find(({ meta_data: column }) => column !== undefined && column.path_in_schema.length === path.length && column.path_in_schema.every((name, i) => name === path[i]))
   if (found?.meta_data === undefined) throw new Error('the column is not in the row group')
   return found.meta_data
-}
-
-const firstFault = (columns: { readonly [name: string]: ConvertedColumn }, start: number, end: number): number | undefined => {
-  const lists = Object.values(columns).flatMap(({ faults }) => (faults.size > 0 ? [faults] : []))
-  for (let row = start; lists.length > 0 && row < end; row++) if (lists.some((faults) => faults.has(row))) return row
-  return undefined
-}
-
-/** Rows of `start` to `end` in which every column fits, counted from `start`; `undefined` when all do. */
-const goodRows = async (
-  columns: { readonly [name: string]: ConvertedColumn },
-  start: number,
-  end: number,
-  reject: (row: number, column: string, error: { readonly code: string; readonly message: string }) => Promise<void>,
-): Promise<Int32Array | undefined> => {
-  const entries = Object.entries(columns).filter(([, { faults }]) => faults.size > 0)
-  if (entries.length === 0) return undefined
-  const good: number[] = []
-  for (let row = start; row < end; row++) {
-    const bad = entries.find(([, { faults }]) => faults.has(row))
-    if (bad === undefined) good.push(row - start)
-    else await reject(row, bad[0], bad[1].faults.get(row)!)
-  }
-  return good.length === end - start ? undefined : Int32Array.from(good)
 }

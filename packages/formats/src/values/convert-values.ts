@@ -1,11 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import {
-  BytesColumn, boolColumn, bitmapBytes, clearBit, ConversionError, DecimalColumn, decodeText, DictionaryColumn, fixedColumn, halves, makeBuilder, readInt64, readUint64, setBit, writeInt64,
+  BytesColumn, boolColumn, bitmapBytes, clearBit, ConversionError, DecimalColumn, decodeText, DictionaryColumn, fixedColumn, getBit, halves, makeBuilder, readInt64, readUint64, setBit, writeInt64,
   type Column, type ColumnBuilder, type Field, type TimeUnit, type Values,
 } from '@millrace/core'
-import type { Stored } from './leaf-values.js'
-import type { Leaf } from './read-leaf.js'
-import type { ParquetType } from './parquet-type.js'
+import type { Stored, StoredSlots } from './stored.js'
+import type { ValueType } from './value-type.js'
 
 /** A column of slots, and those in which the file's value does not fit it (they are null in the column). */
 export interface ConvertedColumn {
@@ -19,7 +18,7 @@ const integers: { readonly [kind: string]: readonly [new (length: number) => Val
   uint8: [Uint8Array, 0, 255], uint16: [Uint16Array, 0, 65535], uint32: [Uint32Array, 0, 4294967295],
 }
 
-/** The slots of a leaf on their way into a column: which are null, which do not fit. */
+/** Slots on their way into a column: which are null, which do not fit. */
 class Slots {
   readonly faults = new Map<number, ConversionError>()
   private bits: Uint8Array | undefined
@@ -27,22 +26,23 @@ class Slots {
   constructor(
     readonly target: Field,
     readonly count: number,
-    readonly present: Uint8Array | undefined,
+    private readonly nulls: Uint8Array | undefined,
   ) {
-    if (present === undefined) return
-    this.bits = new Uint8Array(bitmapBytes(count))
+    if (nulls === undefined) return
+    this.bits = nulls
+    if (target.nullable) return
     for (let slot = 0; slot < count; slot++) {
-      if (present[slot] === 1) setBit(this.bits, slot)
-      else if (!target.nullable) this.faults.set(slot, new ConversionError('NULL', `a ${target.kind} that may not be null is null`))
+      if (!getBit(nulls, slot)) this.faults.set(slot, new ConversionError('NULL', `a ${target.kind} that may not be null is null`))
     }
   }
 
   isNull(slot: number): boolean {
-    return this.present !== undefined && this.present[slot] !== 1
+    return this.nulls !== undefined && !getBit(this.nulls, slot)
   }
 
   fault(slot: number, error: ConversionError): void {
-    this.bits ??= new Uint8Array(bitmapBytes(this.count)).fill(0xff)
+    // The file's own nulls are not ours to change.
+    if (this.bits === undefined || this.bits === this.nulls) this.bits = this.nulls?.slice() ?? new Uint8Array(bitmapBytes(this.count)).fill(0xff)
     clearBit(this.bits, slot)
     this.faults.set(slot, error)
   }
@@ -263,7 +263,7 @@ const halfFloat = (bytes: Uint8Array, at: number): number => {
 }
 
 /** Appends the value of a slot to the builder of a field that can hold it; the slow way, for the conversions without a fast one. */
-const appender = (target: Field, type: ParquetType, stored: Stored): ((builder: ColumnBuilder, slot: number) => void) => {
+const appender = (target: Field, type: ValueType, stored: Stored): ((builder: ColumnBuilder, slot: number) => void) => {
   if (target.kind === 'dictionary') {
     const inner = appender(target.params.item!, type, stored)
     // Only the conversion of the value is needed: the dictionary finds what it is equal to.
@@ -293,7 +293,7 @@ const appender = (target: Field, type: ParquetType, stored: Stored): ((builder: 
   }
 }
 
-const toAnything = (slots: Slots, type: ParquetType, stored: Stored): ConvertedColumn => {
+const toAnything = (slots: Slots, type: ValueType, stored: Stored): ConvertedColumn => {
   const builder = makeBuilder(slots.field)
   const append = appender(slots.target, type, stored)
   for (let slot = 0; slot < slots.count; slot++) {
@@ -313,7 +313,7 @@ const toAnything = (slots: Slots, type: ParquetType, stored: Stored): ConvertedC
   return { column: builder.finish(), faults: slots.faults }
 }
 
-const toDictionary = (slots: Slots, type: ParquetType, { stored, indices }: Leaf): ConvertedColumn => {
+const toDictionary = (slots: Slots, type: ValueType, { stored, indices }: StoredSlots): ConvertedColumn => {
   const values = convert(new Slots(slots.target.params.item!, stored.length, undefined), type, stored)
   // A value that does not fit makes each of its rows bad.
   if (values.faults.size > 0) for (let slot = 0; slot < slots.count; slot++) {
@@ -323,7 +323,7 @@ const toDictionary = (slots: Slots, type: ParquetType, { stored, indices }: Leaf
   return { column: new DictionaryColumn(slots.field, indices!, values.column, slots.validity), faults: slots.faults }
 }
 
-const convert = (slots: Slots, type: ParquetType, stored: Stored): ConvertedColumn => {
+const convert = (slots: Slots, type: ValueType, stored: Stored): ConvertedColumn => {
   const { target } = slots
   const signed = type.is !== 'integer' || type.signed
   const isNumber = type.is === 'integer' || type.is === 'float' || type.is === 'double'
@@ -340,12 +340,12 @@ const convert = (slots: Slots, type: ParquetType, stored: Stored): ConvertedColu
 }
 
 /**
- * The values of a leaf, as a column of `target` with a row for each slot.
+ * Stored slots as a column of `target`.
  *
  * Integers are checked against the range of the kind; floats take the nearest value they have, and finite ones stay finite; instants
  * finer than the column's unit are cut towards the past.
  */
-export const convertValues = (target: Field, type: ParquetType, leaf: Leaf): ConvertedColumn => {
-  const slots = new Slots(target, leaf.slots, leaf.present)
-  return leaf.indices === undefined ? convert(slots, type, leaf.stored) : toDictionary(slots, type, leaf)
+export const convertValues = (target: Field, type: ValueType, source: StoredSlots): ConvertedColumn => {
+  const slots = new Slots(target, source.slots, source.validity)
+  return source.indices === undefined ? convert(slots, type, source.stored) : toDictionary(slots, type, source)
 }

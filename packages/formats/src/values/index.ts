@@ -1,0 +1,6 @@
+export { convertValues } from './convert-values.js'
+export type { ConvertedColumn } from './convert-values.js'
+export { firstFault, goodRows } from './sound-rows.js'
+export { canHold, fieldOf, wrongKind } from './value-type.js'
+export type { ValueType } from './value-type.js'
+export type { Numbers, Stored, StoredSlots } from './stored.js'
