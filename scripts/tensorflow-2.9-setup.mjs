@@ -33,10 +33,25 @@ const quiet = (what, command, args) => {
   return stdout
 }
 
+/** Asks the library for its version: nothing of npm is installed yet where a machine is new. */
+const asks = `
+#include <dlfcn.h>
+#include <stdio.h>
+int main(int count, char **names) {
+  void *library = count > 1 ? dlopen(names[1], RTLD_LAZY) : 0;
+  const char *(*version)(void) = library ? (const char *(*)(void))dlsym(library, "TF_Version") : 0;
+  if (!version) return 1;
+  puts(version());
+  return 0;
+}
+`
+
 /** The version that the library says it is; empty where it does not load. */
 const says = () => {
-  const ask = `console.log(require('koffi').load(${JSON.stringify(library)}).func('const char *TF_Version()')())`
-  return spawnSync(process.execPath, ['-e', ask], { cwd: root, encoding: 'utf8' }).stdout.trim()
+  const [source, program] = [join(folder, 'asks.c'), join(folder, 'asks')]
+  writeFileSync(source, asks)
+  spawnSync(compiler, ['-o', program, source, '-ldl'])
+  return (spawnSync(program, [library], { encoding: 'utf8' }).stdout ?? '').trim()
 }
 
 if (existsSync(library) && says() === version) {
