@@ -32,17 +32,22 @@ const exists = async (path: string): Promise<boolean> =>
 export const alreadyExists = (source: string): Error =>
   failure({ tag: 'AlreadyExists', code: 'OUTPUT_EXISTS', problem: 'the output exists already', remedy: "Pass ifExists: 'replace' to replace it, or write under another name.", position: { source } })
 
+/** Of a file that may yet grow. */
+const SMALLEST_CHUNK_BYTES = 4096
+
 async function* readLocal(url: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const path = localPath(url)
   const { start = 0, end = Infinity, chunkBytes = DEFAULT_CHUNK_BYTES, reuse = false, signal } = options
   throwIfAborted(signal)
-  const size = Math.min(chunkBytes, Math.max(0, end - start))
-  // One is read into while the other is looked at.
-  const buffers = reuse ? [new Uint8Array(size), new Uint8Array(size)] : []
   let handle: FileHandle | undefined
   let ahead: Promise<{ readonly bytesRead: number }> | undefined
   try {
     handle = await open(path, 'r')
+    const { size: length } = await handle.stat()
+    // Thousands of small files would each have a large chunk's memory. Devices and pipes have a length of 0.
+    const size = Math.min(chunkBytes, Math.max(0, end - start), length > 0 ? Math.max(SMALLEST_CHUNK_BYTES, length) : Infinity)
+    // One is read into while the other is looked at.
+    const buffers = reuse ? [new Uint8Array(size), new Uint8Array(size)] : []
     let at = start
     while (at < end) {
       throwIfAborted(signal)
