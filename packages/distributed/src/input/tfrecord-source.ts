@@ -82,7 +82,9 @@ const openRecords = (graph: Graph, columns: readonly BatchColumn[], options: Com
   const features = columns.map(exampleFeature).sort(byKey)
   const element = { output_types: features.map(({ dtype }) => dtype), output_shapes: features.map(({ shape }): Shape => [null, ...shape]) }
   const dataset = parsedBatches(graph, recordDataset(graph, options), features, element, options)
-  const shared = { shared_name: `${options.name}_${options.shard.index}_of_${options.shard.count}`, container: '' }
+  // A server keeps iterators by name from one training to the next, and refuses to make one anew whose columns are of other types.
+  const types = features.map(({ dtype, shape }) => [dtype, ...shape].join('x'))
+  const shared = { shared_name: [options.name, options.shard.index, 'of', options.shard.count, ...types].join('_'), container: '' }
   const handle = graph.one('IteratorV2', [], { ...shared, ...element }, { name: 'iterator' })
   const initialize = graph.add('MakeIterator', [dataset, handle], {}, { name: 'initialize' })
   return {

@@ -7,24 +7,39 @@ export interface Accumulator<Sent> {
   send(part: Sent, localStep: Tensor): GraphNode
   /** Adds what waits for as many parts as are required, takes all that came, and goes on to the next step. */
   take(required: Tensor): Sent
-  /** Adds what sets the step from which on parts count. */
-  setStep(step: Tensor): GraphNode
+  /**
+   * Adds what begins a training at a step: it throws away parts that came too late for an update of a training before, which the server
+   * keeps with the accumulator, and sets the step from which on parts count.
+   */
+  begin(step: Tensor): GraphNode
 }
 
-const named = (name: string): string => `synchronous/${name}`
+/** Servers keep accumulators by name from one training to the next, and refuse one of another shape. */
+const named = ({ name, dtype, shape }: LoweredVariable['weight']): string => ['synchronous', name, dtype, ...shape].join('/')
+
+/** A step that no accumulator is past. */
+const ANY_STEP = 2n ** 63n - 1n
 
 /** Of tensors: their mean, or their sum. */
-export const denseAccumulator = (graph: Graph, { weight: { name, dtype, shape }, device }: Pick<LoweredVariable, 'weight' | 'device'>, reduction: 'MEAN' | 'SUM'): Accumulator<Tensor> => {
+export const denseAccumulator = (graph: Graph, { weight, device }: Pick<LoweredVariable, 'weight' | 'device'>, reduction: 'MEAN' | 'SUM'): Accumulator<Tensor> => {
+  const { name, dtype, shape } = weight
   const handle = graph.one(
     'ResourceConditionalAccumulator',
     [],
-    { dtype, shape, shared_name: named(name), reduction_type: reduction },
+    { dtype, shape, shared_name: named(weight), reduction_type: reduction },
     { device, name: toNodeName(name) },
   )
   return {
     send: (part, localStep) => graph.add('ResourceAccumulatorApplyGradient', [handle, localStep, part], {}, { device }),
     take: (required) => graph.one('ResourceAccumulatorTakeGradient', [handle, required], { dtype }, { device }),
-    setStep: (step) => graph.add('ResourceAccumulatorSetGlobalStep', [handle, step], {}, { device }),
+    begin: (step) =>
+      graph.withDevice(device ?? '', () => {
+        // Taking waits for at least one part.
+        const nothing = graph.one('Fill', [graph.vector('int32', shape, 'shape'), graph.scalar(dtype, 0)])
+        const sent = graph.add('ResourceAccumulatorApplyGradient', [handle, graph.scalar('int64', ANY_STEP), nothing])
+        const emptied = graph.add('ResourceAccumulatorTakeGradient', [handle, graph.scalar('int32', 1)], { dtype }, { control: [sent] })
+        return graph.add('ResourceAccumulatorSetGlobalStep', [handle, step], {}, { control: [emptied] })
+      }),
   }
 }
 
@@ -34,12 +49,13 @@ export const denseAccumulator = (graph: Graph, { weight: { name, dtype, shape },
  *
  * @param parts - how many there are, float32 scalar
  */
-const sparseAccumulator = (graph: Graph, { weight: { name, dtype, shape }, device }: LoweredVariable, parts: () => Tensor): Accumulator<IndexedSlices> => {
+const sparseAccumulator = (graph: Graph, { weight, device }: LoweredVariable, parts: () => Tensor): Accumulator<IndexedSlices> => {
+  const { name, dtype, shape } = weight
   const onDevice = <A>(body: () => A): A => (device === undefined ? body() : graph.withDevice(device, body))
   const int = (value: number): bigint => BigInt(value)
   // A reference, which is looked up by its shared name: every node that takes it has to be on its device.
   const handle = onDevice(() =>
-    graph.one('SparseConditionalAccumulator', [], { dtype, shape, shared_name: named(name), reduction_type: 'SUM' }, { name: toNodeName(name) }),
+    graph.one('SparseConditionalAccumulator', [], { dtype, shape, shared_name: named(weight), reduction_type: 'SUM' }, { name: toNodeName(name) }),
   )
   return {
     send: ({ indices, values }, localStep) =>
@@ -56,7 +72,14 @@ const sparseAccumulator = (graph: Graph, { weight: { name, dtype, shape }, devic
         const summed = sumDuplicates(graph, { indices, values, shape, rows })
         return { ...summed, values: graph.one('RealDiv', [summed.values, parts()]) }
       }),
-    setStep: (step) => onDevice(() => graph.add('AccumulatorSetGlobalStep', [handle, step])),
+    begin: (step) =>
+      onDevice(() => {
+        const row = graph.one('Fill', [graph.vector('int32', [1, ...shape.slice(1)], 'shape'), graph.scalar(dtype, 0)])
+        const slices = [graph.vector('int64', [0n]), row, graph.vector('int64', shape.map(int), 'shape')]
+        const sent = graph.add('SparseAccumulatorApplyGradient', [handle, graph.scalar('int64', ANY_STEP), ...slices], { has_known_shape: true })
+        const emptied = graph.add('SparseAccumulatorTakeGradient', [handle, graph.scalar('int32', 1)], { dtype }, { control: [sent] })
+        return graph.add('AccumulatorSetGlobalStep', [handle, step], {}, { control: [emptied] })
+      }),
   }
 }
 

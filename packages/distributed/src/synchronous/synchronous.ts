@@ -110,7 +110,7 @@ export class SynchronousTraining {
   openings(): Pick<SynchronousGraph, 'start' | 'join'> {
     const graph = this.#graph
     const step = this.#readStep([])
-    const set = [this.#parts, ...[...this.#accumulators.values()].map(({ accumulator }) => accumulator)].map((accumulator) => accumulator.setStep(step))
+    const set = [this.#parts, ...[...this.#accumulators.values()].map(({ accumulator }) => accumulator)].map((accumulator) => accumulator.begin(step))
     return graph.withDevice(this.#globalStep.device ?? '', () => ({
       start: graph.add('NoOp', [], {}, { name: 'start', control: this.release(set) }),
       join: graph.add('NoOp', [], {}, { name: 'join', control: [(this.#queues[this.#options.worker] as TokenQueue).put(step)] }),
