@@ -4,7 +4,7 @@ import { nativeSession, tensorNumbers, type FeedValue, type Session } from '@mil
 import { remoteSession, startTensorFlowServer } from '@millrace/distributed'
 import { serve } from './harness/program.js'
 import { timedSteps, type StepCost } from './harness/steps.js'
-import { BATCH, WIDTH, benchBatch, type StepSpec } from './suites/parameter-servers-model.js'
+import { BATCH, BATCHES, WIDTH, benchBatch, type StepSpec } from './suites/parameter-servers-model.js'
 
 /** Makes the session of a contender. */
 export interface OpenCommand extends StepSpec {
@@ -26,15 +26,20 @@ export interface ServeCommand {
   readonly library: string
 }
 
-/** Batches that are made before anything is timed, and come again and again. */
-const BATCHES = 16
-
 /** Servers sporadically refuse a step of any client as one that they have seen; every contender runs it again. */
 const repeated = <A>(step: () => Promise<A>): Promise<A> =>
   step().catch((thrown: unknown) => {
     if (thrown instanceof Error && thrown.message.includes('was received twice')) return repeated(step)
     throw thrown
   })
+
+/** Steps to time. */
+export interface StepsCommand {
+  readonly do: 'steps'
+  readonly calls: number
+  /** Calls at a time; default 1. More than one tell how stale their steps are. */
+  readonly inFlight?: number
+}
 
 class Contender {
   #session: Session | undefined
@@ -48,7 +53,7 @@ class Contender {
     const session = await this.make(command, await readFile(command.graph))
     this.#session = session
     this.#spec = command
-    if (command.initialize !== undefined) await session.run({ targets: [command.initialize] })
+    if (command.initialize !== undefined) await session.run({ targets: command.initialize })
     const { id, label, loss, rows } = command
     const feeds = id === undefined ? [] : Array.from({ length: BATCHES }, (_, index): { readonly [name: string]: FeedValue } => {
       const batch = benchBatch(index, rows)
@@ -68,8 +73,21 @@ class Contender {
     return losses
   }
 
-  steps({ calls }: { readonly calls: number }): Promise<StepCost> {
-    return timedSteps(calls, this.#spec!.stepsPerCall, this.#step!)
+  async steps({ calls, inFlight = 1 }: StepsCommand): Promise<StepCost> {
+    const { stepsPerCall, globalStep } = this.#spec!
+    if (inFlight === 1 || globalStep === undefined) return timedSteps(calls, stepsPerCall, this.#step!, inFlight)
+    let known = 0
+    let stale = 0
+    const step = { fetches: [globalStep], targets: [this.#spec!.train] }
+    const cost = await timedSteps(calls, stepsPerCall, async () => {
+      const before = known
+      const [done] = await repeated(() => this.#session!.run(step))
+      const at = Number((done!.data as BigInt64Array)[0])
+      // What was known when it started is older than what it read.
+      if (before > 0) stale += at - before - stepsPerCall
+      known = Math.max(known, at)
+    }, inFlight)
+    return { ...cost, staleness: stale / Math.max(1, calls - inFlight) }
   }
 }
 
@@ -82,5 +100,5 @@ await serve({
   serve: async ({ cluster, task, library }: ServeCommand) => (await run(startTensorFlowServer({ cluster, job: 'worker', task, library }))).target,
   open: (command: OpenCommand) => contender.open(command),
   check: (command: { readonly steps: number }) => contender.check(command),
-  steps: (command: { readonly calls: number }) => contender.steps(command),
+  steps: (command: StepsCommand) => contender.steps(command),
 })

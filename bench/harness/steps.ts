@@ -9,22 +9,29 @@ export interface StepCost extends Cost {
   readonly p99?: number
   /** Seconds of processors in the servers' processes. */
   readonly serverCpu?: number
+  /** Steps that came between the start of a step and its own change of the variables, at most; their mean. */
+  readonly staleness?: number
 }
 
 /** A point of a distribution, of sorted numbers. */
 const percentile = (sorted: ArrayLike<number>, share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
 
-/** Runs calls one after another, each of so many steps. */
-export const timedSteps = async (calls: number, stepsPerCall: number, call: (index: number) => Promise<unknown>): Promise<StepCost> => {
+/** Runs calls, each of so many steps: one after another, or `inFlight` at a time. */
+export const timedSteps = async (calls: number, stepsPerCall: number, call: (index: number) => Promise<unknown>, inFlight = 1): Promise<StepCost> => {
   const times = new Float64Array(calls)
   const cpu = process.cpuUsage()
   const start = performance.now()
-  for (let index = 0, before = start; index < calls; index++) {
-    await call(index)
-    const now = performance.now()
-    times[index] = now - before
-    before = now
+  let next = 0
+  const oneAfterAnother = async (): Promise<void> => {
+    for (let before = performance.now(); next < calls;) {
+      const index = next++
+      await call(index)
+      const now = performance.now()
+      times[index] = now - before
+      before = now
+    }
   }
+  await Promise.all(Array.from({ length: inFlight }, oneAfterAnother))
   const wall = (performance.now() - start) / 1000
   const { user, system } = process.cpuUsage(cpu)
   times.sort()
@@ -45,13 +52,14 @@ const row = (of: Pick<BenchRow, 'suite' | 'case' | 'peerName'>, metric: string, 
   }
 }
 
-/** Rows of steps: how many a second; and where both sides say so, the middle and the slow calls, and what a step costs the servers. */
+/** Rows of steps: how many a second; and where both sides say so, the middle and the slow calls, what a step costs the servers, and how stale it was. */
 export const stepRows = (of: Pick<BenchRow, 'suite' | 'case' | 'peerName'>, ours: readonly StepCost[], peer: readonly StepCost[]): readonly BenchRow[] => {
   const known = (figure: (cost: StepCost) => number | undefined): boolean => [...ours, ...peer].every((cost) => figure(cost) !== undefined)
   return [
     row(of, 'steps', 'steps/s', ours, peer, ({ steps, wall }) => steps / wall, true),
     ...(known(({ p50 }) => p50) ? [row(of, 'call, p50', 'ms', ours, peer, ({ p50 }) => p50!, false), row(of, 'call, p99', 'ms', ours, peer, ({ p99 }) => p99!, false)] : []),
     ...(known(({ serverCpu }) => serverCpu) ? [row(of, 'CPU of the servers a step', 'ms', ours, peer, ({ serverCpu, steps }) => (serverCpu! / steps) * 1000, false)] : []),
+    ...(known(({ staleness }) => staleness) ? [row(of, 'staleness, mean', 'steps', ours, peer, ({ staleness }) => staleness!, false)] : []),
   ]
 }
 

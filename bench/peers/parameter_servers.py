@@ -6,6 +6,7 @@ Argument: session (tf.compat.v1, outside or inside a server's process), strategy
 import json
 import os
 import sys
+import threading
 import time
 
 import numpy as np
@@ -29,15 +30,25 @@ def weights(rows):
     return [first_weight(rows, UNITS), first_weight(UNITS * WIDTH, HIDDEN), first_weight(HIDDEN), first_weight(HIDDEN, 1), first_weight(1)]
 
 
-def timed(calls, steps_per_call, call):
+def timed(calls, steps_per_call, call, in_flight=1):
     times = np.empty(calls)
+    indices = iter(range(calls))
+
+    def one_after_another():
+        before = time.perf_counter()
+        for index in indices:
+            call(index)
+            now = time.perf_counter()
+            times[index] = now - before
+            before = now
+
     cpu, start = time.process_time(), time.perf_counter()
-    before = start
-    for index in range(calls):
-        call(index)
-        now = time.perf_counter()
-        times[index] = now - before
-        before = now
+    threads = [threading.Thread(target=one_after_another) for _ in range(in_flight - 1)]
+    for thread in threads:
+        thread.start()
+    one_after_another()
+    for thread in threads:
+        thread.join()
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     times.sort()
     p50, p99 = (float(times[min(calls - 1, int(calls * share))]) * 1000 for share in (0.5, 0.99))
@@ -66,7 +77,7 @@ class SessionPeer:
         config = tf.compat.v1.ConfigProto(allow_soft_placement=True, device_filters=command['deviceFilters'])
         self.session = tf.compat.v1.Session(command['target'], graph=graph, config=config)
         if command.get('initialize'):
-            self.session.run(graph.get_operation_by_name(command['initialize']))
+            self.session.run([graph.get_operation_by_name(name) for name in command['initialize']])
         train = graph.get_operation_by_name(command['train'])
         fetches = [graph.get_tensor_by_name(command['loss']), train] if command.get('loss') else train
         feeds = [None]
@@ -74,6 +85,7 @@ class SessionPeer:
             names = [graph.get_tensor_by_name(command[key]) for key in ('id', 'label')]
             feeds = [dict(zip(names, batch(index, command['rows']))) for index in range(BATCHES)]
         self.step = lambda index: self.repeated(fetches, feeds[index % len(feeds)])
+        self.counted = [graph.get_tensor_by_name(command['globalStep']), train] if command.get('globalStep') else None
         self.steps_per_call = command['stepsPerCall']
 
     def repeated(self, fetches, feeds):
@@ -89,7 +101,20 @@ class SessionPeer:
         return [float(self.step(index)[0]) for index in range(command['steps'])]
 
     def steps(self, command):
-        return timed(command['calls'], self.steps_per_call, self.step)
+        in_flight = command.get('inFlight', 1)
+        if in_flight == 1:
+            return timed(command['calls'], self.steps_per_call, self.step)
+        known, stale = [0], []
+
+        def counted(_):
+            before = known[0]
+            at = int(self.repeated(self.counted, None)[0])
+            # What was known when it started is older than what it read.
+            if before > 0:
+                stale.append(at - before - self.steps_per_call)
+            known[0] = max(known[0], at)
+
+        return {**timed(command['calls'], self.steps_per_call, counted, in_flight), 'staleness': sum(stale) / max(1, len(stale))}
 
 
 class StrategyPeer:
@@ -130,21 +155,40 @@ class StrategyPeer:
                 loss = step(ids, labels)
             return loss
 
-        self.fed, self.drawn = fed, drawn
+        @tf.function
+        def read(iterator, steps):
+            loss = tf.constant(0.0)
+            for _ in tf.range(steps):
+                loss = step(*next(iterator))
+            return loss
+
+        self.fed, self.drawn, self.read = fed, drawn, read
+        if command.get('file'):
+            parsed = {'id': tf.io.FixedLenFeature([WIDTH], tf.float32), 'y': tf.io.FixedLenFeature([], tf.float32)}
+
+            def batches():
+                parse = lambda records: tf.io.parse_example(records, parsed)
+                both = lambda columns: (columns['id'], tf.reshape(columns['y'], [-1, 1]))
+                return tf.data.TFRecordDataset(command['file']).repeat().batch(BATCH).map(parse).map(both).prefetch(2)
+
+            self.iterator = iter(self.coordinator.create_per_worker_dataset(batches))
         self.batches = [batch(index, rows) for index in range(BATCHES)]
 
+    def schedule(self, input, index, per_call):
+        if input == 'fed':
+            return self.coordinator.schedule(self.fed, args=self.batches[index % BATCHES])
+        if input == 'drawn':
+            return self.coordinator.schedule(self.drawn, args=(tf.constant(per_call),))
+        return self.coordinator.schedule(self.read, args=(self.iterator, tf.constant(per_call)))
+
     def check(self, command):
-        losses = [self.coordinator.schedule(self.fed, args=self.batches[index]).fetch() for index in range(command['steps'])]
-        return [float(loss) for loss in losses]
+        return [float(self.schedule(command['input'], index, 1).fetch()) for index in range(command['steps'])]
 
     def steps(self, command):
         cpu, start = time.process_time(), time.perf_counter()
         per_call = command['stepsPerCall']
         for index in range(command['calls']):
-            if command['fed']:
-                self.coordinator.schedule(self.fed, args=self.batches[index % BATCHES])
-            else:
-                self.coordinator.schedule(self.drawn, args=(tf.constant(per_call),))
+            self.schedule(command['input'], index, per_call)
         self.coordinator.join()
         return {'wall': time.perf_counter() - start, 'cpu': time.process_time() - cpu, 'steps': command['calls'] * per_call}
 

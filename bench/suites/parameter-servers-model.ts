@@ -1,10 +1,14 @@
 import * as tf from '@tensorflow/tfjs'
+import { field, fixedColumn, fromBatches, ListColumn, makeBatch, pipe, run } from '@millrace/core'
+import { writeTfRecords } from '@millrace/formats'
 import { Graph, readModel, type GraphNode, type Tensor, type WeightDescription } from '@millrace/export'
-import { sgd, trainingGraph, type BatchColumn, type BatchSource } from '@millrace/distributed'
+import { sgd, tfRecordSource, trainingGraph, type BatchColumn, type BatchSource } from '@millrace/distributed'
 
 /** Ids of a row: columns of the batch, each looked up in the same table. */
 export const WIDTH = 4
 export const BATCH = 512
+/** Batches that are made before anything is timed, and come again and again. */
+export const BATCHES = 16
 const UNITS = 16
 const HIDDEN = 64
 export const LEARNING_RATE = 0.1
@@ -13,9 +17,12 @@ export const LEARNING_RATE = 0.1
 export interface StepSpec {
   /** File of the encoded GraphDef. */
   readonly graph: string
-  readonly initialize?: string
+  /** To be run before the first step, at once. */
+  readonly initialize?: readonly string[]
   readonly train: string
   readonly loss?: string
+  /** The number of steps done when one is done. */
+  readonly globalStep?: string
   readonly id?: string
   readonly label?: string
   /** Rows of the table. */
@@ -43,6 +50,19 @@ export const benchBatch = (index: number, rows: number): { readonly id: Float32A
   return { id, label: Float32Array.from({ length: BATCH }, (_, row) => (id[row * WIDTH]! % 3 === 0 ? 1 : 0)) }
 }
 
+/** Writes the batches, one after another, as `tf.train.Example`s, and returns the path of their file. */
+export const writeBenchRecords = async (name: string, rows: number): Promise<string> => {
+  const list = field.list(field.float32(), { size: WIDTH })
+  const schema = { id: list, y: field.float32() }
+  const offsets = Int32Array.from({ length: BATCH + 1 }, (_, row) => row * WIDTH)
+  const batches = Array.from({ length: BATCHES }, (_, index) => {
+    const { id, label } = benchBatch(index, rows)
+    return makeBatch(schema, { id: new ListColumn(list, offsets, fixedColumn(field.float32(), id), undefined), y: fixedColumn(field.float32(), label) })
+  })
+  const { files } = await run(pipe(fromBatches(schema, batches), writeTfRecords(name, { ifExists: 'replace' })))
+  return files[0]!
+}
+
 /** Where a training graph's parts go. Without it they stay in this process. */
 interface Placement {
   readonly worker: string
@@ -68,23 +88,29 @@ const drawn = (rows: number): BatchSource => ({
 /** An encoded graph and the names in it. */
 export type Encoded = { readonly bytes: Uint8Array } & Omit<StepSpec, 'graph'>
 
+/** Where batches come from: the client, the graph's own random numbers, or a file of records that the worker reads. */
+export type BenchInput = 'fed' | 'drawn' | { readonly file: string }
+
+const sourceOf = (input: Exclude<BenchInput, 'fed'>, rows: number): BatchSource => (input === 'drawn' ? drawn(rows) : tfRecordSource({ files: input.file, batchSize: BATCH }))
+
 /**
- * A training graph, whose batches are fed or drawn by the graph itself.
+ * A training graph.
  *
- * @param stepsPerCall - needs batches that are drawn
+ * @param stepsPerCall - needs batches that are not fed
  */
-export const benchGraph = async (rows: number, input: 'fed' | 'drawn', placement: Placement | undefined, stepsPerCall = 1): Promise<Encoded> => {
+export const benchGraph = async (rows: number, input: BenchInput, placement: Placement | undefined, stepsPerCall = 1): Promise<Encoded> => {
   const model = benchModel(tf, rows)
   const made = trainingGraph(await readModel(model), {
     loss: 'binaryCrossentropy',
     optimizer: sgd({ learningRate: LEARNING_RATE }),
     stepsPerRun: stepsPerCall,
-    ...(input === 'drawn' ? { source: drawn(rows) } : {}),
+    ...(input === 'fed' ? {} : { source: sourceOf(input, rows) }),
     ...(placement === undefined ? {} : { variables: (_: WeightDescription) => ({ device: '/job:ps/task:0' }), device: placement.worker }),
   })
   model.dispose()
-  const names = { bytes: made.graph.encode(), initialize: made.initialize.name, train: made.train.name, loss: made.loss.name, rows, stepsPerCall }
-  return input === 'drawn' ? names : { ...names, id: made.inputs['id']!.name, label: made.labels['y']!.name }
+  const initialize = [made.initialize.name, ...(made.source === undefined ? [] : [made.source.initialize.name])]
+  const names = { bytes: made.graph.encode(), initialize, train: made.train.name, loss: made.loss.name, globalStep: made.steps.at(-1)!.globalStep.name, rows, stepsPerCall }
+  return input === 'fed' ? { ...names, id: made.inputs['id']!.name, label: made.labels['y']!.name } : names
 }
 
 export const noOpGraph = (): Encoded => {

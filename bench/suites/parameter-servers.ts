@@ -9,7 +9,7 @@ import type { BenchRow } from '../harness/rows.js'
 import { startServer, type Cluster, type ServerProcess } from '../harness/servers.js'
 import { requireSameLosses, stepRows, type StepCost } from '../harness/steps.js'
 import type { SuiteContext } from '../run.js'
-import { benchGraph, noOpGraph, type Encoded, type StepSpec } from './parameter-servers-model.js'
+import { benchGraph, noOpGraph, writeBenchRecords, type BenchInput, type Encoded, type StepSpec } from './parameter-servers-model.js'
 
 const SESSION = 'tf.compat.v1 session'
 const STRATEGY = 'ParameterServerStrategy'
@@ -34,6 +34,8 @@ interface Entrant {
   readonly turn?: object
   /** Steps that its call runs, where the call is not the graph's own. */
   readonly stepsPerCall?: number
+  /** Calls at a time; default 1. */
+  readonly inFlight?: number
   /** False where its losses cannot be those of the others: it draws its own numbers. */
   readonly isChecked?: boolean
 }
@@ -52,6 +54,7 @@ interface StepCase {
 class Bench {
   readonly #programs = new Map<string, Program | undefined>()
   readonly #servers: ServerProcess[]
+  #records: Promise<string> | undefined
 
   constructor(
     readonly context: SuiteContext,
@@ -103,13 +106,19 @@ class Bench {
     return { ...names, graph }
   }
 
+  /** The file of the batches, for the servers to read. */
+  records(rows: number): Promise<string> {
+    this.#records ??= writeBenchRecords(join(this.folder, 'records'), rows)
+    return this.#records
+  }
+
   async measure({ name, spec, calls, ours, peers, onServers }: StepCase): Promise<readonly BenchRow[]> {
     const all = [ours, ...peers]
     const losses = new Map<string, readonly number[]>()
     for (const entrant of all) {
       const stepsPerCall = entrant.stepsPerCall ?? spec.stepsPerCall
       await entrant.program.ask({ do: 'open', ...spec, ...entrant.open, stepsPerCall })
-      if (spec.loss !== undefined && entrant.isChecked !== false) losses.set(entrant.name, await entrant.program.ask<number[]>({ do: 'check', steps: CHECKED_STEPS }))
+      if (spec.loss !== undefined && entrant.isChecked !== false) losses.set(entrant.name, await entrant.program.ask<number[]>({ do: 'check', steps: CHECKED_STEPS, ...entrant.turn }))
     }
     for (const [peer, seen] of losses) requireSameLosses(name, losses.get(ours.name)!, peer, seen)
     const serverCpu = (): number => this.#servers.reduce((sum, server) => sum + server.cpu(), 0)
@@ -117,11 +126,11 @@ class Bench {
       name: entrant.name,
       run: async () => {
         const before = serverCpu()
-        const stepsPerCall = entrant.stepsPerCall ?? spec.stepsPerCall
-        const cost = await entrant.program.ask<StepCost>({ do: 'steps', calls: Math.max(1, Math.round(calls / stepsPerCall)), stepsPerCall, ...entrant.turn })
+        const { stepsPerCall = spec.stepsPerCall, inFlight = 1, turn } = entrant
+        const cost = await entrant.program.ask<StepCost>({ do: 'steps', calls: Math.max(1, Math.round(calls / stepsPerCall)), stepsPerCall, inFlight, ...turn })
         // Calls of different lengths are not compared.
         const { p50: _p50, p99: _p99, ...whole } = cost
-        return { ...(stepsPerCall === spec.stepsPerCall ? cost : whole), ...(onServers ? { serverCpu: serverCpu() - before } : {}) }
+        return { ...(stepsPerCall === spec.stepsPerCall && inFlight === 1 ? cost : whole), ...(onServers ? { serverCpu: serverCpu() - before } : {}) }
       },
     }))
     const costs = await measure(contenders, { turns: this.context.turns, warmUps: Math.min(2, this.context.turns) })
@@ -170,12 +179,25 @@ const inside = async (bench: Bench, blocking: boolean): Promise<{ readonly ours:
 }
 const served = new WeakSet<Program>()
 
+/** Steps that a call makes where it makes several. */
+const MANY = 10
+/** Calls at a time where there are several. */
+const IN_FLIGHT = 3
+
+/** How the batches of a case come. */
+type InputName = 'fed' | 'drawn' | 'read'
+
+const inputOf = async (bench: Bench, input: InputName): Promise<BenchInput> =>
+  input === 'read' ? { file: await bench.records(tableRows(bench)) } : input
+
 /** Scheduled by a coordinator on the same servers. */
-const strategy = (bench: Bench, fed: boolean, stepsPerCall: number): Entrant | undefined => {
+const strategy = async (bench: Bench, input: InputName, stepsPerCall: number): Promise<Entrant | undefined> => {
   const program = bench.python('strategy', 'strategy')
   if (program === undefined) return undefined
   const open = { cluster: { ps: bench.cluster.ps, worker: [bench.cluster.worker[OUTSIDE]] } }
-  return { name: stepsPerCall === 1 ? STRATEGY : `${STRATEGY}, ${stepsPerCall} steps a schedule`, program, open, turn: { fed }, stepsPerCall, isChecked: fed }
+  const given = await inputOf(bench, input)
+  const name = stepsPerCall === 1 ? STRATEGY : `${STRATEGY}, ${stepsPerCall} steps a schedule`
+  return { name, program, open: typeof given === 'string' ? open : { ...open, ...given }, turn: { input }, stepsPerCall, isChecked: input !== 'drawn' && stepsPerCall === 1 }
 }
 
 const noOp: Case = async (bench, name) => {
@@ -188,20 +210,22 @@ const noOpInside = (blocking: boolean): Case => async (bench, name) => {
   return bench.measure({ name, spec: await bench.spec('no-op', noOpGraph()), calls: counted(bench, 5_000), ours, peers: only(peer), onServers: false })
 }
 
-const training = (input: 'fed' | 'drawn', schedules: readonly number[]): Case => async (bench, name) => {
-  const spec = await bench.spec(`${input}-${OUTSIDE}`, await benchGraph(tableRows(bench), input, { worker: `/job:worker/task:${OUTSIDE}` }))
+/** The graph whose worker is `task`. */
+const trainingSpec = async (bench: Bench, input: InputName, task: number, stepsPerCall = 1): Promise<StepSpec> =>
+  bench.spec(`${input}-${task}-${stepsPerCall}`, await benchGraph(tableRows(bench), await inputOf(bench, input), { worker: `/job:worker/task:${task}` }, stepsPerCall))
+
+const training = (input: InputName, schedules: readonly number[]): Case => async (bench, name) => {
+  const spec = await trainingSpec(bench, input, OUTSIDE)
   const { ours, peer } = outside(bench)
-  const peers = only(peer, ...schedules.map((steps) => strategy(bench, input === 'fed', steps)))
+  const peers = only(peer, ...(await Promise.all(schedules.map((steps) => strategy(bench, input, steps)))))
   return bench.measure({ name, spec, calls: counted(bench, 500), ours, peers, onServers: true })
 }
 
 /** The graph of each contender is the same but for the name of its worker. */
-const trainingInside = (input: 'fed' | 'drawn', blocking: boolean): Case => async (bench, name) => {
-  const specOf = async (task: number): Promise<StepSpec> =>
-    bench.spec(`${input}-${task}`, await benchGraph(tableRows(bench), input, { worker: `/job:worker/task:${task}` }))
+const trainingInside = (input: InputName, blocking: boolean): Case => async (bench, name) => {
   const { ours, peer } = await inside(bench, blocking)
-  const theirs = peer === undefined ? undefined : { ...peer, open: { ...peer.open, graph: (await specOf(PYTHON)).graph } }
-  return bench.measure({ name, spec: await specOf(OURS), calls: counted(bench, 500), ours, peers: only(theirs), onServers: false })
+  const theirs = peer === undefined ? undefined : { ...peer, open: { ...peer.open, graph: (await trainingSpec(bench, input, PYTHON)).graph } }
+  return bench.measure({ name, spec: await trainingSpec(bench, input, OURS), calls: counted(bench, 500), ours, peers: only(theirs), onServers: false })
 }
 
 const inProcess = (blocking: boolean): Case => async (bench, name) => {
@@ -217,24 +241,32 @@ const inProcess = (blocking: boolean): Case => async (bench, name) => {
 }
 
 /** Our graph that makes ten steps in one call, against one step a call of TensorFlow's session, which is all that it can, and ten a schedule. */
-const stepsPerRun: Case = async (bench, name) => {
-  const steps = 10
-  const worker = `/job:worker/task:${OUTSIDE}`
-  const one = await bench.spec(`drawn-${OUTSIDE}`, await benchGraph(tableRows(bench), 'drawn', { worker }))
-  const many = await bench.spec(`drawn-${OUTSIDE}-${steps}`, await benchGraph(tableRows(bench), 'drawn', { worker }, steps))
+const stepsPerRun = (input: InputName): Case => async (bench, name) => {
+  const one = await trainingSpec(bench, input, OUTSIDE)
+  const many = await trainingSpec(bench, input, OUTSIDE, MANY)
   const { ours, peer } = outside(bench)
-  // Its loss is the mean of ten.
+  // Our loss is the mean of ten.
   const single = peer === undefined ? undefined : { ...peer, open: { ...peer.open, ...one }, stepsPerCall: 1, isChecked: false }
-  return bench.measure({ name, spec: many, calls: counted(bench, 500), ours, peers: only(single, strategy(bench, false, steps)), onServers: true })
+  return bench.measure({ name, spec: many, calls: counted(bench, 500), ours, peers: only(single, await strategy(bench, input, MANY)), onServers: true })
+}
+
+/** One step a call, several calls at a time: more steps a second, each of them staler. Python's calls are made by as many threads. */
+const inFlight: Case = async (bench, name) => {
+  const { ours, peer } = outside(bench)
+  const peers = peer === undefined ? [] : [peer, { ...peer, name: `${SESSION}, ${IN_FLIGHT} threads`, inFlight: IN_FLIGHT }]
+  return bench.measure({ name, spec: await trainingSpec(bench, 'read', OUTSIDE), calls: counted(bench, 500), ours: { ...ours, inFlight: IN_FLIGHT }, peers, onServers: true })
 }
 
 const cases: { readonly [name: string]: Case } = {
   'no-op step': noOp,
   'no-op step, in the worker': noOpInside(true),
   'no-op step, in the worker, off the event loop': noOpInside(false),
-  'in-server input': training('drawn', [1, 10]),
-  'in-server input, in the worker': trainingInside('drawn', true),
-  'steps per run': stepsPerRun,
+  'in-server input': training('read', [1, MANY]),
+  'in-server input, in the worker': trainingInside('read', true),
+  'in-server input, drawn': training('drawn', [1, MANY]),
+  'steps per run': stepsPerRun('read'),
+  'steps per run, drawn': stepsPerRun('drawn'),
+  'several steps in flight': inFlight,
   'fed batches': training('fed', [1]),
   'fed batches, in the worker': trainingInside('fed', true),
   'in-process': inProcess(true),
