@@ -1,5 +1,5 @@
-import { field, isMillraceError, type Row } from '@millrace/core'
-import { readJson } from '@millrace/formats'
+import { field, isMillraceError, type Field, type Row } from '@millrace/core'
+import { readJson, type RejectedRecord } from '@millrace/formats'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { MemoryStorage } from './memory-storage.js'
@@ -42,28 +42,56 @@ const values: readonly string[] = [
   '// 1', '/* */ 1', '1 // x', '\ufeff1', '\u00a01', '[\u000b]', '"a" "b"', '[tru]', '[nulla]', '[1,2,3', '["a\u0000b"]', '[-]', '[1.2.3]', '[0e]', '[.1]', '[\\n]', '["\\"]', '["',
 ]
 
+const none = { n: null, s: null, b: null, l: null }
+
 describe.each(['array', 'lines'] as const)('as %s', (format) => {
   test.each(values)('a record with the value %j reads as JSON.parse has it', async (value) => {
     const record = `{"further":${value},"n":7}`
-    const text = format === 'array' ? `[${record}]` : record
+    // Between others: the first of an array and the last of lines are read in a way of their own.
+    const [alone, text] = format === 'array' ? [`[${record}]`, `[{},${record},{}]`] : [record, `{}\n${record}\n{}\n`]
     for (const chunkBytes of [1, 3, 1 << 20]) {
-      const { rows, error } = await read(text, format, chunkBytes)
-      if (parses(text)) {
-        expect(error).toBeUndefined()
-        expect(rows).toEqual([{ n: 7, s: null, b: null, l: null }])
-      } else {
-        expect(rows).toEqual([])
-        expect(isMillraceError(error) ? error._tag : error).toBe(format === 'array' ? 'Corrupt' : 'BadRecord')
+      for (const [written, others] of [[alone, []], [text, [none]]] as const) {
+        const { rows, error } = await read(written, format, chunkBytes)
+        if (parses(alone)) {
+          expect(error).toBeUndefined()
+          expect(rows).toEqual([...others, { ...none, n: 7 }, ...others])
+        } else {
+          expect(rows).toEqual(others)
+          expect(isMillraceError(error) ? error._tag : error).toBe(format === 'array' ? 'Corrupt' : 'BadRecord')
+        }
       }
     }
   })
 })
 
+const kinds: { readonly [name: string]: Field } = {
+  utf8: field.utf8(), bool: field.bool(), int8: field.int8(), int64: field.int64(), uint64: field.uint64(), float32: field.float32(), float64: field.float64(), decimal: field.decimal(20, 3),
+  long: field.decimal(38, 25), date: field.date(), timestamp: field.timestamp(), dictionary: field.dictionary(), 'dictionary of numbers': field.dictionary(field.int64()),
+  'list of numbers': field.list(field.int32()), 'list of texts': field.list(field.nullable(field.utf8())), 'list of lists': field.list(field.list(field.float64())),
+}
+
+test.each(Object.entries(kinds))('each value in a column of %s is what stream-json makes of it', async (_, kind) => {
+  const lines = values.filter((value) => value.length < 100).map((value) => `{"v":${value}}`)
+  for (const made of [kind, field.nullable(kind)]) {
+    const outcome = async (parser: 'auto' | 'stream-json'): Promise<unknown> => {
+      const seen: unknown[] = []
+      const stream = readJson(storage.put('corner.json', `{}\n${lines.join('\n')}\n{}\n`), {
+        schema: { v: made }, format: 'lines', parser, onBadRecord: { quarantine: ({ reason, code, column, record }: RejectedRecord) => void seen.push({ reason, code, column, record }) },
+      })
+      for await (const batch of stream) for (let i = 0; i < batch.numRows; i++) seen.push(Object.is(batch.row(i).v, -0) ? '-0' : batch.row(i).v)
+      return seen
+    }
+    expect(await outcome('auto')).toEqual(await outcome('stream-json'))
+  }
+})
+
 test('bytes that are not UTF-8 are refused', async () => {
   for (const bytes of [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xe2, 0x82], [0xf5, 0x80, 0x80, 0x80]]) {
     const text = Buffer.concat([Buffer.from('[{"s":"'), Buffer.from(bytes), Buffer.from('"}]')])
-    expect((await read(text, 'array')).error).toMatchObject({ _tag: 'Corrupt' })
-    expect((await read(text.subarray(1, -1), 'lines')).error).toMatchObject({ _tag: 'BadRecord' })
+    const between = Buffer.concat([Buffer.from('[{},'), text.subarray(1, -1), Buffer.from(',{}]')])
+    for (const array of [text, between]) expect((await read(array, 'array')).error).toMatchObject({ _tag: 'Corrupt' })
+    const line = text.subarray(1, -1)
+    for (const lines of [line, Buffer.concat([Buffer.from('{}\n'), line, Buffer.from('\n{}\n')])]) expect((await read(lines, 'lines')).error).toMatchObject({ _tag: 'BadRecord' })
   }
 })
 

@@ -83,8 +83,11 @@ const quoted = (random: Random, value: string): string => {
   if (random.chance(0.02)) return random.of(['"\\ud800"', '"\\udc00\\ud800x"', '"\\ud83d\\ude0"', '"\\x"', '"\u0001"', '"a', '"\\ud83d\\ude00"', '"\\u00e9\\u6f22\\u0041"'])
   const sound = JSON.stringify(value)
   if (random.chance(0.8)) return sound
-  return sound.replace(/[^"\\]/gu, (character) => (random.chance(0.3) && !sound.includes('\\') ? [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('') : character))
+  return sound.replace(/[^"\\]/gu, (character) => (random.chance(0.3) && !sound.includes('\\') ? escaped(character).slice(1, -1) : character))
 }
+
+/** A string as JSON, all characters as escapes. */
+const escaped = (value: string): string => `"${Array.from({ length: value.length }, (_, i) => `\\u${value.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')}"`
 
 const space = (random: Random): string => (random.chance(0.9) ? '' : random.of([' ', '  ', '\t', '\r']))
 
@@ -142,13 +145,13 @@ const makeCase = (random: Random): Case => {
     ...(random.chance(0.1) ? { maxDepth: random.of([1, 2, 3, 100]) } : {}),
     batchRows: random.of([1, 2, 5, 1000]),
   }
-  const member = (name: string, written: string): string => `${space(random)}${random.chance(0.02) ? `"\\u0061${name}"` : JSON.stringify(name)}${space(random)}:${space(random)}${written}${space(random)}`
+  const member = (name: string, written: string): string => `${space(random)}${random.chance(0.05) ? escaped(name) : JSON.stringify(name)}${space(random)}:${space(random)}${written}${space(random)}`
   const object = (prefix: readonly string[]): string => {
     const members: string[] = []
     const below = new Set<string>()
     for (const name of names) {
       const path = paths[name] ?? [name]
-      if (!prefix.every((key, i) => path[i] === key)) continue
+      if (path.length <= prefix.length || !prefix.every((key, i) => path[i] === key)) continue
       if (path.length > prefix.length + 1) below.add(path[prefix.length]!)
       else if (!random.chance(schema[name]!.nullable ? 0.15 : 0.01)) members.push(member(path[prefix.length]!, value(random, schema[name]!)))
       if (random.chance(0.01)) members.push(member(path[prefix.length]!, value(random, schema[name]!)))

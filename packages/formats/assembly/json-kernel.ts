@@ -1,8 +1,8 @@
 /**
  * Reads JSON objects into columns: AssemblyScript, compiled by scripts/build-kernels.mjs.
  *
- * It takes records as nearly all are, and stops before any that looks otherwise: JSON that is not sound, a key with a backslash, a
- * key that comes twice, a value that does not fit or whose digits it cannot round with certainty. Those, and the words for what is
+ * It takes records as nearly all are, and stops before any that looks otherwise: JSON that is not sound, a key that
+ * comes twice, a value that does not fit or whose digits it cannot round with certainty. Those, and the words for what is
  * wrong with them, belong to TypeScript (src/json), whose results these must equal byte for byte. It allocates nothing;
  * src/columnar/kernel-layout.ts places all that it works on and leaves 64 bytes after each buffer, which loads and stores by 16 bytes
  * may touch.
@@ -54,6 +54,8 @@ const NEAR: usize = 16
 const BUCKETS: u32 = 64
 const BUCKETS_AT: usize = 8
 const ENTRY_BYTES: usize = 32
+/** Room for a key with escapes. */
+const LONGEST_KEY: usize = 1024
 
 /** A key of an object. */
 @unmanaged
@@ -73,6 +75,7 @@ let columns: usize = 0
 let width: i32 = 0
 let table: usize = 0
 let seenAt: usize = 0
+let scratch: usize = 0
 let isLines: bool = false
 let longest: u32 = 0
 let longestText: u32 = 0
@@ -97,6 +100,7 @@ export function configure(
   width = columnCount
   table = keyTable
   seenAt = seenTable
+  scratch = seenTable + (<usize>columnCount << 2)
   isLines = lines
   longest = mostBytes
   longestText = mostTextBytes
@@ -230,10 +234,15 @@ function readObject(node: usize, at: usize, depth: i32): usize {
       found = expected
       at += changetype<Entry>(expected).length + 1
     } else {
-      const stop = endOfKey(at)
-      if (stop == 0) return 0
-      found = findKey(node, at, <u32>(stop - at))
-      at = stop + 1
+      const stop = endOfPlain(at)
+      if (<u32>load<u8>(stop) == QUOTE) {
+        found = findKey(node, at, <u32>(stop - at))
+        at = stop + 1
+      } else {
+        at = copyKey(at)
+        if (at == 0) return 0
+        found = findKey(node, scratch, <u32>(copiedTo - scratch))
+      }
     }
     if (<u32>load<u8>(at) != COLON) {
       at = skipSpace(at)
@@ -280,17 +289,25 @@ function isLongKey(key: usize, at: usize, length: u32): bool {
   return true
 }
 
-/** Where the quote after a key stands; 0 for a key with a backslash or a control character. */
-function endOfKey(at: usize): usize {
+/** Where the next quote, backslash or control character stands. */
+@inline
+function endOfPlain(at: usize): usize {
   while (true) {
     const found = special(v128.load(at))
-    if (found == 0) {
-      at += 16
-      continue
-    }
-    at += ctz(found)
-    return <u32>load<u8>(at) == QUOTE ? at : fail(at)
+    if (found != 0) return at + ctz(found)
+    at += 16
   }
+}
+
+/** Writes a key that has escapes where it can be compared; returns where it ends, or 0. */
+function copyKey(at: usize): usize {
+  const stop = copyText(at, scratch, scratch + LONGEST_KEY)
+  if (stop == 0) {
+    if (reason == FULL) reason = ODD
+    return 0
+  }
+  store<u8>(copiedTo, QUOTE)
+  return stop
 }
 
 /** The entry of a key, or 0. */
@@ -334,10 +351,23 @@ function readColumn(index: u32, at: usize, depth: i32): usize {
 function readText(column: Column, at: usize): usize {
   const offset = column.values + (<usize>row << 2)
   const from = column.bytes + load<u32>(offset)
-  const limit = column.bytes + column.byteCapacity
-  let to = from
+  const stop = copyText(at, from, column.bytes + column.byteCapacity)
+  if (stop == 0) return reason == FULL ? full(column) : 0
+  if (<u32>(copiedTo - from) > longestText) return fail(at)
+  store<u32>(offset, <u32>(copiedTo - column.bytes), 4)
+  return stop
+}
+
+/** Where what {@link copyText} wrote ends. */
+let copiedTo: usize = 0
+
+/** Writes the characters of a text, whose quote stands before `at`; returns where it ends, or 0. Not far beyond `limit`. */
+function copyText(at: usize, to: usize, limit: usize): usize {
   while (true) {
-    if (to > limit) return full(column)
+    if (to > limit) {
+      reason = FULL
+      return 0
+    }
     const bytes = v128.load(at)
     v128.store(to, bytes)
     const found = special(bytes)
@@ -356,8 +386,7 @@ function readText(column: Column, at: usize): usize {
     if (at == 0) return 0
     to = unescapedTo
   }
-  if (<u32>(to - from) > longestText) return fail(at)
-  store<u32>(offset, <u32>(to - column.bytes), 4)
+  copiedTo = to
   return at + 1
 }
 
@@ -624,12 +653,7 @@ function skipNumber(at: usize): usize {
 
 function skipText(at: usize): usize {
   while (true) {
-    const found = special(v128.load(at))
-    if (found == 0) {
-      at += 16
-      continue
-    }
-    at += ctz(found)
+    at = endOfPlain(at)
     const byte = <u32>load<u8>(at)
     if (byte == QUOTE) return at + 1
     if (byte != BACKSLASH) return fail(at)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { field, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
+import { explainPlan, field, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
 import type { RejectedRecord } from '../records/index.js'
 import { readJson } from './index.js'
 
@@ -158,5 +158,47 @@ describe('readJson', () => {
     const path = await file('{"a":"one","b":"x"}\n{"a":2,"b":"y"}\n')
     expect(await rowsOf(readJson(path, { schema: ab }), { columns: ['b'] })).toEqual([{ b: 'x' }, { b: 'y' }])
     expect(await rowsOf(readJson(path, { schema: ab, onBadRecord: 'skip' }), { columns: ['b'] })).toEqual([{ b: 'y' }])
+  })
+
+  it('says in its plan which parser reads', () => {
+    const said = (schema: Schema, options: object = {}): string => explainPlan(readJson('x.json', { schema, ...options }).plan)
+    expect(said(ab)).toContain('"parser":"columnar"')
+    expect(said(ab, { parser: 'stream-json' })).toContain('"parser":"stream-json","because":"asked for"')
+    expect(said({ a: field.binary() })).toContain('the kind of column \\"a\\"')
+    expect(said(ab, { paths: { a: 'x', b: 'x.y' } })).toContain('paths that lead through or to the same place')
+    expect(said(ab, { paths: { a: ['"'] } })).toContain('the path of column \\"a\\"')
+    expect(said(ab, { maxRecordBytes: 2 ** 30 })).toContain('maxRecordBytes')
+    expect(() => readJson('x.json', { schema: ab, parser: 'simdjson' as 'auto' })).toThrow(/no parser/)
+  })
+
+  it('lets nothing pass that follows a record on its line', async () => {
+    const path = await file('{"a":1,"b":"x"} false\n{"a":2,"b":"y"}\n{"a":3,"b":"z"}7\n{"a":4,"b":"w"}\n')
+    for (const parser of ['auto', 'stream-json'] as const) {
+      const tally = new Tally()
+      expect(await rowsOf(readJson(path, { schema: ab, parser, onBadRecord: 'skip' }), { tally })).toEqual([{ a: 2, b: 'y' }, { a: 4, b: 'w' }])
+      expect(tally.summary()).toMatchObject({ read: 4, rejectedByCode: { JSON_MALFORMED: 2 } })
+    }
+  })
+
+  it('counts lines alike after resuming, whatever ends them', async () => {
+    const path = await file('{"a":1,"b":"x"}\r\n\r\n{"a":2,"b":"y"}  \r\n{"a":"bad","b":"z"}\r\n')
+    const stream = readJson(path, { schema: ab, batchRows: 1 })
+    const positions: Batch['position'][] = []
+    await expect((async () => {
+      for await (const batch of stream) positions.push(batch.position)
+    })()).rejects.toMatchObject({ position: { line: 4, record: 2 } })
+    expect(positions).toHaveLength(2)
+    for (const from of positions) await expect(rowsOf(stream, { from })).rejects.toMatchObject({ position: { line: 4, record: 2 } })
+  })
+
+  it('reads texts that outgrow its memory at first, and more columns than it has memory for', async () => {
+    const schema = { ...ab, l: field.list(field.float64()) }
+    const rows = Array.from({ length: 40 }, (_, i) => ({ a: i, b: `${'"é\n'.repeat(i * 2000)}${'x'.repeat(i)}`, l: Array.from({ length: i * 300 }, (__, j) => j / 7) }))
+    // A key that comes twice sends a record another way into the same columns.
+    const texts = rows.map((row) => JSON.stringify(row).replace('{', row.a % 7 === 0 ? '{"a":0,' : '{'))
+    expect(await rowsOf(readJson(await file(texts.join('\n')), { schema }))).toEqual(rows)
+    const wide = Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`c${i}`, field.nullable(field.int8())]))
+    const [row] = await rowsOf(readJson(await file('{"c29999":1}\n'), { schema: wide, batchRows: 2 }))
+    expect([row!['c0'], row!['c29999']]).toEqual([null, 1])
   })
 })

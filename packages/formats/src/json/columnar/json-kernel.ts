@@ -13,6 +13,8 @@ interface JsonKernelExports extends KernelExports {
 }
 
 const MOST = 0x7fffffff
+/** Room for a key with escapes, and for what the kernel writes beyond it. */
+const SCRATCH_BYTES = 1024 + 64
 
 /** The kernel of assembly/json-kernel.ts. */
 export class JsonKernel extends ColumnKernel<JsonKernelExports> {
@@ -21,9 +23,10 @@ export class JsonKernel extends ColumnKernel<JsonKernelExports> {
 
   /** @param columns - how many columns the tree of keys leads to */
   constructor(tree: KeyTree, columns: number, private readonly options: ResolvedJsonOptions) {
-    const table = packKeys(tree, 4 * columns)
+    const behind = 4 * columns + SCRATCH_BYTES
+    const table = packKeys(tree, behind)
     super({ code, batchRows: options.batchRows, table })
-    this.seenAt = table.length - 4 * columns
+    this.seenAt = table.length - behind
   }
 
   /** Says how records stand in the text. */
