@@ -17,6 +17,7 @@ export default {
         // Dependencies of the packages, which the tests compare with.
         'apache-arrow',
         'csv-parse',
+        'stream-json',
       ],
       // Of util-linux; its test is skipped where it is missing.
       ignoreBinaries: ['unshare'],
