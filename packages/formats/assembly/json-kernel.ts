@@ -8,6 +8,8 @@
  * may touch.
  *
  * After the text stands a zero byte that is not in it: it may stand in no JSON, so every scan ends there.
+ *
+ * One file, and long: a kernel is one module with one memory, whose globals its functions share.
  */
 import { BOOL, Column, countLines, DATE, FLOAT32, FLOAT64, INTEGER, isAscii, NULLABLE, putNull, putZero, TEXT, TIMESTAMP, undo, UNSIGNED } from './shared/column'
 import { digits, putDecimal, putFloat, putInteger, readDigits, setTables, significant, startDigits } from './shared/numbers'
