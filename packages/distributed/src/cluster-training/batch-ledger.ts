@@ -1,6 +1,20 @@
 import type { FedBatch, InputPosition, WorkerInput } from './fed-input.js'
 import { notBegun, type WorkerProgress } from './control.js'
 
+/** How a worker goes on from what is known of it. */
+export interface Resumption {
+  /** Whether this process has not driven it yet. */
+  readonly first: boolean
+  /** Steps of it that are done. */
+  readonly count: number
+  /** Batches behind its position that are done. */
+  readonly skip: number
+  /** Batches behind these of which nobody knows, and that are not to be fed again. */
+  readonly inDoubt: number
+  /** Whether others behind these were fed before. */
+  readonly again: boolean
+}
+
 /**
  * Which batches of a worker are done, under way, to be fed again, or of unknown outcome. No batch is forgotten: the position that it
  * tells stands before all that are not settled.
@@ -15,18 +29,48 @@ export class BatchLedger {
   #repeated = 0
   #uncertain = 0
   #ended = false
+  /** Of the worker's steps, those that are done. */
+  #count = 0
+  /** Batches that are done while one before them is not. */
+  #ahead: FedBatch[] = []
 
   constructor(private readonly input: WorkerInput) {}
 
   /** Goes back, or forth, to what the parameter servers' values belong to. */
-  async resume({ position, seen, repeated, uncertain, ended }: WorkerProgress, first: boolean): Promise<void> {
-    this.#fedBefore = first ? 0 : Math.max(this.#fedBefore, this.#position.rows)
+  async resume({ position, seen, repeated, uncertain, ended }: WorkerProgress, { first, count, skip, inDoubt, again }: Resumption): Promise<void> {
+    if (first) this.#fedBefore = 0
+    else if (again) this.#fedBefore = Math.max(this.#fedBefore, this.#position.rows)
     this.#again = []
     this.#under = []
+    this.#ahead = []
     this.#position = position
     this.#ended = ended
+    this.#count = count
     if (first) [this.#seen, this.#repeated, this.#uncertain] = [seen, repeated, uncertain]
     await this.input.seek(position)
+    const done = await this.#skip(skip)
+    const doubtful = await this.#skip(inDoubt)
+    // What this process has sent before is accounted for.
+    if (!first) return
+    this.#seen += done
+    this.#uncertain += doubtful
+  }
+
+  /** In a new session: steps of which nobody knew may have been done. */
+  recount(count: number): void {
+    this.#count = count
+  }
+
+  /** Passes over batches that are not to be fed. @returns their rows */
+  async #skip(steps: number): Promise<number> {
+    let rows = 0
+    for (let step = 0; step < steps; step += 1) {
+      const batch = await this.input.next(1)
+      if (batch === undefined) break
+      rows += batch.rows
+      this.#position = batch.after
+    }
+    return rows
   }
 
   /** The next batch to feed; `undefined` at the end of the data. */
@@ -51,6 +95,9 @@ export class BatchLedger {
 
   done(batch: FedBatch): void {
     this.#settle(batch)
+    this.#count += batch.steps
+    const { rows } = this.#open
+    this.#ahead = [...this.#ahead, batch].filter(({ before }) => before.rows >= rows)
     this.#seen += batch.rows
     this.#repeated += Math.max(0, Math.min(batch.rows, this.#fedBefore - batch.before.rows))
   }
@@ -75,9 +122,14 @@ export class BatchLedger {
   }
 
   get progress(): WorkerProgress {
-    const open = [...this.#again, ...this.#under].map(({ before }) => before)
-    const position = open.reduce((least, one) => (one.rows < least.rows ? one : least), this.#position)
-    return { position, seen: this.#seen, repeated: this.#repeated, uncertain: this.#uncertain, ended: this.#ended }
+    const position = this.#open
+    const counted = this.#ahead.reduce((count, { before, steps }) => (before.rows >= position.rows ? count - steps : count), this.#count)
+    return { position, seen: this.#seen, repeated: this.#repeated, uncertain: this.#uncertain, ended: this.#ended, counted, driven: true }
+  }
+
+  /** Before all that is not settled. */
+  get #open(): InputPosition {
+    return [...this.#again, ...this.#under].map(({ before }) => before).reduce((least, one) => (one.rows < least.rows ? one : least), this.#position)
   }
 
   #settle(batch: FedBatch): void {

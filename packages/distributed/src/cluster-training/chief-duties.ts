@@ -5,6 +5,7 @@ import { assign, readProgress, type Assignment } from './control.js'
 import type { Duties } from './drive-worker.js'
 import { evaluate, reaches } from './evaluate.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
+import { DEFAULT_TIMEOUT_MS } from './recovery.js'
 import type { ClusterEvaluation } from './report.js'
 import { sleep } from './sleep.js'
 import { synchronousUpdates } from './synchronous-updates.js'
@@ -46,7 +47,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
 
   /** Until all workers have come to their end, or nothing has moved for as long as a recovery may take. */
   const waitForOthers = async (session: Session): Promise<void> => {
-    const { timeoutMs = 300_000 } = recovery ?? {}
+    const { timeoutMs = DEFAULT_TIMEOUT_MS } = recovery ?? {}
     let [last, movedAt] = [-1, performance.now()]
     for (;;) {
       throwIfAborted(limits.signal)
@@ -70,9 +71,11 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
       await beside?.atRest
       const globalStep = await globalStepOf(session)
       if (evaluatedAt !== globalStep) await measure(session, globalStep)
-      await chief.checkpoints?.atEnd(session, globalStep)
+      const notSaved = await chief.checkpoints?.atEnd(session, globalStep)
       chief.onWeights(await fetchWeights(session, model, training.variables, options.fetchLimitBytes, limits), globalStep)
       await assign(session, control.setOver.map((over): readonly [Assignment, bigint] => [over, 1n]), limits)
+      // The others end well, and the model has what it has learnt.
+      if (notSaved !== undefined) throw notSaved
     },
   }
 }

@@ -1,5 +1,6 @@
 import { addVariable, tensorNumbers, tensorTexts, type Graph, type GraphNode, type HostTensor, type LoweredVariable, type Session, type Tensor } from '@millrace/export'
 import type { CallOptions } from '@millrace/export'
+import type { TrainingGraph } from '../training-graph/index.js'
 import { beginning, type InputPosition } from './fed-input.js'
 
 /**
@@ -9,6 +10,8 @@ import { beginning, type InputPosition } from './fed-input.js'
  *   before goes back to the position that belongs to these values.
  * - `last step`: the global step at which everybody stops
  * - `progress`: of each worker, where it is in its data
+ * - `done`: of each worker, how many of its steps are done since the variables got their values. The steps themselves count, so that a
+ *   worker that was killed leaves no doubt about them
  * - `over`, on each parameter server: 1 when it may end
  */
 export interface Control {
@@ -17,13 +20,18 @@ export interface Control {
   readonly generation: Tensor
   readonly lastStep: Tensor
   readonly progress: Tensor
-  /** Of each worker, the state of what its server reads, as it was at the position that it tells; empty where it is fed. */
+  /** Of each worker, how many of its steps are done; where the global step is. */
+  readonly done: readonly Tensor[]
+  /** Targets: the first `n` steps of a run, each counted when it is done, are the target `n - 1`. */
+  readonly steps: readonly GraphNode[]
+  /** Of each worker, the state of what its server reads, and where that is; empty where it is fed. */
   readonly inputs: Tensor
   readonly over: readonly Tensor[]
   readonly setGeneration: Assignment
   readonly setLastStep: Assignment
   readonly setProgress: Assignment
   readonly setInputs: Assignment
+  readonly setDone: readonly Assignment[]
   /** Those of this worker alone; fed one text. */
   readonly setOwnProgress: Assignment
   readonly setOwnInput: Assignment
@@ -47,9 +55,27 @@ export interface WorkerProgress {
   readonly uncertain: number
   /** True when it has come to its end. */
   readonly ended: boolean
+  /** What the count of its steps was at the position; below 0 in what was restored, where the count begins anew. */
+  readonly counted: number
+  /** Whether a process has driven it since the variables got their values: it may have sent more than it could tell. */
+  readonly driven: boolean
 }
 
-export const notBegun: WorkerProgress = { position: beginning, seen: 0, repeated: 0, uncertain: 0, ended: false }
+export const notBegun: WorkerProgress = { position: beginning, seen: 0, repeated: 0, uncertain: 0, ended: false, counted: 0, driven: false }
+
+/** The state of what a worker's server reads. */
+export interface ToldInput extends Pick<WorkerProgress, 'position' | 'counted'> {
+  readonly state: Uint8Array
+}
+
+/** In one piece, so that no state is taken for that of another position. */
+export const encodeInput = ({ state, ...at }: ToldInput): Uint8Array => Buffer.concat([Buffer.from(`${JSON.stringify(at)}\n`), state])
+
+const decodeInput = (bytes: Uint8Array | null | undefined): ToldInput | undefined => {
+  if (bytes === null || bytes === undefined || bytes.length === 0) return undefined
+  const end = bytes.indexOf(10)
+  return { ...(JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Omit<ToldInput, 'state'>), state: bytes.subarray(end + 1) }
+}
 
 /** Name of the variable that tells a parameter server that it may end. */
 export const overName = (task: number): string => `control/over_${task}`
@@ -62,13 +88,11 @@ const assignment = (graph: Graph, { weight, handle, device }: LoweredVariable): 
 /**
  * Adds the control variables.
  *
- * @param variables - those of the training
  * @param ps - indices of the parameter servers; the first holds what they share
  * @param workers - how many there are, and which of them this one is
  */
 export const addControl = (
-  graph: Graph,
-  variables: readonly LoweredVariable[],
+  { graph, variables, globalStep, steps }: Pick<TrainingGraph, 'graph' | 'variables' | 'globalStep' | 'steps'>,
   ps: readonly number[],
   workers: { readonly index: number; readonly count: number },
 ): Control => graph.atRoot(() => {
@@ -80,27 +104,41 @@ export const addControl = (
   const progress = variable('control/progress', 'string', [workers.count])
   const over = ps.map((task) => variable(overName(task), 'int64', [], `/job:ps/task:${task}`))
   const inputs = variable('control/inputs', 'string', [workers.count])
+  const done = Array.from({ length: workers.count }, (_, index) => variable(`control/done_${index}`, 'int64', [], globalStep.device))
   const own = ({ weight: { name }, handle }: LoweredVariable): Assignment => {
     const value = graph.placeholder(`${name}/own`, 'string', [1])
     const index = graph.withDevice(device, () => graph.vector('int32', [workers.index], `${name}/index`))
     return { value, node: graph.add('ResourceScatterUpdate', [handle, index, value], { dtype: 'string' }, { name: `${name}/own/assign`, device }) }
   }
   return {
-    ready: addReady(graph, [...variables, generation, lastStep, progress, inputs, ...over]),
+    ready: addReady(graph, [...variables, generation, lastStep, progress, inputs, ...done, ...over]),
     generation: generation.value,
     lastStep: lastStep.value,
     progress: progress.value,
     inputs: inputs.value,
+    done: done.map(({ value }) => value),
+    steps: countSteps(graph, done[workers.index]!, steps.map(({ train }) => train)),
     over: over.map(({ value }) => value),
     setGeneration: assignment(graph, generation),
     setLastStep: assignment(graph, lastStep),
     setProgress: assignment(graph, progress),
     setInputs: assignment(graph, inputs),
+    setDone: done.map((one) => assignment(graph, one)),
     setOwnProgress: own(progress),
     setOwnInput: own(inputs),
     setOver: over.map((one) => assignment(graph, one)),
   }
 })
+
+/** Beside the global step, where a step ends. */
+const countSteps = (graph: Graph, { handle, device }: LoweredVariable, trains: readonly GraphNode[]): GraphNode[] => {
+  const counted: GraphNode[] = []
+  const one = graph.withDevice(device ?? '', () => graph.scalar('int64', 1n, 'control/one'))
+  for (const train of trains) {
+    counted.push(graph.add('AssignAddVariableOp', [handle, one], {}, { name: 'control/count', device, control: [train, ...counted.slice(-1)] }))
+  }
+  return counted
+}
 
 /** One number for each device, so that a model of a thousand variables is asked in as many answers as there are servers. */
 const addReady = (graph: Graph, variables: readonly LoweredVariable[]): Tensor[] => {
@@ -134,7 +172,13 @@ export const readControl = async (session: Session, { generation, lastStep, over
 /** What all workers say. */
 export const readProgress = async (session: Session, { progress }: Control, options: CallOptions): Promise<WorkerProgress[]> => {
   const [texts] = await session.run({ fetches: [progress.name] }, options)
-  return tensorTexts(texts!).map((text) => (text === '' ? notBegun : JSON.parse(text) as WorkerProgress))
+  return tensorTexts(texts!).map((text) => (text === '' ? notBegun : { ...notBegun, ...JSON.parse(text) as WorkerProgress }))
+}
+
+/** How many of its steps each worker has done. */
+export const readDone = async (session: Session, { done }: Control, options: CallOptions): Promise<number[]> => {
+  const counts = await session.run({ fetches: done.map(({ name }) => name) }, options)
+  return counts.map((count) => number(tensorNumbers(count)[0]))
 }
 
 /** Gives control variables their values. */
@@ -146,11 +190,11 @@ export const assign = async (session: Session, pairs: readonly (readonly [Assign
 }
 
 /** States of what the workers' servers read. */
-export const readInputs = async (session: Session, { inputs }: Control, options: CallOptions): Promise<Uint8Array[]> => {
+export const readInputs = async (session: Session, { inputs }: Control, options: CallOptions): Promise<(ToldInput | undefined)[]> => {
   const [{ data }] = (await session.run({ fetches: [inputs.name] }, options)) as readonly [HostTensor]
-  return ArrayBuffer.isView(data) ? [] : data.toArray().map((bytes) => bytes ?? new Uint8Array())
+  return ArrayBuffer.isView(data) ? [] : data.toArray().map(decodeInput)
 }
 
 /** Says how far this worker is, and, where its server reads, in what state that is. */
-export const publishProgress = (session: Session, { setOwnProgress, setOwnInput }: Control, progress: WorkerProgress, options: CallOptions, input?: Uint8Array): Promise<void> =>
-  assign(session, [[setOwnProgress, [JSON.stringify(progress)]], ...(input === undefined ? [] : [[setOwnInput, [input]] as const])], options)
+export const publishProgress = (session: Session, { setOwnProgress, setOwnInput }: Control, progress: WorkerProgress, options: CallOptions, state?: Uint8Array): Promise<void> =>
+  assign(session, [[setOwnProgress, [JSON.stringify(progress)]], ...(state === undefined ? [] : [[setOwnInput, [encodeInput({ position: progress.position, counted: progress.counted, state })]] as const])], options)

@@ -10,6 +10,7 @@ import type { ClusterTrainingOptions } from './options.js'
 import { prepareAsChief } from './prepare.js'
 import type { RecoveryEvent } from './report.js'
 import { rolesOf } from './roles.js'
+import { StepTime } from './step-time.js'
 import { workerGraph, type WorkerGraph } from './worker-graph.js'
 
 const ROWS = 40
@@ -53,14 +54,14 @@ class FakeCluster {
 
   #run(feeds: Map<string, unknown>, fetches: readonly string[], targets: readonly string[]): HostTensor[] {
     const { control, training } = this.graph
-    for (const { value, node } of [control.setGeneration, control.setLastStep, control.setProgress, ...control.setOver]) {
+    for (const { value, node } of [control.setGeneration, control.setLastStep, control.setProgress, ...control.setDone, ...control.setOver]) {
       if (!targets.includes(node.name)) continue
       const fed = feeds.get(value.name)
       this.values.set(value.name, typeof fed === 'bigint' ? tensorValue('int64', [], [fed]) as HostTensor : texts(fed as string[]))
     }
     if (targets.includes(control.setOwnProgress.node.name)) this.values.set(control.setProgress.value.name, texts(feeds.get(control.setOwnProgress.value.name) as string[]))
     if (targets.includes(training.initialize.name)) [this.hasValues, this.globalStep, this.rows] = [true, 0, []]
-    const sources = new Map([[control.generation.name, control.setGeneration], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const)])
+    const sources = new Map([[control.generation.name, control.setGeneration], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.done.map(({ name }, at) => [name, control.setDone[at]!] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const)])
     return fetches.map((name) => {
       if (control.ready.some((ready) => ready.name === name)) return tensorValue('bool', [], [this.hasValues]) as HostTensor
       if (name === training.globalStep.value.name) return this.#step64()
@@ -103,6 +104,7 @@ const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFl
     prepare: prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: false, restore: undefined, limits: {}, onRecovery }),
     duties: { beside: () => undefined, afterStep: async () => undefined, finish: async () => undefined },
     bounds: options.bounds ?? { backoffMs: 1 },
+    stepTime: new StepTime({}),
     isOver: () => false, onStep: () => undefined,
   })
   return { cluster, events, finished }

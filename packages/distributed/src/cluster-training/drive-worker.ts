@@ -1,15 +1,16 @@
 import { failure, fromUnknown, hasTag, throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type Session } from '@millrace/export'
-import { BatchLedger } from './batch-ledger.js'
-import { isReady, publishProgress, readControl, readInputs, readProgress } from './control.js'
-import { beginning, type FedBatch, type WorkerInput } from './fed-input.js'
+import { BatchLedger, type Resumption } from './batch-ledger.js'
+import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, type ToldInput, type WorkerProgress } from './control.js'
+import type { FedBatch, WorkerInput } from './fed-input.js'
 import type { ClusterStep } from './options.js'
-import { allWell, faced, faultOf, isEndOfData, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
+import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent, WorkerReport } from './report.js'
 import { describeTask, type Trainer } from './roles.js'
 import { sleep } from './sleep.js'
 import { StepRuns } from './step-runs.js'
 import { Staleness } from './staleness.js'
+import type { StepTime } from './step-time.js'
 import type { BesideSteps } from './synchronous-updates.js'
 import type { WorkerGraph } from './worker-graph.js'
 
@@ -40,6 +41,7 @@ export interface WorkerSetup {
   readonly targetStep: number
   readonly delivery: 'at-most-once' | 'at-least-once'
   readonly bounds: RecoveryBounds
+  readonly stepTime: StepTime
   readonly signal: AbortSignal | undefined
   /** True when the training is over, where this process knows. */
   readonly isOver: () => boolean
@@ -64,6 +66,8 @@ const CONTROL_MS = 500
 const INPUT_STATE_MS = 5_000
 /** How often it looks when it only waits. */
 const POLL_MS = 100
+/** How long closing a session is waited for. */
+const CLOSE_MS = 1_000
 /** A parameter server that is gone after a worker's own end has most likely ended because all are done. */
 const FAREWELL_MS = 10_000
 /** Weight of a step in the running mean of the loss. */
@@ -75,7 +79,7 @@ const LOSS_WEIGHT = 0.05
  * @throws what no new session would mend, and the last fault when the bounds are passed
  */
 export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => {
-  const { trainer, signal, bounds, onRecovery } = setup
+  const { trainer, signal, bounds, stepTime, onRecovery } = setup
   const task = describeTask(trainer.task)
   const drive = new WorkerDrive(setup)
   let state = allWell
@@ -88,6 +92,7 @@ export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => 
           if (lost) onRecovery({ task, at: new Date().toISOString(), what: 'back', note: `it goes on after ${state.attempts} attempt${state.attempts === 1 ? '' : 's'}` })
           lost = false
           state = recovered(state)
+          stepTime.until(undefined)
         }, () => state.restarts)
       } catch (thrown) {
         throwIfAborted(signal)
@@ -96,16 +101,32 @@ export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => 
         const [next, decision] = faced(state, performance.now(), bounds)
         state = next
         lost = true
+        stepTime.until((state.downSince ?? performance.now()) + (bounds.timeoutMs ?? DEFAULT_TIMEOUT_MS))
         if (drive.isLikelyOver(state.downSince)) return drive.result('over', state.restarts)
         const note = noteOf(thrown)
         onRecovery({ task, at: new Date().toISOString(), what: decision.action === 'give-up' ? 'gave up' : 'lost', fault, note: decision.action === 'give-up' ? `${decision.reason}: ${note}` : note })
-        if (decision.action === 'give-up') throw thrown
+        if (decision.action === 'give-up') throw givenUp(task, decision.reason, thrown)
         await sleep(decision.afterMs, signal)
       }
     }
   } finally {
     await setup.input.close()
   }
+}
+
+/** A server that hangs does not hold up those who want to go on. */
+const closeSoon = async (session: Session): Promise<void> => {
+  const closed = new AbortController()
+  const closing = session.close().catch(() => undefined).finally(() => closed.abort())
+  await Promise.race([closing, sleep(CLOSE_MS, closed.signal).catch(() => undefined)])
+}
+
+const givenUp = (task: string, reason: string, thrown: unknown): Error => {
+  const { _tag: tag, code, position } = fromUnknown(thrown)
+  return failure({
+    tag, code, problem: `${task} was given up, since ${reason}; at last: ${noteOf(thrown).replace(/\.$/, '')}`,
+    remedy: 'See to the servers and the network, and start the training again; `recovery` has the bounds.', position, cause: thrown,
+  })
 }
 
 /** TensorFlow says in the first line where it happened, and in the next one what. */
@@ -123,8 +144,6 @@ class WorkerDrive {
   #askSoon = false
   /** Of the worker's server, as it was when its source was opened. */
   #here: bigint | undefined
-  /** Where the source was when its state was told. */
-  #readTo = beginning
   #loss: number | undefined
   #reason: StopReason = 'data'
 
@@ -150,7 +169,7 @@ class WorkerDrive {
         }
       }
     } finally {
-      await session.close().catch(() => undefined)
+      await closeSoon(session)
     }
   }
 
@@ -183,38 +202,78 @@ class WorkerDrive {
   }
 
   get #limits(): { readonly timeoutMs: number; readonly signal: AbortSignal | undefined } {
-    return { timeoutMs: this.#setup.bounds.stepTimeoutMs ?? 60_000, signal: this.#setup.signal }
+    return { timeoutMs: this.#setup.stepTime.timeoutMs, signal: this.#setup.signal }
   }
 
   /** Takes the position that belongs to the values that the variables have. */
   async #takeUp(session: Session, generation: number): Promise<void> {
     const { graph: { control, training }, trainer } = this.#setup
-    const [[step], { lastStep }] = await Promise.all([session.run({ fetches: [training.globalStep.value.name] }, this.#limits), readControl(session, control, this.#limits)])
+    const [[step], { lastStep }, counts] = await Promise.all([
+      session.run({ fetches: [training.globalStep.value.name] }, this.#limits), readControl(session, control, this.#limits), readDone(session, control, this.#limits),
+    ])
+    const count = counts[trainer.share] ?? 0
     this.#globalStep = tensorNumbers(step)[0] ?? 0
     this.#lastStep = lastStep
     const { synchronous } = training
     const [isFirst, isSame] = [this.#generation === undefined, generation === this.#generation]
     // A server that was restarted has lost what it was reading.
     const here = training.source === undefined ? 0n : await this.#incarnation(session)
+    let hadBegun = isSame
     if (!isSame || here !== this.#here) {
       const own = (await readProgress(session, control, this.#limits))[trainer.share]
       if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `this worker would be number ${trainer.share} of a training that has fewer`, remedy: 'Give all processes the same cluster.' })
-      await this.#openSource(session)
-      await this.#ledger.resume(own, isFirst)
-      ;[this.#generation, this.#here, this.#readTo] = [generation, here, own.position]
-    }
+      if (isFirst) hadBegun = own.driven
+      const told = await this.#openSource(session)
+      const from: WorkerProgress = { ...own, ...told }
+      const passed = this.#passedOver(from, count)
+      await this.#passOver(session, passed.skip + passed.inDoubt)
+      await this.#ledger.resume(from, { first: isFirst, count, ...passed })
+      if (isFirst && own.driven) this.#tellOfTakingOver(passed)
+      // From here on batches may be under way of which nobody else knows.
+      await publishProgress(session, control, { ...from, driven: true }, this.#limits)
+      ;[this.#generation, this.#here] = [generation, here]
+    } else this.#ledger.recount(count)
     // The token of a step that was lost may be lost with it, also one of another process in this place.
-    const hadBegun = isFirst ? this.#ledger.progress.seen > 0 : isSame
     if (synchronous !== undefined && hadBegun) await session.run({ targets: [synchronous.join.name] }, this.#limits)
   }
 
-  /** Makes what the server reads go on where the position of this worker is. */
-  async #openSource(session: Session): Promise<void> {
+  /** Makes what the server reads go on where its state was told. */
+  async #openSource(session: Session): Promise<Omit<ToldInput, 'state'> | undefined> {
     const { graph: { control, inputState, training: { source } }, trainer } = this.#setup
-    if (source === undefined) return
+    if (source === undefined) return undefined
     await session.run({ targets: [source.initialize.name] }, this.#limits)
-    const state = (await readInputs(session, control, this.#limits))[trainer.share]
-    if (state !== undefined && state.length > 0) await inputState?.write(session, state, this.#limits)
+    const told = (await readInputs(session, control, this.#limits))[trainer.share]
+    if (told === undefined) return undefined
+    if (told.state.length > 0) await inputState?.write(session, told.state, this.#limits)
+    return { position: told.position, counted: told.counted }
+  }
+
+  #tellOfTakingOver({ skip, inDoubt }: Pick<Resumption, 'skip' | 'inDoubt'>): void {
+    const { trainer, onRecovery } = this.#setup
+    const note = `in the place of a process that was lost, at step ${this.#globalStep}: ${skip} of its batches are done that it had not told of, and ${inDoubt} are left out of which nobody knows`
+    onRecovery({ task: describeTask(trainer.task), at: new Date().toISOString(), what: 'took over', note })
+  }
+
+  /** How many batches behind a position are not fed again. */
+  #passedOver({ counted, driven }: WorkerProgress, count: number): Pick<Resumption, 'skip' | 'inDoubt' | 'again'> {
+    const { delivery, inFlight, graph: { training } } = this.#setup
+    const ahead = Math.max(0, count - counted)
+    // One process or server was lost amid its steps. What it had sent begins with those that are done, and not more is under way than may be.
+    if (driven && delivery === 'at-most-once') return { skip: ahead, inDoubt: inFlight, again: false }
+    // Of several under way, later ones may be done before earlier ones.
+    return { skip: Math.max(0, ahead - (inFlight - 1) * training.steps.length), inDoubt: 0, again: true }
+  }
+
+  /** In the server. */
+  async #passOver(session: Session, batches: number): Promise<void> {
+    const { passOver } = this.#setup.graph
+    if (passOver === undefined) return
+    try {
+      for (let batch = 0; batch < batches; batch += 1) await session.run({ targets: [passOver.name] }, this.#limits)
+    } catch (thrown) {
+      // The next step meets the end, too.
+      if (!isEndOfData(thrown)) throw thrown
+    }
   }
 
   async #incarnation(session: Session): Promise<bigint> {
@@ -225,8 +284,8 @@ class WorkerDrive {
 
   /** Feeds batches until the data, the steps or the chief say that it is enough. */
   async #train(session: Session, onWell: () => void): Promise<StopReason> {
-    const { graph: { training, feeds, inputState }, inFlight, targetStep } = this.#setup
-    const runs = new StepRuns(session, training, feeds.map(([, tensor]) => tensor), this.#limits)
+    const { graph: { training, control, feeds, inputState }, inFlight, targetStep } = this.#setup
+    const runs = new StepRuns(session, training, control, feeds.map(([, tensor]) => tensor), this.#limits)
     const flights: { readonly batch: FedBatch; readonly run: Promise<void> }[] = []
     let published = performance.now()
     let inputTold = published
@@ -303,11 +362,8 @@ class WorkerDrive {
     }
   }
 
-  /** Of a source in the server, the position is the one of which the state is known. */
   #publish(session: Session): Promise<void> {
-    const { graph: { control, training } } = this.#setup
-    const { progress } = this.#ledger
-    return publishProgress(session, control, training.source === undefined ? progress : { ...progress, position: this.#readTo }, this.#limits)
+    return publishProgress(session, this.#setup.graph.control, this.#ledger.progress, this.#limits)
   }
 
   /** Tells the state of what the server reads. To be called when no step is under way. */
@@ -317,7 +373,6 @@ class WorkerDrive {
     const { progress } = this.#ledger
     const state = await inputState.read(session, this.#limits)
     await publishProgress(session, control, progress, this.#limits, state)
-    this.#readTo = progress.position
   }
 
   /** Tells how far it is, and hears when to stop. */

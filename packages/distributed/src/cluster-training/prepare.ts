@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
 import { failure, throwIfAborted } from '@millrace/core'
 import { readModel, type CallOptions, type FeedValue, type Session } from '@millrace/export'
-import { assign, isReady, notBegun, readControl, type Assignment, type WorkerProgress } from './control.js'
+import { assign, encodeInput, isReady, notBegun, readControl, type Assignment, type WorkerProgress } from './control.js'
 import type { ClusterModel } from './options.js'
-import type { RecoveryBounds } from './recovery.js'
+import { DEFAULT_TIMEOUT_MS, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent } from './report.js'
 import { sleep } from './sleep.js'
 import type { WorkerGraph } from './worker-graph.js'
@@ -54,8 +54,11 @@ export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => P
     if (restored === undefined) await initialize(session, chief)
     const fits = restored?.progress.length === workers
     const progress = fits ? restored.progress : startOver(restored?.progress ?? [], workers)
-    const inputs = fits ? restored.inputs : progress.map(() => '')
-    await assign(session, [[control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false }))], [control.setInputs, inputs]], limits)
+    const inputs = progress.map(({ position, counted }, share) => encodeInput({ position, counted, state: (fits ? restored.inputs[share] : undefined) ?? new Uint8Array() }))
+    await assign(session, [
+      [control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false, driven: false }))], [control.setInputs, inputs],
+      ...control.setDone.map((done): readonly [Assignment, bigint] => [done, 0n]),
+    ], limits)
     if (training.synchronous !== undefined) await session.run({ targets: [training.synchronous.start.name] }, limits)
     own = randomInt(1, MAX_GENERATION)
     await assign(session, [[control.setGeneration, BigInt(own)]], limits)
@@ -105,7 +108,7 @@ const POLL_MS = 100
 
 /** As any other worker: waits until all variables have values. */
 export const prepareAsWorker = ({ control }: WorkerGraph, limits: CallOptions, bounds: RecoveryBounds): (session: Session) => Promise<number> => {
-  const { timeoutMs = 300_000 } = bounds
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = bounds
   let known: number | undefined
   return async (session) => {
     const end = performance.now() + timeoutMs

@@ -70,10 +70,11 @@ export type RecoveryDecision =
   | { readonly action: 'give-up'; readonly reason: string }
 
 const MAX_DOUBLINGS = 4
+export const DEFAULT_TIMEOUT_MS = 300_000
 
 /** After a fault: the new state, and what to do. `now` is in milliseconds since any fixed moment. */
 export const faced = (state: RecoveryState, now: number, bounds: RecoveryBounds = {}): readonly [RecoveryState, RecoveryDecision] => {
-  const { maxRestarts = 100, timeoutMs = 300_000, backoffMs = 250 } = bounds
+  const { maxRestarts = 100, timeoutMs = DEFAULT_TIMEOUT_MS, backoffMs = 250 } = bounds
   const next: RecoveryState = { restarts: state.restarts + 1, downSince: state.downSince ?? now, attempts: state.attempts + 1 }
   if (next.restarts > maxRestarts) return [next, { action: 'give-up', reason: `it has lost its session more than ${maxRestarts} times` }]
   const left = (next.downSince ?? now) + timeoutMs - now

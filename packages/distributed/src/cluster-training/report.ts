@@ -7,7 +7,7 @@ export interface RecoveryEvent {
   readonly task: string
   /** When, ISO 8601. */
   readonly at: string
-  readonly what: 'lost' | 'back' | 'initialized' | 'restored' | 'gave up'
+  readonly what: 'lost' | 'back' | 'initialized' | 'restored' | 'took over' | 'not saved' | 'gave up'
   readonly fault?: Fault | undefined
   /** For people. */
   readonly note: string

@@ -1,5 +1,6 @@
 import { tensorNumbers, type Callable, type CallOptions, type FeedValue, type Session, type Tensor } from '@millrace/export'
 import type { TrainingGraph } from '../training-graph/index.js'
+import type { Control } from './control.js'
 import type { FedBatch } from './fed-input.js'
 
 /** What a run measured: of several steps the means. */
@@ -22,6 +23,7 @@ export class StepRuns {
   constructor(
     private readonly session: Session,
     private readonly training: TrainingGraph,
+    private readonly control: Control,
     private readonly feeds: readonly Tensor[],
     private readonly limits: CallOptions,
   ) {
@@ -43,6 +45,6 @@ export class StepRuns {
     // Of steps that are not made nothing can be fetched: a short run tells of its last step.
     const measured = count === training.steps.length ? training : last
     const fetches = [last.globalStep, measured.loss, count === training.steps.length ? (training.synchronous?.stale ?? measured.loss) : measured.loss, ...Object.values(measured.metrics)]
-    return this.session.makeCallable({ feeds: this.feeds.map(({ name }) => name), fetches: fetches.map(({ name }) => name), targets: [last.train.name] }, this.limits)
+    return this.session.makeCallable({ feeds: this.feeds.map(({ name }) => name), fetches: fetches.map(({ name }) => name), targets: [this.control.steps[count - 1]!.name] }, this.limits)
   }
 }

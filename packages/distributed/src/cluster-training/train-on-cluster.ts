@@ -15,6 +15,7 @@ import { prepareAsChief, prepareAsWorker, type Restore } from './prepare.js'
 import type { ClusterEvaluation, ClusterTrainingReport, RecoveryEvent } from './report.js'
 import { describeTask, deviceOf, rolesOf, type Roles, type Trainer, type TrainingCluster } from './roles.js'
 import { writeWeights, type FetchedWeights } from './weights.js'
+import { StepTime } from './step-time.js'
 import { workerGraph, type WorkerGraph } from './worker-graph.js'
 
 /**
@@ -120,13 +121,14 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
         if (trainer.isChief) shared.over = true
       }
     }))
-    if (shared.weights !== undefined) await writeWeights(model, shared.weights)
     const outcome = report(roles, trainers, results, shared)
     context.progress?.({ stage: 'training', done: outcome.globalStep, total: options.steps, unit: 'steps', finished: true })
     return outcome
   } catch (thrown) {
     throw fromUnknown(stop.signal.aborted && context.signal?.aborted !== true ? stop.signal.reason : thrown)
   } finally {
+    // Also where the last checkpoint could not be saved.
+    if (shared.weights !== undefined) await writeWeights(model, shared.weights)
     await log?.close()
   }
 }
@@ -174,21 +176,24 @@ interface SetUp {
 
 const targetOf = ({ steps = Number.MAX_SAFE_INTEGER }: ClusterTrainingOptions): number => steps
 
-const DEFAULT_STEP_TIMEOUT_MS = 60_000
-
 const setUp = (all: SetUp): WorkerSetup => {
   const { model, roles, trainer, options, context, signal, shared, log } = all
   const { recovery = {}, inFlight = 1, delivery = 'at-most-once', batchSize = 32, shuffle } = options
   const graph = workerGraph(model, options, replicaDeviceSetter({ ...options.placement, ps: roles.spec }), roles, trainer)
-  const limits: CallOptions = { timeoutMs: recovery.stepTimeoutMs ?? DEFAULT_STEP_TIMEOUT_MS, signal }
+  const stepTime = new StepTime(recovery)
+  // As it is at the time of each call.
+  const limits: CallOptions = { get timeoutMs() { return stepTime.timeoutMs }, signal }
   const epochs = options.epochs ?? (options.steps === undefined ? 1 : undefined)
   const onRecovery = (event: RecoveryEvent): void => {
     shared.recoveries.push(event)
     options.onRecovery?.(event)
   }
-  const checkpoints = !trainer.isChief || options.checkpoints === undefined ? undefined : chiefCheckpoints(options.checkpoints, graph, limits, (saved) => {
-    shared.checkpoints.push(saved)
-    options.onCheckpoint?.(saved)
+  const checkpoints = !trainer.isChief || options.checkpoints === undefined ? undefined : chiefCheckpoints(options.checkpoints, graph, limits, {
+    saved: (saved) => {
+      shared.checkpoints.push(saved)
+      options.onCheckpoint?.(saved)
+    },
+    notSaved: ({ message }) => onRecovery({ task: describeTask(trainer.task), at: new Date().toISOString(), what: 'not saved', note: message }),
   })
   const duties = !trainer.isChief ? undefined : chiefDuties({
     model, options, graph, limits, workers: roles.trainers.length, checkpoints,
@@ -209,6 +214,7 @@ const setUp = (all: SetUp): WorkerSetup => {
     connect: () => connectTo(roles, trainer, graph, limits),
     prepare: prepareOf(all, graph, limits, onRecovery, checkpoints?.restore),
     bounds: recovery,
+    stepTime,
     targetStep: targetOf(options),
     isOver: () => shared.over,
     onStep: (step) => {

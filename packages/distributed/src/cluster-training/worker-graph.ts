@@ -18,6 +18,8 @@ export interface WorkerGraph {
   readonly checkpoint: CheckpointOps | undefined
   /** Where the worker's server reads. */
   readonly inputState: IteratorState | undefined
+  /** There, too: takes a batch and does nothing with it. */
+  readonly passOver: GraphNode | undefined
   /** Columns with the tensors that they are fed to. */
   readonly feeds: readonly (readonly [column: string, tensor: Tensor])[]
   /** What fills lookup tables, in every session. */
@@ -57,13 +59,14 @@ export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions
   const training = trainingGraph(description, made)
   const { graph } = training
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined
-  const control = addControl(graph, training.variables, ps, { index: share, count: trainers.length })
+  const control = addControl(training, ps, { index: share, count: trainers.length })
   const checkpoint = isChief && options.checkpoints !== undefined ? addCheckpointOps(graph, training.variables) : undefined
   // What is saved of a source is the state of its iterator.
   const iterator = training.source?.position.saved.node.inputs[0]
   const inputState = iterator === undefined ? undefined : addIteratorState(graph, iterator, { device })
+  const passed = training.source === undefined ? [] : Object.values(graph.withDevice(device, () => graph.scope('pass_over', () => training.source!.next([]))))
   const tables = [training.initializeTables, evaluation?.initializeTables].filter((node) => node !== undefined)
-  return { training, control, evaluation, checkpoint, inputState, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
+  return { training, control, evaluation, checkpoint, inputState, passOver: passed[0]?.node, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
 }
 
 /** Each placeholder once: a raw column may be an input and make a label, too. */
