@@ -1,0 +1,137 @@
+import { failure, loadPeer } from '@millrace/core'
+import type { Client, FieldDef, QueryArrayResult } from 'pg'
+import { isForeign, postgresType, type ForeignType } from './postgres-types.js'
+import { postgresDialect } from './sql-dialect.js'
+import { tlsOptions, type ResolvedServer } from './sql-server.js'
+import { CANCEL_TIMEOUT_MS, FIRST_ROWS, PIECE_BYTES, settledWithin, type SqlCursor, type SqlRows, type SqlSession } from './sql-session.js'
+import { narrow, type SqlParameter, type SqlStatement } from './sql-statement.js'
+import type { SqlColumn } from './sql-type.js'
+import { sqlValueBytes } from './sql-values.js'
+
+/** Every value as the text that the server sent. */
+const texts = { getTypeParser: () => (value: unknown) => value }
+
+/** The forms that our parsers read; a reader that trains between two batches is idle for long. */
+const SETTINGS = `SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1;
+  SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL idle_in_transaction_session_timeout = 0`
+
+const boundValue = (value: SqlParameter): unknown => {
+  if (value instanceof Date) return value.toISOString()
+  if (typeof value === 'bigint') return String(value)
+  if (Array.isArray(value)) return value.map((item) => boundValue(item as SqlParameter))
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
+}
+
+const connect = async (server: ResolvedServer): Promise<Client> => {
+  const pg = (await loadPeer('pg', 'PostgreSQL', () => import('pg'))).default
+  const { host, port, user, password, database, tls } = server
+  const client = new pg.Client({
+    host, port, user, ...(password === undefined ? {} : { password }), database: database ?? user, ssl: tls === false ? false : tlsOptions(tls), application_name: 'millrace',
+    connectionTimeoutMillis: 30_000, keepAlive: true,
+  })
+  // A connection that breaks between two queries says so in the next one.
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+/** A connection to PostgreSQL, and its driver's client for what only the writer does. */
+export interface PostgresSession extends SqlSession {
+  readonly client: Client
+}
+
+/** Opens a connection to PostgreSQL. @throws what `pg` throws */
+export const openPostgres = async (server: ResolvedServer): Promise<PostgresSession> => {
+  const client = await connect(server)
+  let running = 0
+
+  const send = async ({ sql, parameters }: SqlStatement): Promise<QueryArrayResult> => {
+    running++
+    try {
+      // The extended protocol takes one statement only, also when it has no parameters.
+      const query = { text: sql, values: parameters.map(boundValue), rowMode: 'array' as const, types: texts, queryMode: 'extended' }
+      return await client.query(query)
+    } finally {
+      running--
+    }
+  }
+  const rowsOf = (result: QueryArrayResult): SqlRows => result.rows as unknown as SqlRows
+  const query = async (statement: SqlStatement): Promise<SqlRows> => rowsOf(await send(statement))
+  const processId = Number((await query({ sql: 'SELECT pg_backend_pid()', parameters: [] }))[0]![0])
+
+  const foreignTypes = async (oids: readonly number[]): Promise<ReadonlyMap<number, ForeignType>> => {
+    if (oids.length === 0) return new Map()
+    const sql = `SELECT t.oid, t.typname, t.typtype, CASE WHEN t.typcategory = 'A' THEN t.typelem END, e.typtype, e.typname
+      FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem WHERE t.oid = ANY($1::oid[])`
+    const types = new Map<number, ForeignType>()
+    for (const [oid, name, kind, item, itemKind, itemName] of await query({ sql, parameters: [oids] })) {
+      types.set(Number(oid), { name: String(name), kind: String(kind), item: item === null ? undefined : Number(item) })
+      if (item !== null) types.set(Number(item), { name: String(itemName), kind: String(itemKind), item: undefined })
+    }
+    return types
+  }
+  const neverNull = async (fields: readonly FieldDef[]): Promise<ReadonlySet<number>> => {
+    const sql = 'SELECT attnum FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnotnull AND attnum > 0'
+    const table = fields[0]?.tableID ?? 0
+    return new Set(table === 0 ? [] : (await query({ sql, parameters: [table] })).map(([number]) => Number(number)))
+  }
+  const columnsOf = async (fields: readonly FieldDef[], table: boolean): Promise<readonly SqlColumn[]> => {
+    const types = await foreignTypes([...new Set(fields.map(({ dataTypeID }) => dataTypeID).filter(isForeign))])
+    const sure = table ? await neverNull(fields) : new Set<number>()
+    return fields.map(({ name, dataTypeID, dataTypeModifier, columnID }) => ({ name, type: postgresType(dataTypeID, dataTypeModifier, types), nullable: !sure.has(columnID) }))
+  }
+
+  let ending: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    if (running > 0) {
+      const cancelling = connect(server).then((other) => other.query('SELECT pg_catalog.pg_cancel_backend($1)', [processId]).finally(() => other.end()))
+      await settledWithin(CANCEL_TIMEOUT_MS, cancelling)
+    }
+    // Ending the session ends its transaction.
+    await settledWithin(CANCEL_TIMEOUT_MS, client.end())
+  }
+  const end = (): Promise<void> => (ending ??= stop())
+
+  return {
+    server, dialect: postgresDialect, client, query,
+    beginReading: async (snapshot) => {
+      await query({ sql: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', parameters: [] })
+      // The name is the server's own.
+      if (snapshot !== undefined) await query({ sql: `SET TRANSACTION SNAPSHOT ${client.escapeLiteral(snapshot)}`, parameters: [] })
+      await client.query(SETTINGS)
+    },
+    exportSnapshot: async () => String((await query({ sql: 'SELECT pg_export_snapshot()', parameters: [] }))[0]![0]),
+    describe: async (statement, table) => columnsOf((await send(narrow(postgresDialect, statement, { limit: 0 }))).fields, table),
+    cursor: async ({ sql, parameters }, batchRows, table) => {
+      await query({ sql: `DECLARE millrace_cursor NO SCROLL CURSOR FOR ${sql}`, parameters })
+      const fetch = (rows: number): Promise<QueryArrayResult> => send({ sql: `FETCH FORWARD ${rows} FROM millrace_cursor`, parameters: [] })
+      const first = await fetch(Math.min(FIRST_ROWS, batchRows))
+      return ahead(await columnsOf(first.fields, table), first, fetch, batchRows)
+    },
+    end,
+  }
+}
+
+/** Fetches the next piece while the one before is worked on; pieces grow until they hold `PIECE_BYTES`. */
+const ahead = (columns: readonly SqlColumn[], first: QueryArrayResult, fetch: (rows: number) => Promise<QueryArrayResult>, batchRows: number): SqlCursor => {
+  let size = Math.min(FIRST_ROWS, batchRows)
+  let pending: Promise<QueryArrayResult> | undefined = Promise.resolve(first)
+  return {
+    columns,
+    next: async () => {
+      if (pending === undefined) throw failure({ tag: 'Internal', code: 'SQL_READ_PAST_END', problem: 'the result was read past its end' })
+      const rows = (await pending).rows as unknown as SqlRows
+      if (rows.length < size) {
+        pending = rows.length === 0 ? undefined : Promise.resolve({ ...first, rows: [] })
+        return rows
+      }
+      let bytes = 1
+      for (const row of rows) for (const value of row) bytes += sqlValueBytes(value)
+      size = Math.max(1, Math.min(batchRows, size * 4, Math.floor((PIECE_BYTES * rows.length) / bytes)))
+      pending = fetch(size)
+      // Its error is told by the next call, if there is one.
+      pending.catch(() => undefined)
+      return rows
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import { ConversionError, failure, type Batch, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
+import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
+import { badValue, type OnBadRecord, type RecordFault } from '../records/index.js'
+import type { ResolvedServer } from './sql-server.js'
+import type { SqlRows } from './sql-session.js'
+import type { SqlColumn } from './sql-type.js'
+import { sqlAppender, sqlValueBytes, type SqlAppender, type SqlValue } from './sql-values.js'
+
+/** Place in an ordered result: the key of the last row, and how many rows there were. */
+export interface SqlPlace {
+  readonly after: readonly string[]
+  readonly rows: number
+}
+
+/** A batch, or a row that is bad. */
+export type SqlOutcome = { readonly batch: Batch; readonly error?: undefined } | { readonly error: MillraceError; readonly raw: Uint8Array }
+
+/** A batch of wide rows is handed on before it has all its rows. */
+const MAX_BATCH_BYTES = 32 * 1024 * 1024
+
+const encoder = new TextEncoder()
+
+const keyText = (value: SqlValue): string => String(value)
+
+/** Puts rows into batches. */
+export class SqlBatches {
+  /** Rows read, bad ones and those before the position that was resumed from too. */
+  read: number
+  private readonly assembler: BatchAssembler<Schema>
+  private readonly sources: readonly number[]
+  private readonly appenders: readonly SqlAppender[]
+  private readonly keys: readonly number[]
+  private lastKey: readonly string[] | undefined
+  private bytes = 0
+
+  constructor(
+    schema: Schema,
+    private readonly columns: readonly SqlColumn[],
+    private readonly reading: {
+      readonly server: ResolvedServer
+      readonly context: OpenContext
+      readonly policy: OnBadRecord | undefined
+      readonly options: { readonly orderBy: readonly string[]; readonly batchRows: number }
+    },
+    place: SqlPlace | undefined,
+  ) {
+    const { context, policy, options } = reading
+    this.assembler = new BatchAssembler(schema, context.columns, mustValidateAll(policy))
+    const indexOf = (name: string): number => columns.findIndex((column) => column.name === name)
+    this.sources = this.assembler.names.map(indexOf)
+    this.appenders = this.assembler.names.map((name, i) => sqlAppender(schema[name]!, columns[this.sources[i]!]!.type))
+    this.keys = options.orderBy.map(indexOf)
+    this.lastKey = place?.after
+    this.read = place?.rows ?? 0
+  }
+
+  /** Takes rows; gives the batches that they fill, and what is bad among them, in order. */
+  *take(rows: SqlRows): Generator<SqlOutcome, void, undefined> {
+    const { assembler } = this
+    for (const row of rows) {
+      const fault = this.append(row)
+      if (fault !== undefined) {
+        assembler.rollback()
+        // With `fail` the rows before the fault are sound: they are handed over before it is told.
+        if (!mustValidateAll(this.reading.policy) && assembler.rows > 0) yield { batch: this.batch() }
+        yield { error: badValue(fault, { source: this.reading.server.name, record: this.read }), raw: this.raw(row) }
+      } else assembler.rows++
+      this.advance(row)
+      if (assembler.rows === this.reading.options.batchRows || (this.bytes > MAX_BATCH_BYTES && assembler.rows > 0)) yield { batch: this.batch() }
+    }
+  }
+
+  /** The rows that are left over. */
+  finish(): Batch | undefined {
+    return this.assembler.rows > 0 ? this.batch() : undefined
+  }
+
+  private append(row: readonly SqlValue[]): RecordFault | undefined {
+    const { names, builders } = this.assembler
+    for (let i = 0; i < names.length; i++) {
+      const value = row[this.sources[i]!]!
+      try {
+        if (value === null) builders[i]!.appendNull()
+        else {
+          this.appenders[i]!(builders[i]!, value)
+          this.bytes += sqlValueBytes(value)
+        }
+      } catch (error) {
+        if (error instanceof ConversionError) return { code: error.code, problem: error.message, column: names[i] }
+        throw error
+      }
+    }
+    return undefined
+  }
+
+  /** Notes the row's key, by which a reading goes on after it: a key that comes twice, or null, would lose rows. */
+  private advance(row: readonly SqlValue[]): void {
+    this.read++
+    if (this.keys.length === 0) return
+    const key = this.keys.map((index) => row[index] ?? null)
+    const column = this.reading.options.orderBy[key.indexOf(null)]
+    const place = { source: this.reading.server.name, record: this.read - 1 }
+    if (column !== undefined) throw badKey('NULL', 'a column of orderBy is null', { ...place, column })
+    const texts = key.map(keyText)
+    if (this.lastKey?.every((text, i) => text === texts[i]) === true) throw badKey('NOT_UNIQUE', 'two rows have the same values in the columns of orderBy', place)
+    this.lastKey = texts
+  }
+
+  private batch(): Batch {
+    this.bytes = 0
+    const batch = this.assembler.finish({ after: this.lastKey ?? [], rows: this.read })
+    return batch
+  }
+
+  private raw(row: readonly SqlValue[]): Uint8Array {
+    const values = row.map((value, i) => [this.columns[i]!.name, value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value])
+    return encoder.encode(JSON.stringify(Object.fromEntries(values)))
+  }
+}
+
+const badKey = (code: string, problem: string, position: { readonly source: string; readonly record: number; readonly column?: string }): MillraceError =>
+  failure({ tag: 'Schema', code: `ORDER_KEY_${code}`, problem, remedy: 'Name columns that together are different in every row and never null.', position })

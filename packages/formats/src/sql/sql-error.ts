@@ -1,0 +1,57 @@
+import { failure, fromUnknown, isMillraceError, type ErrorTag, type MillraceError } from '@millrace/core'
+import type { ResolvedServer } from './sql-server.js'
+
+interface DriverError {
+  readonly code?: unknown
+  readonly errno?: unknown
+  readonly message?: unknown
+}
+
+interface Meaning {
+  readonly tag: ErrorTag
+  readonly code: string
+  readonly remedy: string
+}
+
+const lost: Meaning = { tag: 'Storage', code: 'SQL_CONNECTION_LOST', remedy: 'Check that the server runs, and try again.' }
+const denied: Meaning = { tag: 'Storage', code: 'SQL_ACCESS_DENIED', remedy: 'Check the user, the password, and what the user may do.' }
+const missing: Meaning = { tag: 'NotFound', code: 'SQL_NOT_FOUND', remedy: 'Check the names of database, schema, table and columns.' }
+const refused: Meaning = { tag: 'Engine', code: 'SQL_REFUSED', remedy: 'The words are the server\'s: mend the query, or the values.' }
+const unsafe: Meaning = { tag: 'Storage', code: 'SQL_TLS', remedy: 'Give the authority that signed the server\'s certificate: tls: { ca }, or sslrootcert in the URL.' }
+const exists: Meaning = { tag: 'AlreadyExists', code: 'SQL_TABLE_EXISTS', remedy: "Pass ifExists: 'append' or 'replace'." }
+const misfit: Meaning = { tag: 'BadRecord', code: 'SQL_VALUE_REFUSED', remedy: 'The table does not take the value: mend it, or the table.' }
+
+/** By the codes of both servers' families: SQLSTATE classes, MySQL's names, Node's. */
+const meanings: readonly (readonly [RegExp, Meaning])[] = [
+  [/^(08...|57P0[1-3]|PROTOCOL_.*|ECONNRESET|EPIPE|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|1927|HANDSHAKE_NO_SSL_SUPPORT)$/, lost],
+  [/^(28...|42501|ER_.*ACCESS_DENIED.*|ER_.*DENIED_ERROR)$/, denied],
+  [/^(42P01|42703|3D000|3F000|ER_NO_SUCH_TABLE|ER_BAD_DB_ERROR|ER_BAD_FIELD_ERROR)$/, missing],
+  [/^(42P07|ER_TABLE_EXISTS_ERROR)$/, exists],
+  [/^(2[23]...|ER_DATA_TOO_LONG|ER_WARN_DATA_OUT_OF_RANGE|ER_TRUNCATED_.*|ER_BAD_NULL_ERROR|ER_DUP_ENTRY.*|ER_.*CONSTRAINT.*|WARN_DATA_TRUNCATED|ER_WARN_DATA_TRUNCATED)$/, misfit],
+  [/^(.*CERT.*|.*SSL.*|.*TLS.*)$/, unsafe],
+]
+
+const meaningOf = (code: string, message: string): Meaning =>
+  meanings.find(([pattern]) => pattern.test(code))?.[1] ??
+  (/terminated|closed state|not queryable|server closed|socket has been ended|timeout expired/i.test(message) ? lost : /certificate|does not support SSL/i.test(message) ? unsafe : refused)
+
+/** Texts without the password, which no driver puts there on purpose. */
+const withoutPassword = (text: string, { password }: ResolvedServer): string =>
+  password === undefined || password.length < 4 ? text : text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***')
+
+/**
+ * What a driver throws as an error of ours: by whose fault it is, with the server's words and without credentials.
+ *
+ * @param work - what was being done: `the query "SELECT …" broke off after 5 rows`
+ */
+export const sqlError = (thrown: unknown, server: ResolvedServer, work: string): MillraceError => {
+  if (isMillraceError(thrown)) return thrown
+  const { code, errno, message } = thrown as DriverError
+  const key = typeof code === 'string' ? code : typeof errno === 'number' ? String(errno) : ''
+  const said = withoutPassword(String(message === undefined || message === '' ? key : message), server).replace(/\.$/, '')
+  // The driver's own error may hold the statement's values, or the configuration.
+  const cause = new Error(said)
+  const known = fromUnknown(Object.assign(new Error(said), { code: key }))
+  const meaning = known._tag === 'Storage' || known._tag === 'NotFound' ? { tag: known._tag, code: known.code, remedy: known.remedy ?? lost.remedy } : meaningOf(key, said)
+  return failure({ ...meaning, problem: `${work}: ${said}`, position: { source: server.name }, cause })
+}

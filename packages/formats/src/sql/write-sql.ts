@@ -1,0 +1,101 @@
+import { fromUnknown, job, requireOneOf, Tally, throwIfAborted, type Batch, type Job, type Mode, type RunContext, type Schema, type Stream, type TallySummary } from '@millrace/core'
+import { loadMysql } from './mysql-load.js'
+import { loadPostgres } from './postgres-load.js'
+import { requireSqlTypes } from './sql-create.js'
+import { mysqlDialect, postgresDialect } from './sql-dialect.js'
+import { sqlError } from './sql-error.js'
+import { requireConnection, resolveServer, type ResolvedServer, type SqlConnection } from './sql-server.js'
+import { describeSource, type SqlTableSource } from './sql-statement.js'
+
+/** Options of `writeSql`. */
+export interface WriteSqlOptions {
+  /**
+   * What to do when the table exists. `fail` (default) is an error; `append` adds the rows; `replace` puts a new table in its
+   * place, without the old one's indexes and grants. A table that does not exist is made from the schema.
+   */
+  readonly ifExists?: 'fail' | 'append' | 'replace' | undefined
+}
+
+/** What `writeSql` wrote. */
+export interface SqlWriteReport {
+  readonly table: string
+  readonly rows: number
+  /** Whether the table was made. */
+  readonly created: boolean
+  /** What became of the records of the sources. */
+  readonly tally: TallySummary
+}
+
+/** One loading of a table, as the servers' loaders see it. */
+export interface SqlLoading {
+  readonly server: ResolvedServer
+  readonly table: SqlTableSource
+  readonly schema: Schema
+  readonly ifExists: 'fail' | 'append' | 'replace'
+  readonly batches: AsyncIterable<Batch>
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Writes a stream into a table of PostgreSQL (by `COPY`; needs `pg` and `pg-copy-streams`) or of MySQL and MariaDB (by
+ * `mysql2`): all rows appear at once at the end, or none does.
+ *
+ * A new table has a column for each field: integers as wide as the field (unsigned ones, which PostgreSQL has not, in the next
+ * wider), `numeric(p,s)`, texts, `timestamp with time zone` (PostgreSQL) or `DATETIME(6)` in UTC (MySQL), lists as arrays or json,
+ * `NOT NULL` where the field is not nullable. Rows go into a table that exists by the names of the columns. MySQL's `append` needs
+ * a table whose engine has transactions (InnoDB).
+ *
+ * @throws `MissingPeer`, `AlreadyExists`, `Storage`, `Schema` for columns that the server has no type for, `BadRecord` for values
+ * that it cannot hold (zero characters in PostgreSQL's texts, NaN in MySQL, nanoseconds), `Engine`, and what the stream throws
+ * @example
+ * await run(pipe(predictions, writeSql('postgres://writer@db/flights', 'predictions', { ifExists: 'append' })))
+ */
+export const writeSql =
+  (connection: SqlConnection, table: string | SqlTableSource, options: WriteSqlOptions = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<SqlWriteReport> => {
+    const { server: kind } = requireConnection(connection)
+    const ifExists = requireOneOf('ifExists of writeSql', options.ifExists ?? 'fail', ['fail', 'append', 'replace'])
+    const target = typeof table === 'string' ? { table } : table
+    const dialect = kind === 'postgres' ? postgresDialect : mysqlDialect
+    return job(async (context) => {
+      const server = await resolveServer(connection)
+      const tally = new Tally(context.tally)
+      const counted = { rows: 0 }
+      const source = stream.open({ ...context, tally })
+      try {
+        const first = await source.next()
+        // A stream of dynamic rows knows its columns with its first batch.
+        const schema = Object.keys(stream.schema).length > 0 || first.done === true ? stream.schema : first.value.schema
+        requireSqlTypes(dialect, schema)
+        const batches = counting(first, source, counted, context, `writing ${server.name}: ${describeSource(target)}`)
+        const created = await (kind === 'postgres' ? loadPostgres : loadMysql)({ server, table: target, schema, ifExists, batches, signal: context.signal })
+        return { table: describeSource(target), rows: counted.rows, created, tally: tally.summary() }
+      } catch (error) {
+        throwIfAborted(context.signal)
+        throw error instanceof SourceError ? error.cause : sqlError(error, server, `writing ${describeSource(target)} failed after ${counted.rows} rows, and left the database as it was`)
+      } finally {
+        await source.return()
+      }
+    })
+  }
+
+/** Tells what the stream threw from what the driver did. */
+class SourceError extends Error {}
+
+async function* counting(
+  first: IteratorResult<Batch, void>,
+  rest: AsyncGenerator<Batch, void, undefined>,
+  counted: { rows: number },
+  { signal, progress }: RunContext,
+  stage: string,
+): AsyncGenerator<Batch, void, undefined> {
+  for (let next = first; next.done !== true; next = await rest.next().catch((cause: unknown) => {
+    throw new SourceError('', { cause: fromUnknown(cause) })
+  })) {
+    throwIfAborted(signal)
+    yield next.value
+    counted.rows += next.value.numRows
+    progress?.({ stage, done: counted.rows, unit: 'rows' })
+  }
+  progress?.({ stage, done: counted.rows, unit: 'rows', finished: true })
+}
