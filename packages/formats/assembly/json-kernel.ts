@@ -190,11 +190,12 @@ function readRecord(at: usize, strict: bool): usize {
   seen = 0
   at = readObject(table, at + 1, 1)
   if (at == 0) return 0
+  let lineEnd = at
   if (isLines) {
-    const lineEnd = skipSpace(at)
+    lineEnd = skipSpace(at)
     if (<u32>load<u8>(lineEnd) != NEWLINE) return fail(lineEnd)
   }
-  if (<u32>(at - start) > longest || (strict && !isAscii(start, at))) return fail(at)
+  if (<u32>(lineEnd - start) > longest || (strict && !isAscii(start, at))) return fail(at)
   return seen == width || putMissing() ? at : fail(at)
 }
 

@@ -114,8 +114,8 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     this.text.begin(format, within)
   }
 
-  record(start: number, end: number): void {
-    if (end - start > this.options.maxRecordBytes) throw this.tooLong(start, end - start)
+  record(start: number, end: number, lineEnd: number): void {
+    if (lineEnd - start > this.options.maxRecordBytes) throw this.tooLong(start, lineEnd - start)
     const bytes = this.text.view(start, end)
     const sink = this.rows.begin()
     let problem: string | undefined
@@ -131,7 +131,7 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     if (fault === undefined) return this.rowsRead(1, end)
     if (fault !== 'full') return this.reject(badValue(fault), start, end)
     this.flush()
-    this.record(start, end)
+    this.record(start, end, lineEnd)
   }
 
   rowsRead(count: number, end: number): void {

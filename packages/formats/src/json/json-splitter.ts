@@ -17,8 +17,8 @@ const isSpace = (byte: number): boolean => byte === SPACE || byte === NEWLINE ||
 
 /** What a {@link JsonSplitter} tells of what it finds; what it throws ends the text. */
 export interface SplitterHandler {
-  /** Bytes `start` to `end` are a record. */
-  record(start: number, end: number): void
+  /** Bytes `start` to `end` are a record; with the white space after it, its line ends at `lineEnd`. */
+  record(start: number, end: number, lineEnd: number): void
   /** The error of text that is no JSON array of records from `byte` on. */
   corrupt(problem: string, byte: number): MillraceError
 }
@@ -41,12 +41,14 @@ class LineSplitter implements JsonSplitter {
   private stopped = false
   /** Offset after the last byte that is not white space. */
   private end: number
+  private upTo: number
 
   constructor(
     public held: number,
     private readonly handler: SplitterHandler,
   ) {
     this.end = held
+    this.upTo = held
   }
 
   push(chunk: Uint8Array, offset: number): void {
@@ -55,6 +57,7 @@ class LineSplitter implements JsonSplitter {
       const newline = chunk.indexOf(NEWLINE, from)
       const to = newline < 0 ? chunk.length : newline
       this.take(chunk, from, to, offset)
+      this.upTo = offset + to
       if (newline < 0) return
       this.endLine()
       from = newline + 1
@@ -85,7 +88,7 @@ class LineSplitter implements JsonSplitter {
     this.blank = true
     if (blank) return
     this.held = this.end
-    this.handler.record(held, this.end)
+    this.handler.record(held, this.end, this.upTo)
   }
 }
 
@@ -186,7 +189,7 @@ class ArraySplitter implements JsonSplitter {
     const { held } = this
     this.held = end
     this.state = State.AfterElement
-    this.handler.record(held, end)
+    this.handler.record(held, end, end)
   }
 
   /** Goes on within an object, array or string; gives the index to go on at. */

@@ -191,14 +191,14 @@ describe('readJson', () => {
     for (const from of positions) await expect(rowsOf(stream, { from })).rejects.toMatchObject({ position: { line: 4, record: 2 } })
   })
 
-  it('reads texts that outgrow its memory at first, and more columns than it has memory for', async () => {
+  it('reads texts and lists that outgrow its memory at first, and wide records', async () => {
     const schema = { ...ab, l: field.list(field.float64()) }
     const rows = Array.from({ length: 40 }, (_, i) => ({ a: i, b: `${'"é\n'.repeat(i * 2000)}${'x'.repeat(i)}`, l: Array.from({ length: i * 300 }, (__, j) => j / 7) }))
     // A key that comes twice sends a record another way into the same columns.
     const texts = rows.map((row) => JSON.stringify(row).replace('{', row.a % 7 === 0 ? '{"a":0,' : '{'))
     expect(await rowsOf(readJson(await file(texts.join('\n')), { schema }))).toEqual(rows)
-    const wide = Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`c${i}`, field.nullable(field.int8())]))
-    const [row] = await rowsOf(readJson(await file('{"c29999":1}\n'), { schema: wide, batchRows: 2 }))
-    expect([row!['c0'], row!['c29999']]).toEqual([null, 1])
+    const wide = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`c${i}`, field.nullable(field.int8())]))
+    const [row] = await rowsOf(readJson(await file('{"c2999":1}\n'), { schema: wide, batchRows: 2 }))
+    expect([row!['c0'], row!['c2999']]).toEqual([null, 1])
   })
 })

@@ -42,11 +42,11 @@ export class KernelText implements JsonText {
     this.done = start
     this.countedTo = start
     this.splitterHandler = {
-      record: (from, to) => {
+      record: (from, to, lineEnd) => {
         this.done = to
         this.detour!.isOver = true
         this.detour!.splitter.stop()
-        handler.record(from, to)
+        handler.record(from, to, lineEnd)
       },
       corrupt: (problem, byte) => handler.corrupt(problem, byte),
     }
