@@ -152,14 +152,24 @@ const counted = ({ context }: Bench, calls: number): number => Math.max(16, Math
 const tableRows = ({ context }: Bench): number => Math.max(1_000, Math.round(100_000 * Math.min(1, context.scale)))
 
 /** Clients outside the servers' processes. */
-const outside = (bench: Bench): { readonly ours: Entrant; readonly peer: Entrant | undefined } => {
+const outside = async (bench: Bench): Promise<{ readonly ours: Entrant; readonly peer: Entrant | undefined }> => {
   const open = bench.at(OUTSIDE)
   const python = bench.python('session', 'session')
+  for (const program of [bench.ours('remote', 'remote'), python]) {
+    if (program === undefined || warm.has(program)) continue
+    warm.add(program)
+    await program.ask({ do: 'open', ...(await bench.spec('no-op', noOpGraph())), ...open })
+    await program.ask({ do: 'steps', calls: counted(bench, WARM_CALLS) })
+  }
   return {
     ours: { name: 'Millrace', program: bench.ours('remote', 'remote'), open },
     peer: python === undefined ? undefined : { name: SESSION, program: python, open },
   }
 }
+
+const warm = new WeakSet<Program>()
+/** After so many calls the engine of JavaScript has compiled all that a call needs: trainings are longer, and cases are not to depend on their order. */
+const WARM_CALLS = 4_000
 
 /** Clients in the process of a worker's server, each of its own worker. `blocking`: our steps run on the calling thread. */
 const inside = async (bench: Bench, blocking: boolean): Promise<{ readonly ours: Entrant; readonly peer: Entrant | undefined }> => {
@@ -201,7 +211,7 @@ const strategy = async (bench: Bench, input: InputName, stepsPerCall: number): P
 }
 
 const noOp: Case = async (bench, name) => {
-  const { ours, peer } = outside(bench)
+  const { ours, peer } = await outside(bench)
   return bench.measure({ name, spec: await bench.spec('no-op', noOpGraph()), calls: counted(bench, 2_000), ours, peers: only(peer), onServers: true })
 }
 
@@ -216,7 +226,7 @@ const trainingSpec = async (bench: Bench, input: InputName, task: number, stepsP
 
 const training = (input: InputName, schedules: readonly number[]): Case => async (bench, name) => {
   const spec = await trainingSpec(bench, input, OUTSIDE)
-  const { ours, peer } = outside(bench)
+  const { ours, peer } = await outside(bench)
   const peers = only(peer, ...(await Promise.all(schedules.map((steps) => strategy(bench, input, steps)))))
   return bench.measure({ name, spec, calls: counted(bench, 500), ours, peers, onServers: true })
 }
@@ -244,7 +254,7 @@ const inProcess = (blocking: boolean): Case => async (bench, name) => {
 const stepsPerRun = (input: InputName): Case => async (bench, name) => {
   const one = await trainingSpec(bench, input, OUTSIDE)
   const many = await trainingSpec(bench, input, OUTSIDE, MANY)
-  const { ours, peer } = outside(bench)
+  const { ours, peer } = await outside(bench)
   // Our loss is the mean of ten.
   const single = peer === undefined ? undefined : { ...peer, open: { ...peer.open, ...one }, stepsPerCall: 1, isChecked: false }
   return bench.measure({ name, spec: many, calls: counted(bench, 500), ours, peers: only(single, await strategy(bench, input, MANY)), onServers: true })
@@ -252,7 +262,7 @@ const stepsPerRun = (input: InputName): Case => async (bench, name) => {
 
 /** One step a call, several calls at a time: more steps a second, each of them staler. Python's calls are made by as many threads. */
 const inFlight: Case = async (bench, name) => {
-  const { ours, peer } = outside(bench)
+  const { ours, peer } = await outside(bench)
   const peers = peer === undefined ? [] : [peer, { ...peer, name: `${SESSION}, ${IN_FLIGHT} threads`, inFlight: IN_FLIGHT }]
   return bench.measure({ name, spec: await trainingSpec(bench, 'read', OUTSIDE), calls: counted(bench, 500), ours: { ...ours, inFlight: IN_FLIGHT }, peers, onServers: true })
 }
