@@ -8,6 +8,7 @@ export default {
         // The packages' optional peers: here so that the tests have them.
         '@duckdb/node-api',
         '@tensorflow/tfjs-backend-wasm',
+        'fzstd',
         'hyparquet',
         'hyparquet-compressors',
         // Tools that scripts find by their path.

@@ -268,7 +268,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
     })
 
     test('refuses positions of other streams, and counts that are none', async () => {
-      const at = [null, 5, 'x', [], {}, { byte: -1, record: 0, line: 1, format: 'lines', rowGroup: 0, row: -1 }, { byte: '7', record: 0, line: 1, format: 'lines', rowGroup: '0', row: 1 }]
+      const at = [null, 5, 'x', [], {}, { byte: -1, record: 0, line: 1, format: 'lines', rowGroup: 0, batch: 0, row: -1 }, { byte: '7', record: 0, line: 1, format: 'lines', rowGroup: '0', row: 1 }]
       for (const place of at) expect((await readAll(reader.read(url), { from: { file: 0, url, at: place } })).error).toMatchObject({ _tag: 'Usage', code: 'BAD_POSITION' })
       for (const from of [null, 3, 'x', [], { file: 1.5, url, at: {} }, { file: 0, url }]) expect((await readAll(reader.read(url), { from })).error).toMatchObject({ _tag: 'Usage', code: 'BAD_POSITION' })
       for (const batchRows of [0, -1, 1.5, NaN]) expect(() => reader.read(url, { batchRows })).toThrow(/batchRows/)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { batchFromRows, field, type Field, type Row, type Stream } from '@millrace/core'
-import { ByteBuffer, encodeFrame, ExampleEncoder, readCsv, readJson, readParquet, readTfRecords, type OnBadRecord } from '@millrace/formats'
+import { ByteBuffer, encodeFrame, ExampleEncoder, readArrow, readCsv, readJson, readParquet, readTfRecords, type OnBadRecord } from '@millrace/formats'
+import { RecordBatchFileWriter, RecordBatchStreamWriter } from 'apache-arrow'
 
 /** The columns that every reader of the suite reads; the files have one more. */
 export const schema = { id: field.int32(), name: field.utf8(), score: field.nullable(field.float64()) }
@@ -53,6 +54,16 @@ const tfrecord = (bad: readonly number[]): Uint8Array => {
   return Buffer.concat(rows.map((row) => frame({ ...row, id: bad.includes(row.id) ? BigInt(BEYOND) : row.id, further: 'not read' }, bad.includes(row.id) ? { ...fields, id: field.int64() } : fields)))
 }
 
+/** Two record batches, as apache-arrow writes them. */
+const arrow = (format: 'file' | 'stream', bad: readonly number[]): Uint8Array => {
+  const fields = { further: format === 'file' ? field.utf8() : field.dictionary(), ...schema, id: bad.length === 0 ? field.int32() : field.int64() }
+  const whole = rows.map((row) => ({ ...row, further: 'not read', id: (bad.length === 0 ? row.id : BigInt(bad.includes(row.id) ? BEYOND : row.id)) as never }))
+  const writer = format === 'file' ? new RecordBatchFileWriter() : new RecordBatchStreamWriter()
+  const batch = batchFromRows(fields, whole)
+  for (const part of [batch.slice(0, 6), batch.slice(6, 10)]) writer.write(part.arrow)
+  return writer.finish().toUint8Array(true)
+}
+
 const parquet = (name: string): Uint8Array => readFileSync(new URL(`../goldens/parquet/${name}.parquet`, import.meta.url))
 
 export const readers: readonly ReaderUnderTest[] = [
@@ -61,5 +72,7 @@ export const readers: readonly ReaderUnderTest[] = [
   { name: 'readJson, an array', extension: 'json', read: (source, options) => readJson(source, { schema, format: 'array', ...options }), file: (bad) => Buffer.from(`[\n${objects(bad).join(',\n')}\n]\n`), empty: 'an error', gzip: true, streams: true },
   { name: 'readJson, lines', extension: 'jsonl', read: (source, options) => readJson(source, { schema, ...options }), file: (bad) => Buffer.from(objects(bad).join('\n')), empty: 'no rows', gzip: true, streams: true },
   { name: 'readTfRecords', extension: 'tfrecord', read: (source, options) => readTfRecords(source, { schema, ...options }), file: tfrecord, empty: 'no rows', gzip: true, streams: true },
+  { name: 'readArrow, a file', extension: 'arrow', read: (source, options) => readArrow(source, { schema, ...options }), file: (bad) => arrow('file', bad), empty: 'an error', gzip: false, streams: false },
+  { name: 'readArrow, a stream', extension: 'arrows', read: (source, options) => readArrow(source, { schema, ...options }), file: (bad) => arrow('stream', bad), empty: 'an error', gzip: false, streams: false },
   { name: 'readParquet', extension: 'parquet', read: (source, options) => readParquet(source, { schema, ...options }), file: (bad) => parquet(bad.length === 0 ? 'records' : 'records-bad'), empty: 'an error', gzip: false, streams: false },
 ]

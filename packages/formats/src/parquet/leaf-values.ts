@@ -1,10 +1,13 @@
 import { halves, writeInt64 } from '@millrace/core'
-import type { Numbers, Stored } from '../values/index.js'
+import type { Stored } from '../values/index.js'
 import { DeltaReader } from './page-deltas.js'
 import { expandRuns } from './page-runs.js'
 
 /** Physical types of Parquet. */
 export type Physical = 'BOOLEAN' | 'INT32' | 'INT64' | 'INT96' | 'FLOAT' | 'DOUBLE' | 'BYTE_ARRAY' | 'FIXED_LEN_BYTE_ARRAY'
+
+/** Typed arrays of the physical numbers. */
+type Numbers = Int32Array | BigInt64Array | Float32Array | Float64Array
 
 /** Bytes of one column in one row group: offsets have 31 bits. */
 const MAX_BYTES = 2 ** 31 - 1

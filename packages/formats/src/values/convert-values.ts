@@ -97,7 +97,7 @@ const toNumbers = (slots: Slots, stored: Stored & { readonly is: 'numbers' }, si
     }
     return slots.with(values)
   }
-  if (from instanceof Int32Array && target.kind === 'int32' && signed) return slots.with(from)
+  if (from instanceof range[0] && (signed || !(from instanceof Int32Array))) return slots.with(from)
   if (from instanceof Int32Array && target.kind === 'uint32' && !signed) return slots.with(new Uint32Array(from.buffer, from.byteOffset, from.length))
   const [array, least, most] = range
   const values = new array(count) as Int32Array
@@ -177,6 +177,7 @@ const toInstants = (slots: Slots, stored: Stored, from: TimeUnit): ConvertedColu
     for (let slot = 0; slot < count; slot++) if (!slots.isNull(slot)) wide(slot, int96(stored.bytes, stored.offsets[slot]!))
     return slots.with(values)
   }
+  if (stored.is !== 'numbers') throw new Error('instants are stored as other values')
   const source = stored.values as BigInt64Array
   const sourceWords = halves(source)
   for (let slot = 0; slot < count; slot++) {
@@ -195,6 +196,7 @@ const toBytes = (slots: Slots, { offsets, bytes }: Stored & { readonly is: 'byte
     for (let slot = 0; slot < count; slot++) {
       const start = offsets[slot]!
       // Even where all bytes together are UTF-8, a value may begin within a character.
+      if (slots.isNull(slot)) continue
       if (isAllText ? (bytes[start]! & 0xc0) === 0x80 && start < offsets[slot + 1]! : !isUtf8(bytes.subarray(start, offsets[slot + 1]))) {
         slots.fault(slot, new ConversionError('BAD_TEXT', 'the bytes are not UTF-8'))
       }
@@ -216,6 +218,7 @@ const bigEndian = (bytes: Uint8Array): bigint => {
 
 /** Decimals of the target's own scale whose precision it has: words are copied, digits not looked at. */
 const toDecimals = (slots: Slots, stored: Stored): ConvertedColumn => {
+  if (stored.is === 'words') return { column: new DecimalColumn(slots.field, stored.words, slots.validity), faults: slots.faults }
   const words = new BigInt64Array(2 * slots.count)
   const halvesOf = halves(words)
   if (stored.is === 'numbers') {
@@ -278,6 +281,11 @@ const appender = (target: Field, type: ValueType, stored: Stored): ((builder: Co
     if (type.is === 'instant') return (builder, slot) => builder.append(toUnit(int96(bytes, offsets[slot]!), 'ns', target.params.unit ?? 'ms'))
     return target.kind === 'utf8' ? (builder, slot) => builder.append(text(value(slot))) : (builder, slot) => builder.append(value(slot))
   }
+  if (stored.is === 'words') {
+    const { words } = stored
+    const scale = type.is === 'decimal' ? type.scale : 0
+    return (builder, slot) => builder.appendText(`${(words[2 * slot + 1]! << 64n) | BigInt.asUintN(64, words[2 * slot]!)}e${-scale}`)
+  }
   const { values } = stored
   switch (type.is) {
     case 'decimal':
@@ -313,14 +321,28 @@ const toAnything = (slots: Slots, type: ValueType, stored: Stored): ConvertedCol
   return { column: builder.finish(), faults: slots.faults }
 }
 
-const toDictionary = (slots: Slots, type: ValueType, { stored, indices }: StoredSlots): ConvertedColumn => {
-  const values = convert(new Slots(slots.target.params.item!, stored.length, undefined), type, stored)
+/** Values of the last dictionary that was converted: batch after batch refers to the same one. */
+const dictionaries = new WeakMap<Stored, { readonly target: Field; readonly values: ConvertedColumn }>()
+
+const dictionaryValues = (target: Field, type: ValueType, stored: Stored): ConvertedColumn => {
+  const held = dictionaries.get(stored)
+  if (held?.target === target) return held.values
+  const values = convert(new Slots(target, stored.length, undefined), type, stored)
+  dictionaries.set(stored, { target, values })
+  return values
+}
+
+const fromDictionary = (slots: Slots, type: ValueType, stored: Stored, indices: Int32Array): ConvertedColumn => {
+  const isKept = slots.target.kind === 'dictionary'
+  const values = dictionaryValues(isKept ? slots.target.params.item! : slots.target, type, stored)
   // A value that does not fit makes each of its rows bad.
   if (values.faults.size > 0) for (let slot = 0; slot < slots.count; slot++) {
-    const error = values.faults.get(indices![slot]!)
+    const error = values.faults.get(indices[slot]!)
     if (error !== undefined && !slots.isNull(slot)) slots.fault(slot, error)
   }
-  return { column: new DictionaryColumn(slots.field, indices!, values.column, slots.validity), faults: slots.faults }
+  if (isKept) return { column: new DictionaryColumn(slots.field, indices, values.column, slots.validity), faults: slots.faults }
+  const picked = slots.validity === undefined ? indices : indices.map((index, slot) => (slots.isNull(slot) ? -1 : index))
+  return { column: values.column.take(picked), faults: slots.faults }
 }
 
 const convert = (slots: Slots, type: ValueType, stored: Stored): ConvertedColumn => {
@@ -347,5 +369,5 @@ const convert = (slots: Slots, type: ValueType, stored: Stored): ConvertedColumn
  */
 export const convertValues = (target: Field, type: ValueType, source: StoredSlots): ConvertedColumn => {
   const slots = new Slots(target, source.slots, source.validity)
-  return source.indices === undefined ? convert(slots, type, source.stored) : toDictionary(slots, type, source)
+  return source.indices === undefined ? convert(slots, type, source.stored) : fromDictionary(slots, type, source.stored, source.indices)
 }

@@ -1,3 +1,4 @@
+export { convertList } from './convert-list.js'
 export { convertValues } from './convert-values.js'
 export type { ConvertedColumn } from './convert-values.js'
 export { firstFault, goodRows } from './sound-rows.js'

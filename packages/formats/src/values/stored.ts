@@ -1,11 +1,13 @@
 /** Typed arrays of stored numbers. */
-export type Numbers = Int32Array | BigInt64Array | Float32Array | Float64Array
+export type Numbers = Int8Array | Int16Array | Uint8Array | Uint16Array | Int32Array | BigInt64Array | Float32Array | Float64Array
 
 /** Values as they are stored, one after another; where slots are null, 0 or nothing. */
 export type Stored =
   | { readonly is: 'bits'; readonly length: number; readonly values: Uint8Array }
   | { readonly is: 'numbers'; readonly length: number; readonly values: Numbers }
   | { readonly is: 'bytes'; readonly length: number; readonly offsets: Int32Array; readonly bytes: Uint8Array }
+  /** 128-bit integers, two words each, the low one first. */
+  | { readonly is: 'words'; readonly length: number; readonly words: BigInt64Array }
 
 /** Slots of a column as a format stores them. */
 export interface StoredSlots {

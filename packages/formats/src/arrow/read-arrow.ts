@@ -1,0 +1,224 @@
+import {
+  countIn, expandInputs, field, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
+  type Batch, type Column, type Field, type Job, type Schema, type Stream,
+} from '@millrace/core'
+import { loadZstd } from '../codecs/zstd.js'
+import { decodeLz4Frame } from '../codecs/lz4.js'
+import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
+import { readFiles, type FileTask } from '../reading/read-files.js'
+import { badValue, type OnBadRecord } from '../records/index.js'
+import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
+import { ArrowBody, type ArrowStored, type Inflate } from './arrow-body.js'
+import { arrowError, arrowMessages, type ArrowMessage } from './arrow-messages.js'
+import { arrowFields, type ArrowField } from './arrow-type.js'
+import type { FlatTable } from './flat-table.js'
+import { DictionaryStore } from './dictionary-store.js'
+
+/** Options of {@link readArrow}. */
+export interface ArrowOptions {
+  /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
+  readonly columns?: readonly string[] | undefined
+  /** What happens to a row with a value that its column cannot hold. Default `fail`. */
+  readonly onBadRecord?: OnBadRecord | undefined
+  /** Most rows in a batch; record batches of the file that are larger are cut. Default 4,096. */
+  readonly batchRows?: number | undefined
+}
+
+/** Place in one file: the row of the record batch at which to go on. */
+interface ArrowPlace {
+  readonly batch: number
+  readonly row: number
+}
+
+/**
+ * Reads Arrow IPC files (Feather version 2) and streams: a path, a URL, a glob, or several.
+ *
+ * Record batch after record batch, from the front; memory holds one of them and the dictionaries. Columns lie in Arrow's layout and
+ * are taken over as they are, after every offset, length and index was checked; texts of views, offsets of 64 bits and indices of other
+ * widths than 32 bits are copied. Dictionaries may be replaced or added to. Bodies may be packed with LZ4 or zstd (which takes Node
+ * 22.15 or the optional peer fzstd). Columns are found by name; where the schema has another kind than the file, each value is checked
+ * as it is converted: integers by range, instants brought to the column's unit, nulls need a nullable field. A value that does not fit
+ * makes its row bad (see `onBadRecord`); its raw bytes are not known.
+ *
+ * Without a schema, the columns are those of each file that a kind of column can hold, and the schema is that of each batch (the
+ * stream's own is empty, since no file has been looked at yet); `arrowFileSchema` gives it beforehand.
+ *
+ * @throws (while reading) `MissingPeer`, `NotFound`, `Schema`, `BadRecord`, `Limit`, `Corrupt` for a file that is none or is damaged
+ * @see https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
+ */
+export function readArrow<S extends Schema>(source: string | readonly string[], options: ArrowOptions & { readonly schema: S }): Stream<S, 'cold'>
+export function readArrow(source: string | readonly string[], options?: ArrowOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
+export function readArrow(source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
+  const { schema, columns, batchRows = DEFAULT_BATCH_ROWS } = options
+  requireCount(batchRows, 1, 'batchRows of readArrow')
+  return readFiles<Schema>({
+    format: 'arrow',
+    source,
+    schema: schema ?? {},
+    onBadRecord: options.onBadRecord,
+    options: { ...(columns === undefined ? {} : { columns }), batchRows },
+    readFile: (task) => readFile(task, options, batchRows),
+  })
+}
+
+/** The schema of an Arrow file or stream, of the first one where there are several: the columns that some kind of column can hold. */
+export const arrowFileSchema = (source: string | readonly string[]): Job<Schema> =>
+  job(async ({ signal }) => {
+    const [file] = await expandInputs(source, signal)
+    for await (const message of arrowMessages(file!, { signal, onRead: () => undefined })) return schemaOf(fieldsOf(message, file!.url))
+    return {}
+  })
+
+const fieldsOf = (message: ArrowMessage, url: string): readonly ArrowField[] => {
+  try {
+    return arrowFields(message.header)
+  } catch (error) {
+    throw arrowError(error, url, 'the schema cannot be read', { byte: message.byte })
+  }
+}
+
+const schemaOf = (fields: readonly ArrowField[]): Schema => {
+  const own = fields.map((column): [string, Field | undefined] => [column.name, ownField(column)])
+  return Object.fromEntries(own.filter((entry): entry is [string, Field] => entry[1] !== undefined))
+}
+
+/** The field that takes the column as it is. */
+const ownField = ({ type, nullable, dictionary, children, layout, size }: ArrowField): Field | undefined => {
+  if (type.is === 'list') {
+    // Lists of dictionaries are dictionaries of their items.
+    const item = ownField(children[0]!)
+    if (item === undefined || dictionary !== undefined) return undefined
+    const list = field.list(item, layout.as === 'fixed-list' ? { size } : {})
+    return nullable ? field.nullable(list) : list
+  }
+  const plain = fieldOf(type, false)
+  if (plain === undefined) return undefined
+  const own = dictionary === undefined ? plain : field.dictionary(plain)
+  return nullable ? field.nullable(own) : own
+}
+
+/** The columns of a file, and which of them become which. */
+interface FilePlan {
+  readonly fields: readonly ArrowField[]
+  readonly schema: Schema
+  /** Columns that are delivered. */
+  readonly wanted: readonly string[]
+  /** Columns that are decoded: more, where bad rows are left out whoever reads. */
+  readonly read: ReadonlySet<string>
+}
+
+const planOf = (message: ArrowMessage, task: FileTask, options: ArrowOptions & { readonly schema?: Schema | undefined }): FilePlan => {
+  const { url } = task.file
+  const fields = fieldsOf(message, url)
+  const schema = checkedSchema(url, fields, options)
+  requireNames(schema)
+  const wanted = Object.keys(schema).filter((name) => task.context.columns === undefined || task.context.columns.includes(name))
+  return { fields, schema, wanted, read: new Set(mustValidateAll(options.onBadRecord) ? Object.keys(schema) : wanted) }
+}
+
+const checkedSchema = (url: string, fields: readonly ArrowField[], options: ArrowOptions & { readonly schema?: Schema | undefined }): Schema => {
+  const own = schemaOf(fields)
+  if (options.schema === undefined) return options.columns === undefined ? own : Object.fromEntries(options.columns.map((name) => [name, requireColumn(own, name, url)]))
+  for (const [name, target] of Object.entries(options.schema)) {
+    const found = fields.find((column) => column.name === name)
+    if (found === undefined) requireColumn(Object.fromEntries(fields.map((column) => [column.name, target])), name, url)
+    else if (!canHold(target, found.type)) throw wrongKind('ARROW_KIND', url, name, target, found.type)
+  }
+  return options.schema
+}
+
+async function* readFile(task: FileTask, options: ArrowOptions & { readonly schema?: Schema | undefined }, batchRows: number): AsyncGenerator<Batch, void, undefined> {
+  const { context, file } = task
+  const resume: ArrowPlace | undefined = task.resume === undefined ? undefined : { batch: countIn(task.resume, 'batch'), row: countIn(task.resume, 'row') }
+  let plan: FilePlan | undefined
+  const dictionaries = new DictionaryStore()
+  let index = 0
+  let fileRow = 0
+  for await (const message of arrowMessages(file, { signal: context.signal, onRead: task.onRead })) {
+    throwIfAborted(context.signal)
+    if (message.kind === 'schema') {
+      if (plan !== undefined) throw arrowError(new Error('it has two schemas'), file.url, 'the file cannot be read', { byte: message.byte })
+      plan = planOf(message, task, options)
+      dictionaries.know(plan.fields)
+    } else if (message.kind === 'dictionary') await dictionaries.add(message, file.url, inflateFor)
+    else if (message.kind === 'batch') {
+      const decoded = await decodeBatch(message, plan!, dictionaries, file.url, resume !== undefined && index < resume.batch)
+      if (decoded.columns !== undefined) yield* cutBatch(task, plan!, decoded, { batch: index, row: resume?.batch === index ? resume.row : 0 }, fileRow, batchRows, options.onBadRecord ?? 'fail')
+      fileRow += decoded.rows
+      index++
+    }
+  }
+}
+
+/** The inflater of a record batch, where it is packed. */
+const inflateFor = async (batch: FlatTable): Promise<Inflate | undefined> => {
+  const compression = batch.table(3)
+  if (compression === undefined) return undefined
+  if (compression.byte(1) !== 0) throw new Error('its body is packed in a way that is not known')
+  switch (compression.byte(0)) {
+    case 0:
+      return decodeLz4Frame
+    case 1:
+      return (await loadZstd('reading Arrow that is packed with zstd')).decompress
+    default:
+      throw new Error('its body is packed by a codec that is not known')
+  }
+}
+
+interface DecodedBatch {
+  readonly rows: number
+  /** Absent where the batch is passed over. */
+  readonly columns: { readonly [name: string]: ConvertedColumn } | undefined
+}
+
+const decodeBatch = async (message: ArrowMessage, { fields, schema, read }: FilePlan, dictionaries: DictionaryStore, url: string, isPassed: boolean): Promise<DecodedBatch> => {
+  let column: string | undefined
+  try {
+    const body = new ArrowBody(message.header, message.body, isPassed ? undefined : await inflateFor(message.header), dictionaries.values)
+    if (isPassed) return { rows: body.rows, columns: undefined }
+    const columns: { [name: string]: ConvertedColumn } = {}
+    for (const of of fields) {
+      column = of.name
+      if (read.has(column)) columns[column] = convertStored(schema[column]!, of.type, body.column(of))
+      else body.skip(of)
+    }
+    return { rows: body.rows, columns }
+  } catch (error) {
+    throw arrowError(error, url, 'a record batch cannot be decoded', { byte: message.byte, column })
+  }
+}
+
+const convertStored = (target: Field, type: ValueType, stored: ArrowStored): ConvertedColumn => {
+  if (stored.is === 'slots') return convertValues(target, type, stored)
+  if (type.is !== 'list' || target.kind !== 'list') throw new Error('the lists of a column do not fit its type')
+  return convertList(target, stored.offsets, stored.validity, convertStored(target.params.item!, type.item, stored.items))
+}
+
+async function* cutBatch(
+  task: FileTask,
+  { schema, wanted }: FilePlan,
+  { columns = {}, rows }: DecodedBatch,
+  place: ArrowPlace,
+  fileRow: number,
+  batchRows: number,
+  policy: OnBadRecord,
+): AsyncGenerator<Batch, void, undefined> {
+  const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
+  for (let { row } = place; row < rows; ) {
+    throwIfAborted(task.context.signal)
+    const bad = firstFault(columns, row, Math.min(rows, row + batchRows))
+    // With `fail`, the rows before the fault are sound: they are handed over before it is told.
+    const end = bad !== undefined && bad > row && policy === 'fail' ? bad : Math.min(rows, row + batchRows)
+    const good = await goodRows(columns, row, end, (at, column, error) =>
+      task.reject(badValue({ code: error.code, problem: error.message, column }, { source: task.file.url, record: fileRow + at }), undefined))
+    const picked: { [name: string]: Column } = {}
+    for (const name of wanted) {
+      const { column } = columns[name]!
+      const slice = row === 0 && end === rows ? column : column.slice(row, end)
+      picked[name] = good === undefined ? slice : slice.take(good)
+    }
+    const numRows = good?.length ?? end - row
+    row = end
+    if (numRows > 0) yield makeBatch(batchSchema, picked, numRows, { batch: place.batch, row: end })
+  }
+}

@@ -1,0 +1,152 @@
+import {
+  concatBatches, job, requireCount, requireOneOf, Tally, throwIfAborted, withOutputSet,
+  type Batch, type Column, type IfExists, type Job, type Mode, type Output, type Schema, type Stream,
+} from '@millrace/core'
+import { encodeLz4Frame } from '../codecs/lz4.js'
+import { loadZstdCompressor } from '../codecs/zstd.js'
+import type { WriteReport } from '../tfrecord/write-tfrecords.js'
+import { encodeBatch, GrowingDictionaries, type BodyCodec, type EncodedBatch } from './encode-batch.js'
+import { footerTable, headers, messageTable, schemaTable } from './encode-schema.js'
+import { flatBuffer, type FlatFields } from './flat-writer.js'
+
+/** Readers take a record batch at once: these many rows of some columns are megabytes. */
+const DEFAULT_ROWS_PER_BATCH = 65536
+
+/** Options of {@link writeArrow}. */
+export interface WriteArrowOptions {
+  /** `file` (Feather version 2) has a footer and can be entered anywhere, `stream` can be read while it is written. Default `file`. */
+  readonly format?: 'file' | 'stream' | undefined
+  /** How bodies are packed. `zstd` takes Node 22.15. Default `none`. */
+  readonly compression?: 'none' | 'lz4' | 'zstd' | undefined
+  /** Rows of a record batch: smaller batches of the stream are put together, larger ones are cut. Default 65,536. */
+  readonly rowsPerBatch?: number | undefined
+  /** What to do when the file exists. Default `fail`. */
+  readonly ifExists?: IfExists | undefined
+}
+
+/**
+ * Writes a stream as one Arrow IPC file or stream, which appears when it is complete. Memory holds one record batch, and each entry of
+ * the dictionaries: batches that bring entries of their own add them as deltas. Lists of one size are written as fixed-size lists,
+ * timestamps with the zone UTC, decimals with 128 bits.
+ *
+ * @throws `AlreadyExists`, `Storage`, `Usage` for a compression that is not to be had, and what the stream throws
+ * @see https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
+ * @example
+ * await run(pipe(readCsv('flights.csv', { schema }), writeArrow('flights.arrow', { compression: 'lz4' })))
+ */
+export const writeArrow =
+  (url: string, options: WriteArrowOptions = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
+    job(async (context) => {
+      const { signal, progress } = context
+      const format = requireOneOf('format', options.format ?? 'file', ['file', 'stream'])
+      const codec = await codecOf(requireOneOf('compression', options.compression ?? 'none', ['none', 'lz4', 'zstd']))
+      const rowsPerBatch = options.rowsPerBatch ?? DEFAULT_ROWS_PER_BATCH
+      requireCount(rowsPerBatch, 1, 'rowsPerBatch of writeArrow')
+      const tally = new Tally(context.tally)
+      const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists, signal }, async ([output]) => {
+        let writer: ArrowWriter | undefined
+        let rows = 0
+        let schema: Schema = stream.schema
+        for await (const batch of regrouped(stream.open({ ...context, tally }), rowsPerBatch)) {
+          throwIfAborted(signal)
+          if (writer === undefined) writer = await begin(output!, (schema = batch.schema), format, codec)
+          await writer.write(batch)
+          rows += batch.numRows
+          progress?.({ stage: `writing ${url}`, done: rows, unit: 'rows' })
+        }
+        writer ??= await begin(output!, schema, format, codec)
+        await writer.end()
+        progress?.({ stage: `writing ${url}`, done: rows, unit: 'rows', finished: true })
+        return { rows, bytes: writer.bytes }
+      })
+      return { files: [url], rows, bytes, tally: tally.summary() }
+    })
+
+const begin = async (output: Output, schema: Schema, format: 'file' | 'stream', codec: BodyCodec | undefined): Promise<ArrowWriter> => {
+  const writer = new ArrowWriter(output, schema, format, codec)
+  await writer.begin()
+  return writer
+}
+
+const codecOf = async (compression: 'none' | 'lz4' | 'zstd'): Promise<BodyCodec | undefined> =>
+  compression === 'none' ? undefined : compression === 'lz4' ? { number: 0, deflate: encodeLz4Frame } : { number: 1, deflate: await loadZstdCompressor() }
+
+/** The same rows in batches of `size` rows, the last one of what is left. */
+export async function* regrouped(batches: AsyncIterable<Batch>, size: number): AsyncGenerator<Batch, void, undefined> {
+  let held: Batch[] = []
+  let rows = 0
+  for await (const batch of batches) {
+    for (let at = 0; at < batch.numRows; ) {
+      const end = Math.min(batch.numRows, at + size - rows)
+      held.push(at === 0 && end === batch.numRows ? batch : batch.slice(at, end))
+      rows += end - at
+      at = end
+      if (rows < size) continue
+      yield concatBatches(held[0]!.schema, held)
+      held = []
+      rows = 0
+    }
+  }
+  if (rows > 0) yield concatBatches(held[0]!.schema, held)
+}
+
+class ArrowWriter {
+  bytes = 0
+  private readonly dictionaries = new GrowingDictionaries()
+  /** Offset, length of the metadata and length of the body of each message. */
+  private readonly blocks: { readonly dictionaries: number[]; readonly batches: number[] } = { dictionaries: [], batches: [] }
+
+  constructor(
+    private readonly output: Output,
+    private readonly schema: Schema,
+    private readonly format: 'file' | 'stream',
+    private readonly codec: BodyCodec | undefined,
+  ) {}
+
+  async begin(): Promise<void> {
+    if (this.format === 'file') await this.put(Buffer.from('ARROW1\0\0'))
+    await this.message(headers.schema, schemaTable(this.schema), [], 0)
+  }
+
+  async write(batch: Batch): Promise<void> {
+    const columns = Object.keys(this.schema).map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
+    const encoded = encodeBatch(columns, batch.numRows, this.codec, this.dictionaries)
+    for (const { id, isDelta, entries } of this.dictionaries.take()) {
+      const data = encodeBatch([entries], entries.length, this.codec, this.dictionaries)
+      this.blocks.dictionaries.push(this.bytes, ...(await this.encoded(headers.dictionary, data, (table) => [{ long: id }, { table }, { byte: isDelta ? 1 : 0 }])))
+    }
+    this.blocks.batches.push(this.bytes, ...(await this.encoded(headers.batch, encoded, (table) => table)))
+  }
+
+  private async encoded(header: number, { table, parts, bodyLength }: EncodedBatch, wrap: (table: FlatFields) => FlatFields): Promise<readonly [number, number]> {
+    return [await this.message(header, wrap(table), parts, bodyLength), bodyLength]
+  }
+
+  /** Gives the bytes before the body. */
+  private async message(header: number, table: FlatFields, parts: readonly Uint8Array[], bodyLength: number): Promise<number> {
+    const metadata = flatBuffer(messageTable(header, table, bodyLength))
+    const prefix = Buffer.alloc(8)
+    prefix.writeUInt32LE(0xffffffff, 0)
+    prefix.writeUInt32LE(metadata.length, 4)
+    for (const part of [prefix, metadata, ...parts]) await this.put(part)
+    return 8 + metadata.length
+  }
+
+  async end(): Promise<void> {
+    await this.put(Uint8Array.of(255, 255, 255, 255, 0, 0, 0, 0))
+    if (this.format === 'stream') return
+    const footer = flatBuffer(footerTable(this.schema, this.blocks.dictionaries, this.blocks.batches))
+    const tail = Buffer.alloc(10)
+    tail.writeUInt32LE(footer.length, 0)
+    tail.write('ARROW1', 4, 'latin1')
+    await this.put(footer)
+    await this.put(tail)
+  }
+
+  private async put(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return
+    this.bytes += bytes.length
+    await this.output.write(bytes)
+  }
+}
