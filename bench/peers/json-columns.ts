@@ -1,3 +1,4 @@
+import { runInThisContext } from 'node:vm'
 import type { Field, Schema } from '@millrace/core'
 import { Digester, type Digest } from '../harness/digest.js'
 import { jsonPaths, jsonSchemas } from '../suites/json-schemas.js'
@@ -30,7 +31,7 @@ const numbersOf = (kind: string): GrowingNumbers => new GrowingNumbers(kind === 
 interface PeerColumn {
   readonly name: string
   readonly field: Field
-  readonly path: readonly string[]
+  readonly get: (record: unknown) => unknown
   readonly numbers: GrowingNumbers
   readonly texts: string[]
   /** Lengths of lists. */
@@ -38,6 +39,9 @@ interface PeerColumn {
   /** 1 for a value, 0 for a null. */
   readonly valid: GrowingNumbers
 }
+
+/** What a program would write for a path, so that the engine sees each key by its name. */
+const accessor = (path: string): PeerColumn['get'] => runInThisContext(`(record) => record.${path}`) as PeerColumn['get']
 
 /** Puts the values of one object into its column. */
 const appenders: { readonly [kind: string]: (column: PeerColumn, value: unknown) => void } = {
@@ -59,7 +63,7 @@ export class PeerColumns {
   constructor(shape: string) {
     const schema: Schema = jsonSchemas[shape]!
     this.columns = Object.entries(schema).map(([name, field]) => ({
-      name, field, path: (jsonPaths[shape]?.[name] ?? name).split('.'), numbers: numbersOf(field.kind === 'list' ? field.params.item!.kind : field.kind), texts: [],
+      name, field, get: accessor(jsonPaths[shape]?.[name] ?? name), numbers: numbersOf(field.kind === 'list' ? field.params.item!.kind : field.kind), texts: [],
       lengths: numbersOf('int32'), valid: numbersOf('int32'),
     }))
     this.append = this.columns.map(({ field }) => appenders[field.kind] ?? (({ numbers }, value) => numbers.push(value as number)))
@@ -69,8 +73,7 @@ export class PeerColumns {
     this.rows++
     for (let i = 0; i < this.columns.length; i++) {
       const column = this.columns[i]!
-      let value = record
-      for (let at = 0; at < column.path.length; at++) value = (value as Record<string, unknown>)[column.path[at]!]
+      let value = column.get(record)
       if (column.field.nullable) {
         column.valid.push(value === undefined ? 0 : 1)
         value ??= 0
