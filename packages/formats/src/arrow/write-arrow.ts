@@ -1,10 +1,11 @@
 import {
-  concatBatches, job, requireCount, requireOneOf, Tally, throwIfAborted, withOutputSet,
+  job, requireCount, requireOneOf, Tally, throwIfAborted, withOutputSet,
   type Batch, type Column, type IfExists, type Job, type Mode, type Output, type Schema, type Stream,
 } from '@millrace/core'
 import { encodeLz4Frame } from '../codecs/lz4.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
+import { regrouped } from '../writing/regrouped.js'
 import { encodeBatch, GrowingDictionaries, type BodyCodec, type EncodedBatch } from './encode-batch.js'
 import { footerTable, headers, messageTable, schemaTable } from './encode-schema.js'
 import { flatBuffer, type FlatFields } from './flat-writer.js'
@@ -71,25 +72,6 @@ const begin = async (output: Output, schema: Schema, format: 'file' | 'stream', 
 
 const codecOf = async (compression: 'none' | 'lz4' | 'zstd'): Promise<BodyCodec | undefined> =>
   compression === 'none' ? undefined : compression === 'lz4' ? { number: 0, deflate: encodeLz4Frame } : { number: 1, deflate: await loadZstdCompressor() }
-
-/** The same rows in batches of `size` rows, the last one of what is left. */
-export async function* regrouped(batches: AsyncIterable<Batch>, size: number): AsyncGenerator<Batch, void, undefined> {
-  let held: Batch[] = []
-  let rows = 0
-  for await (const batch of batches) {
-    for (let at = 0; at < batch.numRows; ) {
-      const end = Math.min(batch.numRows, at + size - rows)
-      held.push(at === 0 && end === batch.numRows ? batch : batch.slice(at, end))
-      rows += end - at
-      at = end
-      if (rows < size) continue
-      yield concatBatches(held[0]!.schema, held)
-      held = []
-      rows = 0
-    }
-  }
-  if (rows > 0) yield concatBatches(held[0]!.schema, held)
-}
 
 class ArrowWriter {
   bytes = 0

@@ -1,0 +1,69 @@
+const HASH_BITS = 14
+/** Copies reach back 16 bits at most: each block of this size is encoded by itself, as the reference does. */
+const BLOCK_BYTES = 65536
+const MARGIN = 15
+
+/**
+ * Packs bytes as Snappy, with the reference's table of the last place of each four bytes.
+ *
+ * @see https://github.com/google/snappy/blob/main/format_description.txt
+ */
+export const encodeSnappy = (input: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(32 + input.length + Math.ceil(input.length / 6))
+  const table = new Int32Array(1 << HASH_BITS)
+  let to = 0
+  for (let left = input.length; ; left >>>= 7) {
+    out[to++] = left > 127 ? (left & 127) | 128 : left
+    if (left <= 127) break
+  }
+  const literal = (start: number, end: number): void => {
+    const rest = end - start - 1
+    if (rest < 0) return
+    if (rest < 60) out[to++] = rest << 2
+    else if (rest < 256) {
+      out[to++] = 60 << 2
+      out[to++] = rest
+    } else {
+      out[to++] = 61 << 2
+      out[to++] = rest & 255
+      out[to++] = rest >> 8
+    }
+    out.set(input.subarray(start, end), to)
+    to += end - start
+  }
+  const copy = (distance: number, length: number): void => {
+    for (let left = length; left > 0; ) {
+      // A rest below 4 could not be copied by the short form, nor need be: 2-byte offsets take any length from 1.
+      const part = Math.min(64, left)
+      out[to++] = ((part - 1) << 2) | 2
+      out[to++] = distance & 255
+      out[to++] = distance >> 8
+      left -= part
+    }
+  }
+  for (let block = 0; block < input.length; block += BLOCK_BYTES) {
+    const end = Math.min(input.length, block + BLOCK_BYTES)
+    table.fill(-1)
+    let anchor = block
+    let misses = 0
+    for (let at = block; at < end - MARGIN; ) {
+      const word = input[at]! | (input[at + 1]! << 8) | (input[at + 2]! << 16) | (input[at + 3]! << 24)
+      const slot = Math.imul(word, 0x1e35a7bd) >>> (32 - HASH_BITS)
+      const found = table[slot]!
+      table[slot] = at
+      if (found < 0 || input[found] !== input[at] || input[found + 1] !== input[at + 1] || input[found + 2] !== input[at + 2] || input[found + 3] !== input[at + 3]) {
+        at += 1 + (misses++ >> 5)
+        continue
+      }
+      misses = 0
+      let length = 4
+      while (at + length < end && input[found + length] === input[at + length]) length++
+      literal(anchor, at)
+      copy(at - found, length)
+      at += length
+      anchor = at
+    }
+    literal(anchor, end)
+  }
+  return out.subarray(0, to)
+}

@@ -1,0 +1,259 @@
+import * as zlib from 'node:zlib'
+import {
+  BytesColumn, DictionaryColumn, job, requireCount, requireOneOf, Tally, throwIfAborted, withOutputSet,
+  type Batch, type Column, type Field, type IfExists, type Job, type Mode, type Output, type Schema, type Stream,
+} from '@millrace/core'
+import { encodeLz4Block } from '../codecs/lz4.js'
+import { encodeSnappy } from '../codecs/snappy.js'
+import { loadZstdCompressor } from '../codecs/zstd.js'
+import type { WriteReport } from '../tfrecord/write-tfrecords.js'
+import { regrouped } from '../writing/regrouped.js'
+import { encodeLevels, encodeRuns } from './encode-runs.js'
+import { boundsOf, encodePlain, leafForm, type Bounds, type LeafForm } from './encode-values.js'
+import { bitWidth } from './page-runs.js'
+import { expanded, highestLevels, leafColumn, leafField, shred } from './shred-column.js'
+import { thriftStruct, type ThriftStruct, type ThriftValue } from './thrift-writer.js'
+
+const MAGIC = Buffer.from('PAR1')
+const DEFAULT_GROUP_ROWS = 131_072
+/** Rows of a page, fewer where they are large: a reader inflates a page at a time. */
+const PAGE_ROWS = 16_384
+const PAGE_BYTES = 1024 * 1024
+const encodings = { plain: 0, rle: 3, dictionary: 8 } as const
+
+/** How pages are packed. */
+export type ParquetCompression = 'none' | 'snappy' | 'gzip' | 'brotli' | 'zstd' | 'lz4'
+
+/** Options of {@link writeParquet}. */
+export interface WriteParquetOptions {
+  /** How pages are packed; `lz4` is LZ4_RAW, `zstd` takes Node 22.15. Default `snappy`, which everything reads. */
+  readonly compression?: ParquetCompression | undefined
+  /** Rows of a row group, which is held in memory: smaller batches of the stream are put together. Default 131,072. */
+  readonly rowGroupRows?: number | undefined
+  /** What to do when the file exists. Default `fail`. */
+  readonly ifExists?: IfExists | undefined
+}
+
+interface PageCodec {
+  readonly number: number
+  readonly deflate: (input: Uint8Array) => Uint8Array
+}
+
+const codecOf = async (compression: ParquetCompression): Promise<PageCodec> => {
+  switch (compression) {
+    case 'none':
+      return { number: 0, deflate: (input) => input }
+    case 'snappy':
+      return { number: 1, deflate: encodeSnappy }
+    case 'gzip':
+      return { number: 2, deflate: (input) => zlib.gzipSync(input) }
+    case 'brotli':
+      // The default quality of 11 takes seconds for a megabyte.
+      return { number: 4, deflate: (input) => zlib.brotliCompressSync(input, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 5 } }) }
+    case 'zstd':
+      return { number: 6, deflate: await loadZstdCompressor() }
+    case 'lz4':
+      return { number: 7, deflate: encodeLz4Block }
+  }
+}
+
+/**
+ * Writes a stream as one Parquet file, which appears when it is complete. Memory holds one row group.
+ *
+ * Dictionary columns are stored as dictionaries, all else plain; each column of a row group has its bounds and its number of nulls, by
+ * which readers skip. Timestamps are instants in UTC (those in seconds are stored in milliseconds), decimals take 32, 64 or 128 bits by
+ * their precision.
+ *
+ * @throws `AlreadyExists`, `Storage`, `Usage` for a compression that is not to be had, and what the stream throws
+ * @see https://parquet.apache.org/docs/file-format/
+ * @example
+ * await run(pipe(readCsv('flights.csv', { schema }), writeParquet('flights.parquet')))
+ */
+export const writeParquet =
+  (url: string, options: WriteParquetOptions = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
+    job(async (context) => {
+      const { signal, progress } = context
+      const codec = await codecOf(requireOneOf('compression', options.compression ?? 'snappy', ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4']))
+      const rowGroupRows = options.rowGroupRows ?? DEFAULT_GROUP_ROWS
+      requireCount(rowGroupRows, 1, 'rowGroupRows of writeParquet')
+      const tally = new Tally(context.tally)
+      const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists, signal }, async ([output]) => {
+        const writer = new ParquetWriter(output!, codec)
+        let schema: Schema = stream.schema
+        await writer.put(MAGIC)
+        for await (const batch of regrouped(stream.open({ ...context, tally }), rowGroupRows)) {
+          throwIfAborted(signal)
+          schema = batch.schema
+          await writer.write(batch)
+          progress?.({ stage: `writing ${url}`, done: writer.rows, unit: 'rows' })
+        }
+        await writer.end(schema)
+        progress?.({ stage: `writing ${url}`, done: writer.rows, unit: 'rows', finished: true })
+        return { rows: writer.rows, bytes: writer.bytes }
+      })
+      return { files: [url], rows, bytes, tally: tally.summary() }
+    })
+
+class ParquetWriter {
+  bytes = 0
+  rows = 0
+  private readonly groups: ThriftValue[] = []
+
+  constructor(
+    private readonly output: Output,
+    private readonly codec: PageCodec,
+  ) {}
+
+  async put(bytes: Uint8Array): Promise<void> {
+    this.bytes += bytes.length
+    await this.output.write(bytes)
+  }
+
+  async write(batch: Batch): Promise<void> {
+    const start = this.bytes
+    const columns: ThriftValue[] = []
+    let plainBytes = 0
+    for (const [name, field] of Object.entries(batch.schema)) {
+      const chunk = await this.writeColumn((batch.columns as { readonly [name: string]: Column })[name]!, name, field)
+      columns.push({ struct: [[2, { i64: 0 }], [3, { struct: chunk.metadata }]] })
+      plainBytes += chunk.plainBytes
+    }
+    this.rows += batch.numRows
+    this.groups.push({ struct: [[1, { list: columns }], [2, { i64: plainBytes }], [3, { i64: batch.numRows }], [5, { i64: start }], [6, { i64: this.bytes - start }]] })
+  }
+
+  private async writeColumn(column: Column, name: string, field: Field): Promise<{ readonly metadata: ThriftStruct; readonly plainBytes: number }> {
+    const form = leafForm(leafField(field))
+    const start = this.bytes
+    const leaf = leafColumn(column)
+    const dictionary = leaf instanceof DictionaryColumn ? expanded(leaf.dictionary) : undefined
+    let plainBytes = 0
+    if (dictionary !== undefined) plainBytes += await this.page(2, encodePlain(dictionary, form), [[7, { struct: [[1, { i32: dictionary.length }], [2, { i32: encodings.plain }]] }]])
+    const dataStart = this.bytes
+    const chunk = new ChunkStatistics()
+    const pageRows = rowsOfPage(column)
+    for (let row = 0; row < column.length; row += pageRows) {
+      const { bytes, count } = encodePage(column.slice(row, Math.min(column.length, row + pageRows)), field, form, dictionary, chunk)
+      const encoding = dictionary === undefined ? encodings.plain : encodings.dictionary
+      plainBytes += await this.page(0, bytes, [[5, { struct: [[1, { i32: count }], [2, { i32: encoding }], [3, { i32: encodings.rle }], [4, { i32: encodings.rle }]] }]])
+    }
+    const metadata: ThriftStruct = [
+      [1, { i32: form.type }],
+      [2, { list: (dictionary === undefined ? [encodings.plain, encodings.rle] : [encodings.plain, encodings.rle, encodings.dictionary]).map((i32) => ({ i32 })) }],
+      [3, { list: leafPath(name, field).map((binary) => ({ binary })) }],
+      [4, { i32: this.codec.number }], [5, { i64: chunk.count }], [6, { i64: plainBytes }], [7, { i64: this.bytes - start }], [9, { i64: dataStart }],
+      [11, dictionary === undefined ? undefined : { i64: start }],
+      [12, { struct: chunk.table() }],
+    ]
+    return { metadata, plainBytes }
+  }
+
+  /** Writes a page; gives its bytes before packing, the header included. */
+  private async page(type: number, plain: Uint8Array, header: ThriftStruct): Promise<number> {
+    const packed = this.codec.deflate(plain)
+    const head = thriftStruct([[1, { i32: type }], [2, { i32: plain.length }], [3, { i32: packed.length }], ...header])
+    await this.put(head)
+    if (packed.length > 0) await this.put(packed)
+    return head.length + plain.length
+  }
+
+  async end(schema: Schema): Promise<void> {
+    const elements = [{ struct: [[4, { binary: 'schema' }], [5, { i32: Object.keys(schema).length }]] as ThriftStruct }, ...Object.entries(schema).flatMap(([name, field]) => schemaElements(name, field))]
+    const leaves = Object.keys(schema).length
+    const footer = thriftStruct([
+      [1, { i32: 2 }], [2, { list: elements }], [3, { i64: this.rows }], [4, { list: this.groups }], [6, { binary: 'Millrace' }],
+      [7, { list: Array.from({ length: leaves }, () => ({ struct: [[1, { struct: [] }]] as ThriftStruct })) }],
+    ])
+    const tail = Buffer.alloc(4)
+    tail.writeUInt32LE(footer.length)
+    for (const part of [footer, tail, MAGIC]) await this.put(part)
+  }
+}
+
+/** What is told of a column of a row group. */
+class ChunkStatistics {
+  count = 0
+  private nulls = 0
+  private bounds: Bounds | undefined
+  private isBounded = true
+  private order: ((a: Uint8Array, b: Uint8Array) => number) | undefined
+
+  add(count: number, values: Column): void {
+    this.count += count
+    this.nulls += count - values.length
+    if (values.length === 0 || !this.isBounded) return
+    const bounds = boundsOf(values)
+    if (bounds === undefined) {
+      this.isBounded = false
+      return
+    }
+    this.order ??= storedOrder(values.field)
+    this.bounds = this.bounds === undefined ? bounds : {
+      least: this.order(bounds.least, this.bounds.least) < 0 ? bounds.least : this.bounds.least,
+      most: this.order(bounds.most, this.bounds.most) > 0 ? bounds.most : this.bounds.most,
+    }
+  }
+
+  table(): ThriftStruct {
+    const bounds = this.isBounded ? this.bounds : undefined
+    return [[3, { i64: this.nulls }], [5, bounds && { binary: bounds.most }], [6, bounds && { binary: bounds.least }]]
+  }
+}
+
+const storedOrder = ({ kind }: Field): ((a: Uint8Array, b: Uint8Array) => number) => {
+  if (kind === 'utf8' || kind === 'binary') return Buffer.compare
+  const read = (bytes: Uint8Array): number | bigint => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (kind === 'float32') return view.getFloat32(0, true)
+    if (kind === 'float64') return view.getFloat64(0, true)
+    if (kind === 'uint64') return view.getBigUint64(0, true)
+    if (kind === 'uint32') return view.getUint32(0, true)
+    return bytes.length === 8 ? view.getBigInt64(0, true) : view.getInt32(0, true)
+  }
+  return (a, b) => {
+    const [x, y] = [read(a), read(b)]
+    return x < y ? -1 : x > y ? 1 : 0
+  }
+}
+
+const rowsOfPage = (column: Column): number => {
+  const leaf = leafColumn(column)
+  if (column.length === 0) return PAGE_ROWS
+  const bytes = leaf instanceof BytesColumn ? leaf.offsets[leaf.length]! - leaf.offsets[0]! : 8 * leaf.length
+  return Math.max(1, Math.min(PAGE_ROWS, Math.floor((PAGE_BYTES * column.length) / Math.max(1, bytes))))
+}
+
+const encodePage = (column: Column, field: Field, form: LeafForm, dictionary: Column | undefined, chunk: ChunkStatistics): { readonly bytes: Uint8Array; readonly count: number } => {
+  const { values, definition, repetition, count } = shred(column, field)
+  const levels = highestLevels(field)
+  chunk.add(count, expanded(values))
+  const stored = values instanceof DictionaryColumn && dictionary !== undefined ? encodeIndices(values.indices, dictionary.length) : encodePlain(values, form)
+  return { bytes: Buffer.concat([encodeLevels(repetition, levels.repetition), encodeLevels(definition, levels.definition), stored]), count }
+}
+
+const encodeIndices = (indices: Int32Array, entries: number): Uint8Array => {
+  const width = bitWidth(Math.max(1, entries - 1))
+  return Buffer.concat([Uint8Array.of(width), encodeRuns(indices, width)])
+}
+
+/** Names from a column to its leaf: the three levels of a list are its own, `list` and `element`. */
+const leafPath = (name: string, field: Field): string[] => (field.kind === 'list' ? [name, 'list', ...leafPath('element', field.params.item!)] : [name])
+
+const schemaElements = (name: string, field: Field): { readonly struct: ThriftStruct }[] => {
+  const repetition: ThriftValue = { i32: field.nullable ? 1 : 0 }
+  if (field.kind === 'list') {
+    return [
+      { struct: [[3, repetition], [4, { binary: name }], [5, { i32: 1 }], [6, { i32: 3 }], [10, { struct: [[3, { struct: [] }]] }]] },
+      { struct: [[3, { i32: 2 }], [4, { binary: 'list' }], [5, { i32: 1 }]] },
+      ...schemaElements('element', field.params.item!),
+    ]
+  }
+  const { type, width, converted, logical, decimal } = leafForm(field)
+  return [{
+    struct: [
+      [1, { i32: type }], [2, width === undefined ? undefined : { i32: width }], [3, repetition], [4, { binary: name }], [6, converted === undefined ? undefined : { i32: converted }],
+      [7, decimal && { i32: decimal.scale }], [8, decimal && { i32: decimal.precision }], [10, logical && { struct: logical }],
+    ],
+  }]
+}
