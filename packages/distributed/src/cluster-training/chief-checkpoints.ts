@@ -32,8 +32,12 @@ const mayBeStorage = (thrown: unknown): thrown is MillraceError =>
 const storageFailure = (code: string, problem: string, cause: MillraceError, source: string): MillraceError =>
   failure({ tag: 'Storage', code, problem: `${problem}: ${cause.message}`.replace(/\.$/, ''), remedy: 'See that all parameter servers and the chief reach the folder, may write there, and have room.', position: { source }, cause })
 
-/** Saves and restores variables together with the positions of all workers. */
-export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpoint, inputState }: WorkerGraph, limits: CallOptions, on: CheckpointEvents): ChiefCheckpoints => {
+/**
+ * Saves and restores variables together with the positions of all workers.
+ *
+ * @param unapplied - steps of a worker that may be counted before their update is made: in step with others, those under way
+ */
+export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpoint, inputState }: WorkerGraph, limits: CallOptions, on: CheckpointEvents, unapplied: number): ChiefCheckpoints => {
   const { everySteps, everySeconds = everySteps === undefined ? EVERY_SECONDS : Infinity } = options
   const managers = new WeakMap<Session, CheckpointManager>()
   const managerOf = (session: Session): CheckpointManager => {
@@ -52,7 +56,7 @@ export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpo
     const positions = progress.map((one, share) => {
       const { state, ...told } = inputs[share] ?? { state: new Uint8Array() }
       const at = inputState === undefined ? one : { ...one, ...told }
-      return { name: `worker_${share}`, step: savedStep, stream: { ...at, counted: at.counted - done[share]! }, iterator: state }
+      return { name: `worker_${share}`, step: savedStep, stream: { ...at, counted: -Math.max(0, done[share]! - unapplied - at.counted) }, iterator: state }
     })
     const saved = await managerOf(session).save(positions, { signal })
     ;[savedStep, savedAt, keptStep] = [saved.step, performance.now(), saved.step]

@@ -69,6 +69,15 @@ class FakeCluster {
     })
   }
 
+  get #done(): string {
+    return this.graph.control.setDone[0]!.value.name
+  }
+
+  /** Steps that the servers have counted. */
+  get done(): number {
+    return Number((this.values.get(this.#done)!.data as BigInt64Array)[0])
+  }
+
   #step64(): HostTensor {
     return tensorValue('int64', [], [BigInt(this.globalStep)]) as HostTensor
   }
@@ -76,8 +85,9 @@ class FakeCluster {
   #step(rows: readonly number[]): HostTensor[] {
     this.#calls += 1
     const fault = this.faults.get(this.#calls)
-        if (fault === undefined || fault.done === true) {
+    if (fault === undefined || fault.done === true) {
       this.globalStep += 1
+      this.values.set(this.#done, tensorValue('int64', [], [BigInt(this.done + 1)]) as HostTensor)
       this.rows.push(...rows)
     }
     if (fault?.wipes === true) this.hasValues = false
@@ -86,7 +96,8 @@ class FakeCluster {
   }
 }
 
-const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFlight' | 'delivery' | 'bounds'>> = {}) => {
+/** @param servers - those of a training that another process has left */
+const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFlight' | 'delivery' | 'bounds'>> = {}, servers?: FakeCluster) => {
   const x = tf.input({ shape: [1], name: 'x' })
   const model = tf.model({ inputs: x, outputs: tf.layers.dense({ units: 1 }).apply(x) as tf.SymbolicTensor })
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' })
@@ -94,14 +105,14 @@ const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFl
   const [trainer] = roles.trainers
   const all = { data, label: 'y', ...options } satisfies ClusterTrainingOptions
   const graph = workerGraph(model, all, replicaDeviceSetter({ ps: roles.spec }), roles, trainer!)
-  const cluster = new FakeCluster(graph)
+  const cluster = servers ?? new FakeCluster(graph)
   const events: RecoveryEvent[] = []
   const onRecovery = (event: RecoveryEvent) => events.push(event)
   const finished = driveWorker({
     trainer: trainer!, graph, workers: 1, inFlight: options.inFlight ?? 1, targetStep: options.steps ?? Number.MAX_SAFE_INTEGER, delivery: options.delivery ?? 'at-most-once', signal: undefined, onRecovery,
     input: fedInput({ data, share: { index: 0, count: 1 }, batchSize: BATCH, epochs: options.epochs ?? 1, feeds: graph.feeds }),
     connect: cluster.connect,
-    prepare: prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: false, restore: undefined, limits: {}, onRecovery }),
+    prepare: prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: servers !== undefined, restore: undefined, limits: {}, onRecovery }),
     duties: { beside: () => undefined, afterStep: async () => undefined, finish: async () => undefined },
     bounds: options.bounds ?? { backoffMs: 1 },
     stepTime: new StepTime({}),
@@ -132,6 +143,35 @@ describe('a worker', () => {
     expect(cluster.rows).toEqual(done ? all : all.filter((row) => row < 12 || row >= 16))
     expect(cluster.sessions).toBe(2)
     expect(events.map(({ what }) => what)).toEqual(['lost', 'back'])
+  })
+
+  test('after the answer that a request was received twice, which servers give now and then, sends it no third time', async () => {
+    const { cluster, finished, events } = start()
+    cluster.faults.set(4, { code: 10, message: 'From /job:worker/replica:0/task:0:\nThe same RunGraph request was received twice. step_id: 8 graph_handle: 0000', done: true })
+    expect(await finished).toMatchObject({ report: { rows: ROWS - BATCH, uncertainRows: BATCH, repeatedRows: 0, restarts: 1 } })
+    expect(cluster.rows).toEqual(all)
+    expect(events).toMatchObject([{ what: 'lost', fault: 'repeated', note: expect.stringContaining('received twice') as string }, { what: 'back' }])
+  })
+
+  test.each([[1, 'at-most-once'], [3, 'at-most-once'], [1, 'at-least-once'], [3, 'at-least-once']] as const)('in the place of a process that was lost, with %i in flight, %s: by what the servers have counted', async (inFlight, delivery) => {
+    const first = start({ inFlight, delivery })
+    // Its last words are lost with it, as when it is killed.
+    first.cluster.faults.set(6, { code: 3 })
+    await expect(first.finished).rejects.toMatchObject({ code: 'TF_INVALID_ARGUMENT' })
+    const { done } = first.cluster
+    expect(done).toBeGreaterThanOrEqual(5)
+    const { cluster, finished, events } = start({ inFlight, delivery }, first.cluster)
+    const { report } = await finished
+    expect(events.map(({ what }) => what)).toEqual(['took over'])
+    const times = all.map((row) => cluster.rows.filter((one) => one === row).length)
+    if (delivery === 'at-least-once') {
+      expect(times.filter((count) => count < 1)).toEqual([])
+      expect(cluster.rows.length).toBeLessThanOrEqual(ROWS + (inFlight - 1) * BATCH)
+    } else {
+      expect(times.filter((count) => count > 1)).toEqual([])
+      expect(cluster.rows.length).toBeGreaterThanOrEqual(ROWS - inFlight * BATCH)
+      expect(report.rows + report.uncertainRows).toBe(ROWS)
+    }
   })
 
   test('told so, it sends a batch again whose outcome nobody knows', async () => {

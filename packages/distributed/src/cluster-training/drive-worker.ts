@@ -1,4 +1,4 @@
-import { failure, fromUnknown, hasTag, throwIfAborted } from '@millrace/core'
+import { failure, hasTag, throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type Session } from '@millrace/export'
 import { BatchLedger, type Resumption } from './batch-ledger.js'
 import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, type ToldInput, type WorkerProgress } from './control.js'
@@ -10,6 +10,7 @@ import { describeTask, type Trainer } from './roles.js'
 import { sleep } from './sleep.js'
 import { StepRuns } from './step-runs.js'
 import { Staleness } from './staleness.js'
+import { closeSoon, givenUp, noteOf } from './lost-session.js'
 import type { StepTime } from './step-time.js'
 import type { BesideSteps } from './synchronous-updates.js'
 import type { WorkerGraph } from './worker-graph.js'
@@ -64,10 +65,10 @@ export interface WorkerResult {
 const CONTROL_MS = 500
 /** How often it tells the state of what its server reads, which may be as large as a shuffle's window. */
 const INPUT_STATE_MS = 5_000
+/** How long, and how often, it looks whether its last gradients are in an update. If not, it tells where it is another time. */
+const [APPLIED_MS, APPLIED_POLL_MS] = [1_000, 5]
 /** How often it looks when it only waits. */
 const POLL_MS = 100
-/** How long closing a session is waited for. */
-const CLOSE_MS = 1_000
 /** A parameter server that is gone after a worker's own end has most likely ended because all are done. */
 const FAREWELL_MS = 10_000
 /** Weight of a step in the running mean of the loss. */
@@ -113,24 +114,6 @@ export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => 
     await setup.input.close()
   }
 }
-
-/** A server that hangs does not hold up those who want to go on. */
-const closeSoon = async (session: Session): Promise<void> => {
-  const closed = new AbortController()
-  const closing = session.close().catch(() => undefined).finally(() => closed.abort())
-  await Promise.race([closing, sleep(CLOSE_MS, closed.signal).catch(() => undefined)])
-}
-
-const givenUp = (task: string, reason: string, thrown: unknown): Error => {
-  const { _tag: tag, code, position } = fromUnknown(thrown)
-  return failure({
-    tag, code, problem: `${task} was given up, since ${reason}; at last: ${noteOf(thrown).replace(/\.$/, '')}`,
-    remedy: 'See to the servers and the network, and start the training again; `recovery` has the bounds.', position, cause: thrown,
-  })
-}
-
-/** TensorFlow says in the first line where it happened, and in the next one what. */
-const noteOf = (thrown: unknown): string => fromUnknown(thrown).problem.split('\n').find((line) => !/^(From \/job|\d+ root error|\s*\(\d+\) )/.test(line)) ?? ''
 
 class WorkerDrive {
   readonly #setup: WorkerSetup
@@ -362,14 +345,27 @@ class WorkerDrive {
     }
   }
 
-  #publish(session: Session): Promise<void> {
-    return publishProgress(session, this.#setup.graph.control, this.#ledger.progress, this.#limits)
+  /** In step with others, a batch is behind the position only when the update is made that it goes into. False when that takes long. */
+  async #isApplied(session: Session): Promise<boolean> {
+    const { synchronous, globalStep } = this.#setup.graph.training
+    const end = performance.now() + APPLIED_MS
+    while (synchronous !== undefined && !this.#ledger.ended) {
+      const [step] = await session.run({ fetches: [globalStep.value.name] }, this.#limits)
+      if ((tensorNumbers(step)[0] ?? 0) >= this.#globalStep) return true
+      if (performance.now() > end) return false
+      await sleep(APPLIED_POLL_MS, this.#setup.signal)
+    }
+    return true
+  }
+
+  async #publish(session: Session): Promise<void> {
+    if (await this.#isApplied(session)) await publishProgress(session, this.#setup.graph.control, this.#ledger.progress, this.#limits)
   }
 
   /** Tells the state of what the server reads. To be called when no step is under way. */
   async #publishInput(session: Session): Promise<void> {
     const { control, inputState } = this.#setup.graph
-    if (inputState === undefined) return
+    if (inputState === undefined || !(await this.#isApplied(session))) return
     const { progress } = this.#ledger
     const state = await inputState.read(session, this.#limits)
     await publishProgress(session, control, progress, this.#limits, state)

@@ -194,7 +194,7 @@ const setUp = (all: SetUp): WorkerSetup => {
       options.onCheckpoint?.(saved)
     },
     notSaved: ({ message }) => onRecovery({ task: describeTask(trainer.task), at: new Date().toISOString(), what: 'not saved', note: message }),
-  })
+  }, options.synchronous === undefined ? 0 : inFlight)
   const duties = !trainer.isChief ? undefined : chiefDuties({
     model, options, graph, limits, workers: roles.trainers.length, checkpoints,
     isGone: (share) => shared.gone.has(share),
