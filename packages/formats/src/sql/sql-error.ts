@@ -31,8 +31,8 @@ const meanings: readonly (readonly [RegExp, Meaning])[] = [
   [/^(.*CERT.*|.*SSL.*|.*TLS.*)$/, unsafe],
 ]
 
-const meaningOf = (code: string, message: string): Meaning =>
-  meanings.find(([pattern]) => pattern.test(code))?.[1] ??
+const meaningOf = (code: string, message: string, writes: boolean): Meaning =>
+  meanings.find(([pattern, meaning]) => pattern.test(code) && (writes || meaning !== misfit))?.[1] ??
   (/terminated|closed state|not queryable|server closed|socket has been ended|timeout expired/i.test(message) ? lost : /certificate|does not support SSL/i.test(message) ? unsafe : refused)
 
 /** Texts without the password, which no driver puts there on purpose. */
@@ -42,9 +42,10 @@ const withoutPassword = (text: string, { password }: ResolvedServer): string =>
 /**
  * What a driver throws as an error of ours: by whose fault it is, with the server's words and without credentials.
  *
- * @param work - what was being done: `the query "SELECT …" broke off after 5 rows`
+ * @param work - what was being done: `the query SELECT … broke off after 5 rows`
+ * @param writes - whether values were being written, so that one that does not fit is a bad record
  */
-export const sqlError = (thrown: unknown, server: ResolvedServer, work: string): MillraceError => {
+export const sqlError = (thrown: unknown, server: ResolvedServer, work: string, writes = false): MillraceError => {
   if (isMillraceError(thrown)) return thrown
   const { code, errno, message } = thrown as DriverError
   const key = typeof code === 'string' ? code : typeof errno === 'number' ? String(errno) : ''
@@ -52,6 +53,6 @@ export const sqlError = (thrown: unknown, server: ResolvedServer, work: string):
   // The driver's own error may hold the statement's values, or the configuration.
   const cause = new Error(said)
   const known = fromUnknown(Object.assign(new Error(said), { code: key }))
-  const meaning = known._tag === 'Storage' || known._tag === 'NotFound' ? { tag: known._tag, code: known.code, remedy: known.remedy ?? lost.remedy } : meaningOf(key, said)
+  const meaning = known._tag === 'Storage' || known._tag === 'NotFound' ? { tag: known._tag, code: known.code, remedy: known.remedy ?? lost.remedy } : meaningOf(key, said, writes)
   return failure({ ...meaning, problem: `${work}: ${said}`, position: { source: server.name }, cause })
 }

@@ -24,11 +24,12 @@ const asDigits: SqlAppender = (builder, value) => {
   else builder.appendText(value)
 }
 
+/** PostgreSQL's booleans, and integers and bits that are 0 or 1. */
 const asBool: SqlAppender = (builder, value) => {
-  const one = value === 't' || value === 1 || (value instanceof Uint8Array && value.length === 1 && value[0] === 1)
-  const zero = value === 'f' || value === 0 || (value instanceof Uint8Array && value.length === 1 && value[0] === 0)
+  const one = value === 't' || value === '1' || value === 1 || (value instanceof Uint8Array && value.length === 1 && value[0] === 1)
+  const zero = value === 'f' || value === '0' || value === 0 || (value instanceof Uint8Array && value.length === 1 && value[0] === 0)
   if (!one && !zero) throw new ConversionError('OUT_OF_RANGE', `${typeof value === 'object' ? 'a bit field' : value} is neither true nor false`)
-  builder.append(builder.field.kind === 'bool' ? one : Number(one))
+  builder.append(one)
 }
 
 const asBytes: SqlAppender = (builder, value) => {
@@ -61,8 +62,11 @@ export const sqlAppender = (target: Field, type: SqlType): SqlAppender => {
     return (builder, value) =>
       inner({ field: target.params.item!, append: (one: unknown) => builder.append(one), appendText: (one: string) => builder.appendText(one) } as ColumnBuilder, value)
   }
-  if (target.kind === 'bool' || type.is === 'bool') return type.is === 'text' ? asText : asBool
+  if (target.kind === 'bool') return type.is === 'text' ? asText : asBool
   switch (type.is) {
+    case 'bool':
+      // MySQL's tinyint(1) may hold more than 0 and 1.
+      return (builder, value) => (typeof value === 'string' ? builder.append(Number(value === 't')) : asDigits(builder, value))
     case 'bytes':
       return asBytes
     case 'list':

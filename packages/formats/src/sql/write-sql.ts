@@ -72,7 +72,7 @@ export const writeSql =
         return { table: describeSource(target), rows: counted.rows, created, tally: tally.summary() }
       } catch (error) {
         throwIfAborted(context.signal)
-        throw error instanceof SourceError ? error.cause : sqlError(error, server, `writing ${describeSource(target)} failed after ${counted.rows} rows, and left the database as it was`)
+        throw error instanceof SourceError ? error.cause : sqlError(error, server, `writing ${describeSource(target)} failed after ${counted.rows} rows, and left the database as it was`, true)
       } finally {
         await source.return()
       }
