@@ -10,7 +10,7 @@ export interface BenchRow {
   readonly ours: number
   readonly peer: number
   readonly peerName: string
-  /** How many times better we are than the peer: above 1 is better, whatever the metric. Median over the turns, each its own ratio. */
+  /** How many times better we are than the peer: above 1 is better, whatever the metric. Median over the turns, each its own ratio; of slow calls, the ratio of the medians. */
   readonly ratio: number
   /** The same by the time of processors: what other programs do to the machine hardly changes it. */
   readonly cpuRatio: number

@@ -43,21 +43,26 @@ const rounded = (value: number): number => Number(value.toPrecision(4))
 /** A figure of each turn, for ours and for the peer. */
 type Figure = (cost: StepCost) => number
 
-const row = (of: Pick<BenchRow, 'suite' | 'case' | 'peerName'>, metric: string, unit: string, ours: readonly StepCost[], peer: readonly StepCost[], figure: Figure, isMoreBetter: boolean): BenchRow => {
-  const ratio = (by: Figure): number => median(ours.map((cost, turn) => (isMoreBetter ? by(cost) / by(peer[turn]!) : by(peer[turn]!) / by(cost))))
+const row = (of: Pick<BenchRow, 'suite' | 'case' | 'peerName'>, metric: string, unit: string, ours: readonly StepCost[], peer: readonly StepCost[], figure: Figure, isMoreBetter: boolean, isPaired = true): BenchRow => {
+  const better = (a: number, b: number): number => (isMoreBetter ? a / b : b / a)
+  const paired = (by: Figure): number => median(ours.map((cost, turn) => better(by(cost), by(peer[turn]!))))
   const perCpu: Figure = ({ steps, cpu }) => (isMoreBetter ? steps / cpu : cpu / steps)
   return {
     suite: of.suite, case: of.case, metric, unit, ours: rounded(median(ours.map(figure))), peer: rounded(median(peer.map(figure))), peerName: of.peerName,
-    ratio: rounded(ratio(figure)), cpuRatio: rounded(ratio(perCpu)),
+    ratio: rounded(isPaired ? paired(figure) : better(median(ours.map(figure)), median(peer.map(figure)))), cpuRatio: rounded(paired(perCpu)),
   }
 }
 
-/** Rows of steps: how many a second; and where both sides say so, the middle and the slow calls, what a step costs the servers, and how stale it was. */
+/**
+ * Rows of steps: how many a second; and where both sides say so, the middle and the slow calls, what a step costs the servers, and how
+ * stale it was. The ratio of slow calls is that of their medians: what disturbs the machine for a moment is in a single turn of one
+ * contender, which has no like in the other's.
+ */
 export const stepRows = (of: Pick<BenchRow, 'suite' | 'case' | 'peerName'>, ours: readonly StepCost[], peer: readonly StepCost[]): readonly BenchRow[] => {
   const known = (figure: (cost: StepCost) => number | undefined): boolean => [...ours, ...peer].every((cost) => figure(cost) !== undefined)
   return [
     row(of, 'steps', 'steps/s', ours, peer, ({ steps, wall }) => steps / wall, true),
-    ...(known(({ p50 }) => p50) ? [row(of, 'call, p50', 'ms', ours, peer, ({ p50 }) => p50!, false), row(of, 'call, p99', 'ms', ours, peer, ({ p99 }) => p99!, false)] : []),
+    ...(known(({ p50 }) => p50) ? [row(of, 'call, p50', 'ms', ours, peer, ({ p50 }) => p50!, false), row(of, 'call, p99', 'ms', ours, peer, ({ p99 }) => p99!, false, false)] : []),
     ...(known(({ serverCpu }) => serverCpu) ? [row(of, 'CPU of the servers a step', 'ms', ours, peer, ({ serverCpu, steps }) => (serverCpu! / steps) * 1000, false)] : []),
     ...(known(({ staleness }) => staleness) ? [row(of, 'staleness, mean', 'steps', ours, peer, ({ staleness }) => staleness!, false)] : []),
   ]

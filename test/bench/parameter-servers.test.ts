@@ -54,6 +54,28 @@ describe('steps', () => {
     expect(cost.p99).toBeGreaterThanOrEqual(cost.p50!)
   })
 
+  it('are made one at a time, or as many as asked for', async () => {
+    const most = async (inFlight?: number): Promise<number> => {
+      let running = 0
+      let seen = 0
+      const cost = await timedSteps(7, 1, async () => {
+        running += 1
+        seen = Math.max(seen, running)
+        await Promise.resolve()
+        running -= 1
+      }, inFlight)
+      expect(cost.steps).toBe(7)
+      return seen
+    }
+    expect([await most(), await most(3)]).toEqual([1, 3])
+  })
+
+  it('are compared by how stale they were where both overlap, and by the medians of their slow calls', () => {
+    const cost = { wall: 1, cpu: 1, steps: 20, p50: 1 }
+    const rows = stepRows({ suite: 's', case: 'c', peerName: 'p' }, [4, 2, 9].map((p99) => ({ ...cost, p99, staleness: 1 })), [8, 2, 1].map((p99) => ({ ...cost, p99, staleness: 2 })))
+    expect(rows.map(({ metric, ratio: value }) => [metric, value])).toEqual([['steps', 1], ['call, p50', 1], ['call, p99', 0.5], ['staleness, mean', 2]])
+  })
+
   it('give ratios above 1 where we are better, and leave out what a side does not tell', () => {
     const ours = [{ wall: 1, cpu: 1, steps: 20, p50: 2, p99: 8, serverCpu: 1 }]
     const peer = [{ wall: 2, cpu: 1, steps: 20, p50: 3, p99: 4, serverCpu: 2 }]
