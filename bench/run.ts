@@ -7,7 +7,9 @@ import { csvSuite } from './suites/csv.js'
 import { inProcessSuite } from './suites/in-process.js'
 import { jsonSuite } from './suites/json.js'
 import { parameterServersSuite } from './suites/parameter-servers.js'
+import { parquetSuite } from './suites/parquet.js'
 import { tfrecordSuite } from './suites/tfrecord.js'
+import { timeToLossSuite } from './suites/time-to-loss.js'
 import { wireBytesSuite } from './suites/wire-bytes.js'
 
 /** What a suite is told. */
@@ -27,11 +29,13 @@ export interface SuiteContext {
 const suites: { readonly [name: string]: (context: SuiteContext) => Promise<readonly BenchRow[]> } = {
   csv: csvSuite,
   json: jsonSuite,
+  parquet: parquetSuite,
   tfrecord: tfrecordSuite,
   'parameter-servers': async (context) => [...(await parameterServersSuite(context)), ...(await inProcessSuite(context))],
   /** The part of it that needs no servers. */
   'in-process': inProcessSuite,
   'wire-bytes': wireBytesSuite,
+  'time-to-loss': timeToLossSuite,
 }
 
 const { values, positionals } = parseArgs({
