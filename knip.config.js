@@ -11,6 +11,7 @@ export default {
         'fzstd',
         'hyparquet',
         'hyparquet-compressors',
+        'pg-copy-streams',
         // Tools that scripts find by their path.
         '@arethetypeswrong/cli',
         'publint',
