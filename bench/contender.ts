@@ -5,6 +5,7 @@ import { timed, type Cost } from './harness/measure.js'
 import { serve } from './harness/program.js'
 import { csvContenders } from './peers/csv-contenders.js'
 import { jsonContenders } from './peers/json-contenders.js'
+import { parquetContenders } from './peers/parquet-contenders.js'
 import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
 import { fastestCrc } from './peers/tfrecord-frames.js'
 import { schemas, tabular, type Tabular } from './suites/tfrecord-schemas.js'
@@ -88,4 +89,4 @@ const protobufjs: TfRecordContender = {
 
 const contenders: { readonly [name: string]: TfRecordContender } = { ours, protobufjs }
 const name = process.argv[2] ?? ''
-await serve({ ...(contenders[name] ?? csvContenders[name] ?? jsonContenders[name])! })
+await serve({ ...(contenders[name] ?? csvContenders[name] ?? jsonContenders[name] ?? parquetContenders[name])! })

@@ -1,0 +1,94 @@
+import { BytesColumn, DictionaryColumn, type Column, type ColumnMap, type FixedColumn } from '@millrace/core'
+import { readParquet } from '@millrace/formats'
+import { asyncBufferFromFile, parquetRead } from 'hyparquet'
+import { compressors } from 'hyparquet-compressors'
+import { Digester, type Digest } from '../harness/digest.js'
+import { timed, type Cost } from '../harness/measure.js'
+import { parquetSchemas } from '../suites/parquet-data.js'
+
+/** What the parquet suite asks of a contender. */
+export interface ParquetCommand {
+  readonly do: 'check' | 'read'
+  readonly file: string
+  readonly schema: string
+  /** Rows of the file. */
+  readonly rows: number
+}
+
+interface ParquetContender {
+  check(command: ParquetCommand): Promise<Digest>
+  read(command: ParquetCommand): Promise<Cost>
+}
+
+const requireRows = (seen: number, due: number): void => {
+  if (seen !== due) throw new Error(`read ${seen} rows of ${due}`)
+}
+
+const digestColumn = (digester: Digester, name: string, column: Column): void => {
+  const plain = column instanceof DictionaryColumn ? column.expand() : column
+  if (plain instanceof BytesColumn) {
+    const { bytes, offsets, length } = plain
+    digester.addStrings(name, bytes.subarray(offsets[0], offsets[length]), Int32Array.from({ length }, (_, row) => offsets[row + 1]! - offsets[row]!))
+  } else digester.add(name, (plain as FixedColumn).values)
+}
+
+const ours: ParquetContender = {
+  check: async ({ file, schema }) => {
+    const digester = new Digester()
+    for await (const batch of readParquet(file, { schema: parquetSchemas[schema]! })) {
+      digester.rows += batch.numRows
+      for (const [name, column] of Object.entries(batch.columns as ColumnMap)) digestColumn(digester, name, column)
+    }
+    return digester.digest()
+  },
+  read: ({ file, schema, rows }) =>
+    timed(async () => {
+      let seen = 0
+      for await (const batch of readParquet(file, { schema: parquetSchemas[schema]! })) seen += batch.numRows
+      requireRows(seen, rows)
+    }),
+}
+
+/** hyparquet's columns: arrays of values, which are typed arrays where it has such. */
+const hyparquetColumns = async (file: string): Promise<Map<string, ArrayLike<unknown>[]>> => {
+  const columns = new Map<string, ArrayLike<unknown>[]>()
+  await parquetRead({
+    file: await asyncBufferFromFile(file), compressors,
+    onChunk: ({ columnName, columnData }) => {
+      const parts = columns.get(columnName)
+      if (parts === undefined) columns.set(columnName, [columnData])
+      else parts.push(columnData)
+    },
+  })
+  return columns
+}
+
+const countRows = (columns: ReadonlyMap<string, readonly ArrayLike<unknown>[]>): number => [...columns.values()][0]!.reduce((sum, part) => sum + part.length, 0)
+
+/** Where a value is null, our columns hold 0 or nothing. */
+const typedArrays: { readonly [kind: string]: (values: readonly unknown[]) => ArrayBufferView } = {
+  int32: (values) => Int32Array.from(values, (value) => Number(value ?? 0)),
+  int64: (values) => BigInt64Array.from(values, (value) => BigInt((value ?? 0) as bigint)),
+  float32: (values) => Float32Array.from(values, (value) => Number(value ?? 0)),
+  float64: (values) => Float64Array.from(values, (value) => Number(value ?? 0)),
+}
+
+const hyparquet: ParquetContender = {
+  check: async ({ file, schema }) => {
+    const columns = await hyparquetColumns(file)
+    const digester = new Digester()
+    digester.rows = countRows(columns)
+    for (const [name, { kind }] of Object.entries(parquetSchemas[schema]!)) {
+      const values = columns.get(name)!.flatMap((part) => Array.from(part))
+      if (kind === 'utf8' || kind === 'dictionary') {
+        const texts = values.map((value) => Buffer.from((value ?? '') as string))
+        digester.addStrings(name, Buffer.concat(texts), Int32Array.from(texts, (text) => text.length))
+      } else digester.add(name, typedArrays[kind]!(values))
+    }
+    return digester.digest()
+  },
+  read: ({ file, rows }) => timed(async () => requireRows(countRows(await hyparquetColumns(file)), rows)),
+}
+
+/** Contenders that run on Node, by the names that they are started with. */
+export const parquetContenders: { readonly [name: string]: ParquetContender } = { 'parquet ours': ours, 'parquet hyparquet': hyparquet }
