@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { field, filter, fromRows, isMillraceError, map, pipe, run, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Row, type Schema, type Stream } from '@millrace/core'
 import { readSql, sqlSchema, writeSql, type RejectedRecord, type SqlOptions } from '@millrace/formats'
 import { describe, expect, test } from 'vitest'
@@ -167,6 +169,14 @@ export const sqlSuite = (under: SqlUnderTest): void => {
       })), { signal: within.signal })
       expect(aborted.error).toMatchObject({ _tag: 'Aborted' })
       expect(await released(under)).toBe(0)
+      // A server that takes the connection, and says nothing.
+      const silent = createServer().listen(0, '127.0.0.1')
+      await once(silent, 'listening')
+      const connecting = new AbortController()
+      silent.once('connection', () => connecting.abort())
+      const mute = await readOut(readSql(url().replace(/:\d+\//, `:${(silent.address() as AddressInfo).port}/`), 'SELECT 1'), { signal: connecting.signal })
+      expect(mute.error).toMatchObject({ _tag: 'Aborted' })
+      silent.close()
       const waiting = new AbortController()
       const slow = readOut(readSql(url(), under.slow), { signal: waiting.signal })
       while ((await under.connections()) === 0) await new Promise((resolve) => setTimeout(resolve, 20))
