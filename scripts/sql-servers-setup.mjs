@@ -36,10 +36,10 @@ if (process.platform !== 'linux' || spawnSync('apt-get', ['--version']).status !
 const debs = join(folder, 'debs')
 rmSync(debs, { recursive: true, force: true })
 mkdirSync(debs, { recursive: true })
+const simulated = ['--simulate', '--no-install-recommends', 'install', ...lacking.map((name) => packages[name])]
 // A fresh machine has no lists of packages yet, and only root may fetch them.
-const wanted = lacking.map((name) => packages[name])
-if (process.getuid?.() === 0 && spawnSync('apt-cache', ['show', ...wanted]).status !== 0) quiet('fetching the lists of packages', 'apt-get', ['update', '--quiet'], debs)
-const plan = quiet('asking apt what the servers need', 'apt-get', ['--simulate', '--no-install-recommends', 'install', ...wanted], debs)
+if (process.getuid?.() === 0 && spawnSync('apt-get', simulated).status !== 0) quiet('fetching the lists of packages', 'apt-get', ['update', '--quiet'], debs)
+const plan = quiet('asking apt what the servers need', 'apt-get', simulated, debs)
 const names = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name)
 quiet('downloading the packages', 'apt-get', ['download', ...names], debs)
 for (const deb of readdirSync(debs)) quiet(`unpacking ${deb}`, 'dpkg-deb', ['--extract', deb, join(folder, 'root')], debs)
