@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { run } from '@millrace/core'
-import { clusterSpec, listServerDevices, startLocalCluster, startTensorFlowServer, toTfConfig, type LocalCluster } from '@millrace/distributed'
+import { clusterSpec, listServerDevices, startLocalCluster, startTensorFlowServer, toTfConfig, type LocalCluster, type Task } from '@millrace/distributed'
 import { nativeLibrary } from '@millrace/export'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -73,6 +73,7 @@ describePeer('servers', 'tensorflow', () => {
     const server = await run(startTensorFlowServer(options))
     expect(server).toEqual({ target: `grpc://${address}`, version: (await run(nativeLibrary(library))).version })
     expect(await answers(server.target)).toBe(true)
+    await expect(run(startTensorFlowServer(options))).rejects.toMatchObject({ _tag: 'Engine' })
     await expect(run(startTensorFlowServer({ ...options, task: 1 }))).rejects.toMatchObject({ code: 'CLUSTER_TASK' })
   })
 
@@ -81,6 +82,11 @@ describePeer('servers', 'tensorflow', () => {
     const targets = cluster.spec.jobs.flatMap(({ name, tasks }) => tasks.map(({ index }) => cluster.target({ type: name, index })))
     expect(targets).toHaveLength(4)
     expect(() => cluster.target({ type: 'ps', index: 1 })).toThrow(/no task ps 1/)
+    // One after the other, while the other one is still gone.
+    const two: readonly Task[] = [{ type: 'ps', index: 0 }, { type: 'worker', index: 1 }]
+    for (const task of two) await cluster.kill(task)
+    for (const task of two) await cluster.restart(task)
+    expect((await run(listServerDevices(targets[0]!))).length).toBeGreaterThanOrEqual(4)
     await cluster.stop()
     for (const target of targets) expect(await answers(target)).toBe(false)
 

@@ -2,8 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { failure, fromUnknown, hasTag, job, run, throwIfAborted, type Job } from '@millrace/core'
+import { Graph, type CallOptions } from '@millrace/export'
 import { clusterSpec, toTfConfig, type ClusterSpec, type Task } from '../cluster/index.js'
-import { listServerDevices } from '../session/index.js'
+import { listServerDevices, remoteSession } from '../session/index.js'
 import { freePorts } from './free-ports.js'
 
 /** A cluster on this machine. */
@@ -14,7 +15,7 @@ export interface LocalClusterOptions {
   readonly workers?: number | undefined
   /** Default false. */
   readonly chief?: boolean | undefined
-  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node. */
+  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node, then Python's TensorFlow. */
   readonly library?: string | undefined
   /** For all servers to be up. Default 60,000: each process loads TensorFlow. */
   readonly timeoutMs?: number | undefined
@@ -29,7 +30,7 @@ export interface LocalCluster {
   target(task: Task): string
   /** Ends one server at once, as a machine that fails would. Resolves when its process is gone. */
   kill(task: Task): Promise<void>
-  /** Starts a server again that was killed. Resolves when it answers. */
+  /** Starts a server again that was killed. Resolves when it answers, whatever has become of the others. */
   restart(task: Task): Promise<void>
   /** Ends all servers. Resolves when their processes are gone. */
   stop(): Promise<void>
@@ -40,6 +41,8 @@ interface Server {
   readonly task: Task
   readonly child: ChildProcess
   readonly ended: Promise<void>
+  /** Also where its process could not even be made. */
+  hasEnded: boolean
   said: string
 }
 
@@ -47,6 +50,8 @@ const MAX_SAID = 4_000
 /** Somebody else may take a port between our look and TensorFlow's. */
 const ATTEMPTS = 3
 const DEFAULT_TIMEOUT_MS = 60_000
+/** A question that a server took while it was starting may stay without an answer. */
+const ASK_MS = 5_000
 
 /** The package's own program, which `npx millrace-server` runs too. */
 const program = (): string => join(dirname(createRequire(import.meta.url).resolve('@millrace/distributed/package.json')), 'dist', 'millrace-server.js')
@@ -61,11 +66,17 @@ const startServer = (spec: ClusterSpec, task: Task, options: LocalClusterOptions
     task,
     child,
     said: '',
+    hasEnded: false,
     ended: new Promise((resolve) => {
-      child.once('close', () => resolve())
+      const end = (): void => {
+        server.hasEnded = true
+        resolve()
+      }
+      child.once('exit', () => { server.hasEnded = true })
+      child.once('close', end)
       child.once('error', (error) => {
         server.said += error.message
-        resolve()
+        end()
       })
     }),
   }
@@ -102,7 +113,14 @@ class ProcessCluster implements LocalCluster {
   constructor(spec: ClusterSpec, options: LocalClusterOptions) {
     this.spec = spec
     this.#options = options
-    for (const { name, tasks } of spec.jobs) for (const { index } of tasks) this.#start({ type: name, index })
+  }
+
+  /** Starts all servers, and waits until they answer. */
+  async start(signal: AbortSignal | undefined): Promise<void> {
+    const tasks = this.spec.jobs.flatMap((one) => one.tasks.map(({ index }): Task => ({ type: one.name, index })))
+    for (const task of tasks) this.#start(task)
+    // Each answers when it has found all others.
+    await this.#ready(tasks, (task, limits) => run(listServerDevices(this.target(task), limits)), signal)
   }
 
   target(task: Task): string {
@@ -120,7 +138,7 @@ class ProcessCluster implements LocalCluster {
   async restart(task: Task): Promise<void> {
     await this.kill(task)
     this.#start(task)
-    await this.ready([task], undefined)
+    await this.#ready([task], (_, limits) => this.#answersAlone(task, limits), undefined)
   }
 
   async stop(): Promise<void> {
@@ -129,20 +147,20 @@ class ProcessCluster implements LocalCluster {
   }
 
   /** Waits until the servers answer; one that ends before that ends the wait. */
-  async ready(tasks: readonly Task[], signal: AbortSignal | undefined): Promise<void> {
+  async #ready(tasks: readonly Task[], ask: (task: Task, limits: CallOptions) => Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
     const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS
     const end = performance.now() + timeoutMs
     for (const task of tasks) {
       for (;;) {
         throwIfAborted(signal)
-        const dead = [...this.#servers.values()].find(({ child }) => child.exitCode !== null || child.signalCode !== null)
-        if (dead !== undefined && tasks.some((one) => key(one) === key(dead.task))) {
+        const dead = tasks.map((one) => this.#servers.get(key(one))).find((server) => server?.hasEnded === true)
+        if (dead !== undefined) {
           throw failure({ tag: 'Engine', code: 'SERVER_ENDED', problem: `the server ${key(dead.task)} ended before it was up: ${lastWords(dead)}` })
         }
         const left = end - performance.now()
         if (left <= 0) throw failure({ tag: 'Engine', code: 'TF_DEADLINE_EXCEEDED', problem: `the server ${key(task)} was not up within ${timeoutMs} ms: ${lastWords(this.#servers.get(key(task)))}` })
         try {
-          await run(listServerDevices(this.target(task), { timeoutMs: Math.min(left, 5_000), signal }))
+          await ask(task, { timeoutMs: Math.min(left, ASK_MS), signal })
           break
         } catch (thrown) {
           if (!hasTag(thrown, 'Engine')) throw thrown
@@ -150,6 +168,13 @@ class ProcessCluster implements LocalCluster {
         }
       }
     }
+  }
+
+  /** A session that sees no other server. */
+  async #answersAlone(task: Task, { timeoutMs, signal }: CallOptions): Promise<void> {
+    const config = { deviceFilters: [`/job:${task.type}/task:${task.index}`] }
+    const session = await run(remoteSession({ target: this.target(task), graph: new Graph().encode(), config, timeoutMs }), { signal })
+    await session.close()
   }
 
   #start(task: Task): void {
@@ -171,7 +196,7 @@ const startOnce = async (options: LocalClusterOptions, signal: AbortSignal | und
   const spec = clusterSpec(Object.fromEntries(jobs.map(([name, size]) => [name, ports.splice(0, size).map((port) => `127.0.0.1:${port}`)])))
   const cluster = new ProcessCluster(spec, options)
   try {
-    await cluster.ready(spec.jobs.flatMap(({ name, tasks }) => tasks.map(({ index }): Task => ({ type: name, index }))), signal)
+    await cluster.start(signal)
     return cluster
   } catch (thrown) {
     await cluster.stop()

@@ -11,7 +11,7 @@ export interface TensorFlowServerOptions {
   readonly protocol?: string | undefined
   /** Defaults for the sessions of this server. */
   readonly config?: SessionConfig | undefined
-  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node. */
+  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node, then Python's TensorFlow. */
   readonly library?: string | undefined
 }
 
