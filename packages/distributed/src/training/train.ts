@@ -34,7 +34,7 @@ export interface TrainingOptions {
    * have a graph, and `backend` names none of TensorFlow.js; else `tfjs`, and the report says why.
    */
   readonly runtime?: 'auto' | 'tensorflow' | 'tfjs' | undefined
-  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node. */
+  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node, then Python's TensorFlow. */
   readonly library?: string | undefined
 }
 

@@ -11,7 +11,7 @@ export interface NativeLibrary {
 /**
  * Loads libtensorflow into this process, where it stays, and says which it is.
  *
- * @param path - of the library, or of a folder that holds it; default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node
+ * @param path - of the library, or of a folder that holds it; default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node, then Python's TensorFlow
  * @throws `MissingPeer` when it is not there or cannot be used
  */
 export const nativeLibrary = (path?: string): Job<NativeLibrary> => job(async () => {

@@ -9,7 +9,7 @@ import { NativeGraph } from './native-graph.js'
 
 /** What all native sessions may be told. */
 export interface NativeOptions {
-  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node. */
+  /** Path of libtensorflow or of a folder that holds it. Default: the environment's `LIBTENSORFLOW`, then an installed tfjs-node, then Python's TensorFlow. */
   readonly library?: string | undefined
   readonly config?: SessionConfig | undefined
   /** For calls that name none. Default 60,000. */
