@@ -49,21 +49,27 @@ const ours: ParquetContender = {
     }),
 }
 
-/** hyparquet's columns: arrays of values, which are typed arrays where it has such. */
-const hyparquetColumns = async (file: string): Promise<Map<string, ArrayLike<unknown>[]>> => {
-  const columns = new Map<string, ArrayLike<unknown>[]>()
+/** A part of a column of hyparquet: an array of values, a typed array where it has such. */
+interface Part {
+  readonly start: number
+  readonly values: ArrayLike<unknown>
+}
+
+const hyparquetColumns = async (file: string): Promise<Map<string, Part[]>> => {
+  const columns = new Map<string, Part[]>()
   await parquetRead({
     file: await asyncBufferFromFile(file), compressors,
-    onChunk: ({ columnName, columnData }) => {
+    onChunk: ({ columnName, columnData, rowStart }) => {
+      const part = { start: rowStart, values: columnData }
       const parts = columns.get(columnName)
-      if (parts === undefined) columns.set(columnName, [columnData])
-      else parts.push(columnData)
+      if (parts === undefined) columns.set(columnName, [part])
+      else parts.push(part)
     },
   })
   return columns
 }
 
-const countRows = (columns: ReadonlyMap<string, readonly ArrayLike<unknown>[]>): number => [...columns.values()][0]!.reduce((sum, part) => sum + part.length, 0)
+const countRows = (columns: ReadonlyMap<string, readonly Part[]>): number => [...columns.values()][0]!.reduce((sum, { values }) => sum + values.length, 0)
 
 /** Where a value is null, our columns hold 0 or nothing. */
 const typedArrays: { readonly [kind: string]: (values: readonly unknown[]) => ArrayBufferView } = {
@@ -79,7 +85,7 @@ const hyparquet: ParquetContender = {
     const digester = new Digester()
     digester.rows = countRows(columns)
     for (const [name, { kind }] of Object.entries(parquetSchemas[schema]!)) {
-      const values = columns.get(name)!.flatMap((part) => Array.from(part))
+      const values = columns.get(name)!.sort((a, b) => a.start - b.start).flatMap((part) => Array.from(part.values))
       if (kind === 'utf8' || kind === 'dictionary') {
         const texts = values.map((value) => Buffer.from((value ?? '') as string))
         digester.addStrings(name, Buffer.concat(texts), Int32Array.from(texts, (text) => text.length))

@@ -4,6 +4,8 @@ import type { AsyncBuffer, Compressors, DataReader, FileMetaData, PageHeader } f
 /** `PAR1` at either end, and the four bytes of the footer's length. */
 const LEAST_FILE_BYTES = 12
 const MAGIC = 'PAR1'
+/** The footer's length and the magic, after the footer. */
+const FOOTER_END_BYTES = 8
 /** A footer describes each column of each row group in some hundred bytes; one beyond this is damage, not description. */
 const MAX_FOOTER_BYTES = 256 * 1024 * 1024
 /** Writers keep pages near 1 MiB; a size field beyond this is damage, and would be allocated before it is known to be. */
@@ -59,10 +61,10 @@ export const openParquet = async (info: FileInfo, options: OpenParquetOptions = 
     throw failure({ tag: 'Storage', code: 'UNKNOWN_SIZE', problem: 'the storage does not say how large the file is, and Parquet is read from its end', position: { source: url } })
   }
   const file = bufferOf(url, size, options)
-  await checkEnds(url, size, file)
+  const footer = await checkEnds(url, size, file)
   let metadata: FileMetaData
   try {
-    metadata = await parquetMetadataAsync(file, { geoparquet: false, parsers: rawParsers })
+    metadata = await parquetMetadataAsync(file, { initialFetchSize: footer + FOOTER_END_BYTES, geoparquet: false, parsers: rawParsers })
   } catch (error) {
     throw parquetError(error, url, 'the footer')
   }
@@ -98,7 +100,8 @@ const shown = (bytes: Uint8Array): string => {
   return /^[\x20-\x7e]*$/.test(text) ? JSON.stringify(text) : `bytes ${Buffer.from(bytes).toString('hex')}`
 }
 
-const checkEnds = async (url: string, size: number, file: AsyncBuffer): Promise<void> => {
+/** Gives the length of the footer. */
+const checkEnds = async (url: string, size: number, file: AsyncBuffer): Promise<number> => {
   const notParquet = (found: string, byte?: number): MillraceError =>
     failure({ tag: 'Corrupt', code: 'NOT_PARQUET', problem: `this is not a Parquet file: ${found}`, remedy: 'Check the path; if it is one, it was cut short: fetch or write it again.', position: { source: url, byte } })
   if (size < LEAST_FILE_BYTES) throw notParquet(`it has ${size} bytes, and the smallest has ${LEAST_FILE_BYTES}`)
@@ -112,6 +115,7 @@ const checkEnds = async (url: string, size: number, file: AsyncBuffer): Promise<
   if (Buffer.from(end).toString('latin1') !== MAGIC) throw notParquet(`it ends with ${shown(end)}, not "${MAGIC}"`, size - 4)
   const footer = new DataView(tail.buffer, tail.byteOffset).getUint32(0, true)
   if (footer > size - LEAST_FILE_BYTES || footer > MAX_FOOTER_BYTES) throw corrupt(url, `the footer says that it has ${footer} bytes, in a file of ${size}`, size - 8)
+  return footer
 }
 
 const checkFooter = (url: string, size: number, metadata: FileMetaData): void => {

@@ -2,7 +2,7 @@ import {
   countIn, expandInputs, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type Job, type Schema, type Stream,
 } from '@millrace/core'
-import type { ColumnMetaData, SchemaTree } from 'hyparquet'
+import type { ColumnMetaData, SchemaTree, Statistics } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
@@ -12,9 +12,15 @@ import { convertColumn } from './parquet-column.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
 import { readLeaf } from './read-leaf.js'
 import { parquetType } from './parquet-type.js'
+import { RowFilter, type Where } from './where.js'
 
 /** Options of `readParquet`. */
-export interface ParquetOptions {
+export interface ParquetOptions<S extends Schema = Schema> {
+  /**
+   * Which rows to read: `{ delay: { gte: 15 }, origin: { in: ['SFO', 'OAK'] } }`. Row groups whose bounds show that they have none are
+   * not read at all. Default: all rows.
+   */
+  readonly where?: Where<S> | undefined
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
   readonly columns?: readonly string[] | undefined
   /** Row groups to read in each file, by index. Default: all. */
@@ -32,7 +38,8 @@ interface ParquetPlace {
 }
 
 /**
- * Reads Parquet: a path, a URL, a glob, or several, by hyparquet (which must be installed).
+ * Reads Parquet: a path, a URL, a glob, or several, with pages decoded straight into columns; footers are read
+ * by hyparquet, which must be installed.
  *
  * Row group after row group, column after column into Arrow's layout; only the byte ranges of the columns that are wanted are
  * read. Memory holds one row group's columns. Columns are found by name; their types are checked against the schema before
@@ -40,13 +47,16 @@ interface ParquetPlace {
  * integers and decimals too (rounded to the nearest), instants are brought to the column's unit (what is finer is cut), nulls need
  * a nullable field. A value that does not fit makes its row bad (see `onBadRecord`); its raw bytes are not known.
  *
+ * `where` leaves rows out before they are counted as delivered; a row that is bad is told of whether it would be left out or not, unless
+ * its row group is not read.
+ *
  * Without a schema, the columns are those of each file, and the schema is that of each batch (the stream's own is empty, since no
  * file has been looked at yet); `parquetSchema` gives it beforehand.
  *
  * @throws (while reading) `MissingPeer`, `NotFound`, `Schema`, `BadRecord`, `Corrupt` for a file that is none or is damaged
  * @see https://parquet.apache.org/docs/file-format/
  */
-export function readParquet<S extends Schema>(source: string | readonly string[], options: ParquetOptions & { readonly schema: S }): Stream<S, 'cold'>
+export function readParquet<S extends Schema>(source: string | readonly string[], options: ParquetOptions<S> & { readonly schema: S }): Stream<S, 'cold'>
 export function readParquet(source: string | readonly string[], options?: ParquetOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readParquet(source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
   const { schema, columns, rowGroups, batchRows = DEFAULT_BATCH_ROWS } = options
@@ -56,7 +66,7 @@ export function readParquet(source: string | readonly string[], options: Parquet
     source,
     schema: schema ?? {},
     onBadRecord: options.onBadRecord,
-    options: { ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), batchRows },
+    options: { ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), ...(options.where === undefined ? {} : { where: Object.keys(options.where) }), batchRows },
     readFile: (task) => readFile(task, options, batchRows),
   })
 }
@@ -98,7 +108,8 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
   const schema = checkedSchema(source.url, columns, options)
   requireNames(schema)
   const wanted = Object.keys(schema).filter((name) => context.columns === undefined || context.columns.includes(name))
-  const read = mustValidateAll(options.onBadRecord) ? Object.keys(schema) : wanted
+  const filter = new RowFilter(options.where ?? {}, schema, source.url)
+  const read = mustValidateAll(options.onBadRecord) ? Object.keys(schema) : [...new Set([...wanted, ...filter.columns])]
   const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
   const resume: ParquetPlace | undefined = task.resume === undefined ? undefined : { rowGroup: countIn(task.resume, 'rowGroup'), row: countIn(task.resume, 'row') }
 
@@ -108,6 +119,7 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
     const fileRow = groupStart
     groupStart += rows
     if (rows === 0 || options.rowGroups?.includes(rowGroup) === false || (resume !== undefined && (rowGroup < resume.rowGroup || (rowGroup === resume.rowGroup && resume.row >= rows)))) continue
+    if (!filter.mayHold((name) => told(source, rowGroup, columns.get(name)!))) continue
     const converted: { [name: string]: ConvertedColumn } = {}
     for (const name of read) {
       throwIfAborted(context.signal)
@@ -118,8 +130,9 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
       const bad = firstFault(converted, row, Math.min(rows, row + batchRows))
       // With `fail`, the rows before the fault are sound: they are handed over before it is told.
       const end = bad !== undefined && bad > row && (options.onBadRecord ?? 'fail') === 'fail' ? bad : Math.min(rows, row + batchRows)
-      const good = await goodRows(converted, row, end, (at, column, error) =>
+      const sound = await goodRows(converted, row, end, (at, column, error) =>
         task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + at }), undefined))
+      const good = filter.pick(converted, row, end, sound)
       const place: ParquetPlace = { rowGroup, row: end }
       const picked: { [name: string]: Column } = {}
       for (const name of wanted) {
@@ -158,6 +171,12 @@ const readColumn = async (source: ParquetSource, rowGroup: number, name: string,
   } catch (error) {
     throw parquetError(error, source.url, `row group ${rowGroup}`, name)
   }
+}
+
+/** What the footer tells of a column of a row group. */
+const told = (source: ParquetSource, rowGroup: number, { type, path }: FileColumn): { readonly type: ValueType; readonly statistics: Statistics | undefined; readonly rows: number } => {
+  const rows = Number(source.metadata.row_groups[rowGroup]!.num_rows)
+  return { type, rows, statistics: path === undefined || path.repetition > 0 ? undefined : chunkOf(source, rowGroup, path).statistics }
 }
 
 const chunkOf = ({ metadata }: ParquetSource, rowGroup: number, { path }: LeafPath): ColumnMetaData => {
