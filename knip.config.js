@@ -6,11 +6,8 @@ export default {
       project: ['scripts/**/*.mjs', 'examples/**/*.ts', 'bench/**/*.{ts,mjs}', 'test/**/*.ts'],
       ignoreDependencies: [
         // The packages' optional peers: here so that the tests have them.
-        '@duckdb/node-api',
         '@tensorflow/tfjs-backend-wasm',
         'fzstd',
-        'hyparquet',
-        'hyparquet-compressors',
         'pg-copy-streams',
         // Tools that scripts find by their path.
         '@arethetypeswrong/cli',
