@@ -83,7 +83,7 @@ const bufferOf = (url: string, size: number, { signal, onRead }: OpenParquetOpti
     const out = new Uint8Array(end - start)
     let at = 0
     if (end > start) {
-      for await (const chunk of readBytes(url, { start, end, signal })) {
+      for await (const chunk of readBytes(url, { start, end, signal, reuse: true })) {
         if (at + chunk.length > out.length) break
         out.set(chunk, at)
         at += chunk.length
