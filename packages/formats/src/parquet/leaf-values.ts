@@ -22,6 +22,9 @@ export interface ValueSink {
   finish(slots: number, present: Uint8Array | undefined): Stored
 }
 
+/** What is made room for by what pages say of themselves, before it is known: growing costs copies, and damage says anything. */
+const MAX_ROOM = 64 * 1024 * 1024
+
 const unknownEncoding = (encoding: string, type: string): Error => new Error(`${type} in the encoding ${encoding} is not known`)
 
 const tooShort = (): Error => new Error('the values of a page end too early')
@@ -162,15 +165,17 @@ class BitSink implements ValueSink {
 
 class ByteSink implements ValueSink {
   private readonly offsets: Int32Array
-  private bytes = new Uint8Array(1024)
+  private bytes: Uint8Array
   private size = 0
   private at = 0
 
-  /** @param width - bytes of each value, where all have the same */
+  /** @param width - bytes of each value, where all have the same; `room` - bytes that there may be */
   constructor(
     slots: number,
     private readonly width: number | undefined,
+    room: number,
   ) {
+    this.bytes = new Uint8Array(Math.min(room, MAX_ROOM))
     this.offsets = new Int32Array(slots + 1)
   }
 
@@ -305,8 +310,8 @@ const readLengths = (page: Uint8Array, at: number, count: number, out: Int32Arra
   return reader.at
 }
 
-/** A sink for the values of a physical type in `slots` slots. @param width - bytes of a FIXED_LEN_BYTE_ARRAY */
-export const valueSink = (type: Physical, slots: number, width: number | undefined): ValueSink => {
+/** A sink for the values of a physical type in `slots` slots. @param width - bytes of a FIXED_LEN_BYTE_ARRAY; `room` - bytes of the pages */
+export const valueSink = (type: Physical, slots: number, width: number | undefined, room: number): ValueSink => {
   switch (type) {
     case 'BOOLEAN':
       return new BitSink(new Uint8Array(slots))
@@ -319,10 +324,10 @@ export const valueSink = (type: Physical, slots: number, width: number | undefin
     case 'DOUBLE':
       return new NumberSink(type, new Float64Array(slots))
     case 'INT96':
-      return new ByteSink(slots, 12)
+      return new ByteSink(slots, 12, room)
     default: {
       if (type === 'FIXED_LEN_BYTE_ARRAY' && !(width !== undefined && width > 0 && width <= 1 << 20)) throw new Error(`values of ${width} bytes are not read`)
-      return new ByteSink(slots, type === 'FIXED_LEN_BYTE_ARRAY' ? width : undefined)
+      return new ByteSink(slots, type === 'FIXED_LEN_BYTE_ARRAY' ? width : undefined, room)
     }
   }
 }

@@ -116,7 +116,8 @@ class LeafDecoder {
     const { element } = path
     const dictionary = this.dictionary()
     const keep = keepDictionary && dictionary !== undefined && this.pages.every(({ encoding }) => hasIndices(encoding))
-    const sink = valueSink(element.type!, keep ? 0 : this.count, element.type_length)
+    const room = keep ? 0 : this.pages.reduce((sum, { header }) => sum + header.uncompressed_page_size, 0)
+    const sink = valueSink(element.type!, keep ? 0 : this.count, element.type_length, room)
     const kept = keep ? new Int32Array(this.count) : undefined
     let indices = new Int32Array(0)
     let held = 0
@@ -142,7 +143,7 @@ class LeafDecoder {
     const { element } = this.request.path
     const bytes = this.inflate(page.bytes, page.header.uncompressed_page_size)
     if (page.count > bytes.length * 8) throw damaged(this.source, this.request, `a dictionary says that it has ${page.count} values in ${bytes.length} bytes`, page.at)
-    const sink = valueSink(element.type!, page.count, element.type_length)
+    const sink = valueSink(element.type!, page.count, element.type_length, bytes.length)
     sink.append('PLAIN', bytes, 0, page.count)
     return sink.finish(page.count, undefined)
   }
