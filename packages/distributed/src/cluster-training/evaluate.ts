@@ -1,12 +1,23 @@
-import { failure, rebatch, type ColumnMap } from '@millrace/core'
+import { failure, rebatch, requireColumn, type ColumnMap } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type FeedValue, type Session } from '@millrace/export'
 import type { Evaluation } from '../training-graph/evaluation.js'
 import { feedOf } from './fed-input.js'
-import type { ClusterValidation, StopAtMetric } from './options.js'
+import type { ClusterTrainingOptions, ClusterValidation, StopAtMetric } from './options.js'
 import type { ClusterEvaluation } from './report.js'
 
 /** Rows of a step: nothing is learnt between, so it may be larger than in training. */
 const VALIDATION_ROWS = 1024
+
+/** Before the first step. @throws `Usage` for a metric to stop at that is not measured, `Schema` for validation without a column of the training */
+export const checkValidation = ({ feeds, metrics }: Pick<Evaluation, 'feeds' | 'metrics'>, { validation, stopAt }: Pick<ClusterTrainingOptions, 'validation' | 'stopAt'>): void => {
+  if (validation !== undefined) for (const name of Object.keys(feeds)) requireColumn(validation.data.schema, name, 'the validation')
+  if (stopAt !== undefined) requireMeasured(stopAt.metric, ['loss', ...Object.keys(metrics)])
+}
+
+const requireMeasured = (metric: string, measured: readonly string[]): void => {
+  if (measured.includes(metric)) return
+  throw failure({ tag: 'Usage', code: 'NO_SUCH_METRIC', problem: `stopAt watches "${metric}", which is not measured`, remedy: `Measured are: ${measured.join(', ')}.` })
+}
 
 /** Measures the validation's rows with the variables as they are. */
 export const evaluate = async (session: Session, evaluation: Evaluation, { data, batchSize = VALIDATION_ROWS }: ClusterValidation, globalStep: number, limits: CallOptions): Promise<ClusterEvaluation> => {
@@ -26,9 +37,8 @@ export const evaluate = async (session: Session, evaluation: Evaluation, { data,
   return { globalStep, rows, metrics: Object.fromEntries(names.map((name, index) => [name, (sums[index] ?? NaN) / rows])) }
 }
 
-/** Whether an evaluation is good enough to stop. @throws `Usage` for a metric that is not measured */
-export const reaches = ({ metrics }: ClusterEvaluation, { metric, atMost, atLeast }: StopAtMetric): boolean => {
-  const value = metrics[metric]
-  if (value === undefined) throw failure({ tag: 'Usage', code: 'NO_SUCH_METRIC', problem: `stopAt watches "${metric}", which is not measured`, remedy: `Measured are: ${Object.keys(metrics).join(', ')}.` })
-  return (atMost === undefined || value <= atMost) && (atLeast === undefined || value >= atLeast)
+/** Whether an evaluation is good enough to stop. */
+export const reaches = ({ metrics }: ClusterEvaluation, { metric, atMost = Infinity, atLeast = -Infinity }: StopAtMetric): boolean => {
+  const value = metrics[metric] ?? NaN
+  return value <= atMost && value >= atLeast
 }

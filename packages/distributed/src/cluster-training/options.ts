@@ -20,7 +20,7 @@ export interface ClusterValidation {
   readonly batchSize?: number | undefined
 }
 
-/** Stop before the last step. */
+/** Stop before the last step: within the bounds, of which at least one is given. */
 export interface StopAtMetric {
   /** `loss` or one of the metrics, of the validation's rows. */
   readonly metric: string
@@ -81,8 +81,14 @@ export interface ClusterTrainingOptions {
   readonly loss?: TrainingGraphOptions['loss'] | undefined
   /** Default: that of the compiled model. */
   readonly optimizer?: TrainingGraphOptions['optimizer'] | undefined
-  /** Default: those of the compiled model. */
+  /** Default: those of the compiled model, where `outputMetrics` are not given either. */
   readonly metrics?: TrainingGraphOptions['metrics'] | undefined
+  /** More metrics of single outputs, by their names. Default: those of the compiled model, where `metrics` are not given either. */
+  readonly outputMetrics?: TrainingGraphOptions['outputMetrics'] | undefined
+  /** What items of a class count for in the loss: `{ 0: 1, 1: 5 }`; for several outputs by the output's name. Default: all the same. */
+  readonly classWeight?: TrainingGraphOptions['classWeight'] | undefined
+  /** Column of the training's data that says what each row counts for in the loss; validation has no weights. Default: all the same. */
+  readonly sampleWeight?: TrainingGraphOptions['sampleWeight'] | undefined
   readonly validation?: ClusterValidation | undefined
   readonly stopAt?: StopAtMetric | undefined
   /**

@@ -30,8 +30,20 @@ describe('what an error tells', () => {
   test('the end of the data, and a request that was not sent', () => {
     expect(isEndOfData(statusFailure(11, 'End of sequence'))).toBe(true)
     expect(isEndOfData(statusFailure(3, 'no'))).toBe(false)
-    expect(wasNotSent(statusFailure(14, 'connect ECONNREFUSED 127.0.0.1:1'))).toBe(true)
-    expect(wasNotSent(statusFailure(14, 'Socket closed'))).toBe(false)
+  })
+
+  test.each([
+    ['connect ECONNREFUSED 127.0.0.1:1', true],
+    ['connect EHOSTUNREACH 10.0.0.1:2222', true],
+    ['getaddrinfo ENOTFOUND ps0.cluster', true],
+    ['ECONNREFUSED', true],
+    ['no connection within 20000 ms', true],
+    ['read ECONNRESET', false],
+    ['read EHOSTUNREACH', false],
+    ['no answer on the connection within 20000 ms', false],
+    ['Socket closed', false],
+  ])('%s: not sent %s', (message, expected) => {
+    expect(wasNotSent(statusFailure(14, message, 'grpc://ps0.cluster:2222'))).toBe(expected)
   })
 })
 

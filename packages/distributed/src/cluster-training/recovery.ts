@@ -46,9 +46,14 @@ export const faultOf = (error: unknown): Fault | undefined => {
 /** The end of the data that a graph reads itself. */
 export const isEndOfData = (error: unknown): boolean => hasTag(error, 'Engine') && error.code === 'TF_OUT_OF_RANGE'
 
+/**
+ * How Node tells of a connection that was never made: of one address (`connect EHOSTUNREACH 10.0.0.1:2222`), of several (the code alone),
+ * of a name; and how our client tells of one that takes too long. What fails on a connection that was made begins with `read` or `write`.
+ */
+const NO_CONNECTION = /\b(connect|getaddrinfo) E[A-Z_]+\b|(^|: )E(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT)\.?$|\bno connection within\b/
+
 /** True where a request never left this process, so that it can be sent again without being done twice. */
-export const wasNotSent = (error: unknown): boolean =>
-  hasTag(error, 'Engine') && error.code === 'TF_UNAVAILABLE' && /no connection established|ECONNREFUSED|name resolution failed/i.test(error.message)
+export const wasNotSent = (error: unknown): boolean => hasTag(error, 'Engine') && error.code === 'TF_UNAVAILABLE' && NO_CONNECTION.test(error.problem)
 
 /** What a worker has been through. */
 export interface RecoveryState {

@@ -1,8 +1,9 @@
-import { failure, fromUnknown, hasTag, job, requireCount, run, type Job, type RunContext } from '@millrace/core'
+import { failure, fromUnknown, hasTag, job, run, type Job, type RunContext } from '@millrace/core'
 import type { CallOptions, Session } from '@millrace/export'
 import { replicaDeviceSetter } from '../placement/index.js'
 import { remoteSession } from '../session/index.js'
 import type { SavedCheckpoint } from '../checkpoints/index.js'
+import { checkOptions } from './check-options.js'
 import { chiefCheckpoints } from './chief-checkpoints.js'
 import { chiefDuties } from './chief-duties.js'
 import { driveWorker, type WorkerResult, type WorkerSetup } from './drive-worker.js'
@@ -44,15 +45,6 @@ export const trainOnCluster = (model: ClusterModel, cluster: TrainingCluster, op
   })
 
 type Outcome = Omit<ClusterTrainingReport, 'seconds'>
-
-const checkOptions = ({ batchSize, epochs, steps, inFlight, stepsPerRun, stopAt, validation }: ClusterTrainingOptions): void => {
-  for (const [value, name] of [[batchSize, 'batchSize'], [epochs, 'epochs'], [steps, 'steps'], [inFlight, 'inFlight'], [stepsPerRun, 'stepsPerRun'], [validation?.everySteps, 'validation.everySteps']] as const) {
-    if (value !== undefined) requireCount(value, 1, `${name} of trainOnCluster`)
-  }
-  if (stopAt !== undefined && validation === undefined) {
-    throw failure({ tag: 'Usage', code: 'NO_VALIDATION', problem: 'stopAt needs rows to measure', remedy: 'Give validation: { data, everySteps }.' })
-  }
-}
 
 /** Plays this process's part. */
 const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingOptions, context: RunContext): Promise<Outcome> => {

@@ -2,9 +2,11 @@ import { describeModel, type GraphNode, type Tensor } from '@millrace/export'
 import type { PlaceVariable } from '../placement/index.js'
 import { addCheckpointOps, addIteratorState, type CheckpointOps, type IteratorState } from '../checkpoints/index.js'
 import { tfRecordSource, type TfRecordShard } from '../input/index.js'
+import { compiledMetrics } from '../training-graph/compiled-options.js'
 import { compiledOptions, trainingGraph, type BatchSource, type CompiledModelLike, type TrainingGraph, type TrainingGraphOptions } from '../training-graph/index.js'
 import { addEvaluation, type Evaluation } from '../training-graph/evaluation.js'
 import { addControl, type Control } from './control.js'
+import { checkValidation } from './evaluate.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { deviceOf, type Roles, type Trainer } from './roles.js'
 
@@ -27,11 +29,15 @@ export interface WorkerGraph {
   readonly bytes: Uint8Array
 }
 
+type Objective = Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics' | 'outputMetrics'>
+
 /** Loss, optimizer and metrics: the options', else those of the compiled model. */
-const objectiveOf = (model: ClusterModel, { loss, optimizer, metrics }: ClusterTrainingOptions): Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics'> => {
-  if (loss !== undefined && optimizer !== undefined) return { loss, optimizer, metrics }
+export const objectiveOf = (model: ClusterModel, options: Pick<ClusterTrainingOptions, keyof Objective>): Objective => {
+  const { loss, optimizer, metrics, outputMetrics } = options
+  const measured = metrics === undefined && outputMetrics === undefined ? compiledMetrics(model) : { metrics, outputMetrics }
+  if (loss !== undefined && optimizer !== undefined) return { loss, optimizer, ...measured }
   const compiled = compiledOptions(model as CompiledModelLike)
-  return { loss: loss ?? compiled.loss, optimizer: optimizer ?? compiled.optimizer, metrics: metrics ?? compiled.metrics }
+  return { loss: loss ?? compiled.loss, optimizer: optimizer ?? compiled.optimizer, ...measured }
 }
 
 /** What the worker's server reads; `undefined` for a stream, which is fed. */
@@ -46,7 +52,10 @@ const labelOption = (label: ClusterTrainingOptions['label']): TrainingGraphOptio
 
 /** Options of the graph, but for what differs by worker. */
 export const optionsOfGraph = (model: ClusterModel, options: ClusterTrainingOptions): TrainingGraphOptions =>
-  ({ ...objectiveOf(model, options), inputs: options.inputs, label: labelOption(options.label), labelDType: options.labelDType })
+  ({
+    ...objectiveOf(model, options), inputs: options.inputs, label: labelOption(options.label), labelDType: options.labelDType,
+    classWeight: options.classWeight, sampleWeight: options.sampleWeight,
+  })
 
 /** Builds the replica of one worker. All workers of a training make the same, but for their own device. */
 export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions, place: PlaceVariable, { ps, trainers }: Roles, { task, share, isChief }: Trainer): WorkerGraph => {
@@ -59,6 +68,7 @@ export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions
   const training = trainingGraph(description, made)
   const { graph } = training
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined
+  if (evaluation !== undefined) checkValidation(evaluation, options)
   const control = addControl(training, ps, { index: share, count: trainers.length })
   const checkpoint = isChief && options.checkpoints !== undefined ? addCheckpointOps(graph, training.variables) : undefined
   // What is saved of a source is the state of its iterator.

@@ -51,11 +51,10 @@ const lossFunctions: Readonly<Record<string, Loss>> = {
 /**
  * Loss, optimizer and metrics of a model that TensorFlow.js compiled, as {@link trainingGraph} takes them. Optimizers
  * with moments move all rows of an embedding in each step, as TensorFlow.js does; give another optimizer where tables are large.
+ * Functions are known by their names, those of `tf.losses` and `tf.metrics` alone.
  *
  * @example
  * trainingGraph(await readModel(model), { ...compiledOptions(model), metrics: ['accuracy'] })
- * Functions are known by their names, those of `tf.losses` and `tf.metrics` alone.
- *
  * @throws `Model` when the model is not compiled, or has an optimizer or a function of its own for which there is no graph
  */
 export const compiledOptions = (model: CompiledModelLike): Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics' | 'outputMetrics'> => {
@@ -67,7 +66,7 @@ export const compiledOptions = (model: CompiledModelLike): Pick<TrainingGraphOpt
   if (optimizer === undefined) {
     throw failure({ tag: 'Model', code: 'OPTIMIZER_UNSUPPORTED', problem: `the optimizer ${className} has no graph`, remedy: `Optimizers that have one: ${Object.keys(optimizers).join(', ')}; others of ours can be given as an option.` })
   }
-  return { loss: lossOf(model), optimizer: optimizer(model.optimizer.getConfig() as Config), ...metricsOf(model.metrics) }
+  return { loss: lossOf(model), optimizer: optimizer(model.optimizer.getConfig() as Config), ...compiledMetrics(model) }
 }
 
 const ownLoss = (loss: unknown): LossName | Loss => {
@@ -101,7 +100,8 @@ const ownMetric = (metric: unknown): MetricName => {
   throw failure({ tag: 'Model', code: 'METRIC_FUNCTION', problem: 'a metric that is a function without a name has no graph', remedy: 'Name metrics, or take those of tf.metrics.' })
 }
 
-const metricsOf = (metrics: unknown): Pick<TrainingGraphOptions, 'metrics' | 'outputMetrics'> => {
+/** The metrics alone, of a model that need not have a loss. @throws `Model` for a function that has no name */
+export const compiledMetrics = ({ metrics }: Partial<CompiledModelLike>): Pick<TrainingGraphOptions, 'metrics' | 'outputMetrics'> => {
   if (metrics === undefined || metrics === null) return { metrics: [] }
   if (typeof metrics !== 'object' || Array.isArray(metrics)) return { metrics: [metrics].flat().map(ownMetric) }
   return { metrics: [], outputMetrics: Object.fromEntries(Object.entries(metrics).map(([output, own]) => [output, [own].flat().map(ownMetric)])) }

@@ -60,8 +60,10 @@ export const addEvaluation = (training: TrainingGraph, model: ModelDescription, 
   const { graph, source } = training
   return graph.scope('evaluation', () => {
     const served = serve(graph, model, options)
-    const fedLabels = served.labels.map(({ output, column }) => [column.name, training.labels[output] as Tensor])
-    const feeds = source === undefined ? { ...training.inputs, ...Object.fromEntries(fedLabels) as Record<string, Tensor> } : placeholders(graph, served)
+    const fedLabels = Object.fromEntries(served.labels.map(({ output, column }) => [column.name, training.labels[output] as Tensor]))
+    // Not the column of weights, which measures do not take.
+    const fed = (): Record<string, Tensor> => Object.fromEntries(served.columns.map(({ name }) => [name, (fedLabels[name] ?? training.inputs[name]) as Tensor]))
+    const feeds = source === undefined ? fed() : placeholders(graph, served)
     return { ...measure(graph, served, feeds, options), feeds }
   })
 }

@@ -63,7 +63,8 @@ export class Connection {
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
     })
     const session = this.#session
-    const late = setTimeout(() => this.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`)), CONNECT_TIMEOUT_MS).unref()
+    // Once there is a connection, requests are on their way.
+    const late = setTimeout(() => this.destroy(new Error(`no ${this.#socket.connecting ? 'connection' : 'answer on the connection'} within ${CONNECT_TIMEOUT_MS} ms`)), CONNECT_TIMEOUT_MS).unref()
     session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES))
     session.once('remoteSettings', () => {
       clearTimeout(late)

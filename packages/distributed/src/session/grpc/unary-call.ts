@@ -93,6 +93,7 @@ export class UnaryCall {
   }
 
   readonly #onError = (error: Error): void => {
+    this.#settleIfWhole()
     if (this.#connection?.isGone === true) return this.fail(code.unavailable, this.#connection.reason)
     // A stream that is refused before it was sent says why in its cause.
     const { message } = error.cause instanceof Error ? error.cause : error
@@ -100,6 +101,8 @@ export class UnaryCall {
   }
 
   readonly #onClose = (): void => {
+    // What has come whole is an answer, whatever became of the connection.
+    this.#settleIfWhole()
     if (this.#hasEnded) return
     const reset = this.#stream?.rstCode ?? 0
     if (this.#connection?.isGone === true) this.fail(code.unavailable, this.#connection.reason)
