@@ -107,7 +107,10 @@ describePeer('training on a cluster', 'tensorflow', () => {
       await run(pipe(data, writeTfRecords(join(folder, 'train'), { shards: 4 })))
       const model = makeModel()
       const before = lossHere(model)
-      const options = { data: { files: join(folder, 'train-*') }, label: 'y', labelDType: 'int64', batchSize: 50 } as const
+      // Their manifest says what labels are.
+      const options = { data: { files: join(folder, 'train-*') }, label: 'y', batchSize: 50 } as const
+      const packed = { files: join(folder, 'train-*'), compression: 'gzip' } as const
+      await expect(run(trainOnCluster(model, cluster, { ...options, data: packed }))).rejects.toMatchObject({ _tag: 'Schema', code: 'SHARDS_PACKED' })
       const bySteps = await run(trainOnCluster(model, cluster, { ...options, steps: 215, stepsPerRun: 4 }))
       expect(bySteps).toMatchObject({ stoppedBy: 'steps', recoveries: [] })
       expect(bySteps.globalStep).toBeGreaterThanOrEqual(215)

@@ -47,7 +47,11 @@ export interface ClusterStep {
   readonly worker: number
 }
 
-/** TFRecords of `tf.train.Example` that the workers' servers read: `tfRecordSource` without what a training says anyway. */
+/**
+ * TFRecords of `tf.train.Example` that the workers' servers read: `tfRecordSource` without what a training says anyway. Where a manifest
+ * lies beside them, as `writeTfRecords` leaves one, their compression is known, and it is seen to that raw shards have features and
+ * transformed ones none.
+ */
 export type ServedFiles = Pick<TfRecordSourceOptions, 'files' | 'compression' | 'shuffle' | 'prefetch' | 'parallelism'>
 
 /** Makes what a worker's graph reads, of its share. `epochs` and `shuffle` of the training are then its own affair. */
@@ -63,7 +67,10 @@ export interface ClusterTrainingOptions {
   readonly data: Stream<Stream['schema'], 'cold'> | ServedFiles | ServedSource
   /** Column to predict, or a label of `inputs`; for a model with several outputs, columns or labels that have their names. */
   readonly label: string | readonly string[]
-  /** Dtype of labels in files that the servers read, where they are no label of `inputs`: `int64` for all whole numbers. Default float32. */
+  /**
+   * Dtype of labels in files that the servers read, where they are no label of `inputs`: `int64` for all whole numbers. Default: what the
+   * manifest beside the files says, else float32.
+   */
   readonly labelDType?: TrainingGraphOptions['labelDType']
   /** Fitted features named as the model's inputs: the graph then takes raw columns. Default: it takes the model's inputs. */
   readonly inputs?: FeatureSet | undefined

@@ -7,6 +7,7 @@ import { checkOptions } from './check-options.js'
 import { chiefCheckpoints } from './chief-checkpoints.js'
 import { chiefDuties } from './chief-duties.js'
 import { driveWorker, type WorkerResult, type WorkerSetup } from './drive-worker.js'
+import { describeServed } from './served-files.js'
 import { evaluateCheckpoints } from './evaluate-checkpoints.js'
 import { fedInput, servedInput } from './fed-input.js'
 import { openClusterLog, type ClusterLog } from './cluster-log.js'
@@ -100,9 +101,10 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
   const chiefIsReady = latch()
   if (roles.task !== undefined) chiefIsReady.open()
   try {
+    const seen = await describeServed(model, options, trainers[0]!, signal)
     const results = await Promise.all(trainers.map(async (trainer): Promise<WorkerResult | undefined> => {
       try {
-        return await driveWorker(setUp({ model, roles, trainer, options, context, signal, shared, log, chiefIsReady }))
+        return await driveWorker(setUp({ model, roles, trainer, options: seen, context, signal, shared, log, chiefIsReady }))
       } catch (thrown) {
         shared.gone.add(trainer.share)
         // The others go on without a worker that was lost, not without the chief, and not with a graph that is wrong.

@@ -1,5 +1,5 @@
 import { failure, job, run, type Job } from '@millrace/core'
-import { Graph, tensorTexts, type Session } from '@millrace/export'
+import { Graph, tensorNumbers, tensorTexts, type Session } from '@millrace/export'
 import { manifestName, parseManifest, type Compression, type ShardContent, type ShardManifest } from '@millrace/formats'
 
 /** Files of TFRecords as a server sees them. */
@@ -16,6 +16,8 @@ export interface DescribedShards {
   readonly compression: Compression
   /** Records of all files. */
   readonly rows: number
+  /** Of the first file. */
+  readonly columns: ShardManifest['columns']
 }
 
 const folderOf = (file: string): string => file.replace(/[^/]*$/, '')
@@ -31,7 +33,7 @@ const MAX_MANIFEST_BYTES = 64 * 2 ** 20
  *
  * @param open - makes a session of a graph on the server that reads the files
  * @param files - paths, patterns or URLs
- * @throws `Storage` when no file is there, `Corrupt` for a manifest that is none, `Schema` when some shards hold raw columns and
+ * @throws `Storage` when no file is there, `Corrupt` for a manifest that is none, `Limit` for one of more than 64 MiB, `Schema` when some shards hold raw columns and
  *   others transformed ones, or are packed in another way
  */
 export const findServerShards = (open: (graph: Uint8Array) => Job<Session>, files: readonly string[]): Job<ServerShards> => job(async (context) => {
@@ -40,6 +42,7 @@ export const findServerShards = (open: (graph: Uint8Array) => Job<Session>, file
   const matched = graph.one('MatchingFiles', [patterns])
   const file = graph.placeholder('file', 'string', [])
   const contents = graph.one('ReadFile', [file])
+  const length = graph.one('StringLength', [contents])
   const session = await run(open(graph.encode()), context)
   try {
     const match = async (wanted: readonly string[]): Promise<string[]> => {
@@ -56,9 +59,12 @@ export const findServerShards = (open: (graph: Uint8Array) => Job<Session>, file
     const wanted = [...new Set(found.map((name) => manifestName(prefixOf(name))))]
     const manifests: PlacedManifest[] = []
     for (const name of await match(wanted)) {
-      const [bytes] = await session.run({ feeds: { [file.name]: name }, fetches: [contents.name] }, context)
-      const [text = ''] = tensorTexts(bytes!)
-      if (text.length > MAX_MANIFEST_BYTES) throw failure({ tag: 'Limit', code: 'MANIFEST_TOO_LARGE', problem: `the manifest has ${text.length} characters`, position: { source: name } })
+      const [size] = await session.run({ feeds: { [file.name]: name }, fetches: [length.name] }, context)
+      const [bytes = 0] = tensorNumbers(size)
+      // Before it comes here. TensorFlow counts in 32 bits.
+      if (bytes > MAX_MANIFEST_BYTES || bytes < 0) throw failure({ tag: 'Limit', code: 'MANIFEST_TOO_LARGE', problem: `the manifest has more than ${MAX_MANIFEST_BYTES} bytes`, position: { source: name } })
+      const [read] = await session.run({ feeds: { [file.name]: name }, fetches: [contents.name] }, context)
+      const [text = ''] = tensorTexts(read!)
       manifests.push({ folder: folderOf(name), manifest: parseManifest(text, name) })
     }
     return { files: found, described: describeShards(found, manifests) }
@@ -77,7 +83,7 @@ const describeShards = (files: readonly string[], manifests: readonly PlacedMani
   for (const file of files) {
     const owner = manifests.find(({ folder, manifest }) => folder === folderOf(file) && manifest.shards.some((shard) => shard.file === nameOf(file)))?.manifest
     if (owner === undefined) return undefined
-    const { holds, compression } = owner
+    const { holds, compression, columns } = owner
     if (described !== undefined && (described.holds !== holds || described.compression !== compression)) {
       throw failure({
         tag: 'Schema', code: 'MIXED_SHARDS',
@@ -86,7 +92,7 @@ const describeShards = (files: readonly string[], manifests: readonly PlacedMani
       })
     }
     const { rows } = owner.shards.find((shard) => shard.file === nameOf(file))!
-    described = { holds, compression, rows: (described?.rows ?? 0) + rows }
+    described = { holds, compression, rows: (described?.rows ?? 0) + rows, columns: described?.columns ?? columns }
   }
   return described
 }

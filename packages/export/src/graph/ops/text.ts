@@ -8,6 +8,7 @@ const sparseMatrix: ShapeFunction = () => [[null, 2], [null], [2]]
 
 /** Texts taken apart (`tensorflow/core/ops/string_ops.cc`), and the sparse matrices that come of it. */
 export const textOps = {
+  StringLength: op('input:string -> output:int32', { unit: attr.string({ default: 'BYTE' }) }, sameAsInput),
   StringLower: op('input:string -> output:string', { encoding: attr.string({ default: '' }) }, sameAsInput),
   RegexReplace: op('input:string pattern:string rewrite:string -> output:string', { replace_global: attr.bool({ default: true }) }, sameAsInput),
   StringSplitV2: op('input:string sep:string -> indices:int64 values:string shape:int64', { maxsplit: attr.int({ default: -1 }) }, sparseMatrix),
