@@ -7,6 +7,7 @@ import type { ClusterStep } from './options.js'
 import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent, WorkerReport } from './report.js'
 import { describeTask, type Trainer } from './roles.js'
+import { InputTelling } from './input-telling.js'
 import { sleep } from './sleep.js'
 import { StepRuns } from './step-runs.js'
 import { Staleness } from './staleness.js'
@@ -63,8 +64,6 @@ export interface WorkerResult {
 
 /** How often a worker tells how far it is, and asks whether to stop. */
 const CONTROL_MS = 500
-/** How often it tells the state of what its server reads, which may be as large as a shuffle's window. */
-const INPUT_STATE_MS = 5_000
 /** How long, and how often, it looks whether its last gradients are in an update. If not, it tells where it is another time. */
 const [APPLIED_MS, APPLIED_POLL_MS] = [1_000, 5]
 /** How often it looks when it only waits. */
@@ -118,6 +117,7 @@ export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => 
 class WorkerDrive {
   readonly #setup: WorkerSetup
   readonly #ledger: BatchLedger
+  readonly #telling: InputTelling
   readonly #staleness = new Staleness()
   #generation: number | undefined
   #globalStep = 0
@@ -133,6 +133,10 @@ class WorkerDrive {
   constructor(setup: WorkerSetup) {
     this.#setup = setup
     this.#ledger = new BatchLedger(setup.input)
+    this.#telling = new InputTelling(setup.graph.inputState, (bytes, limit) => {
+      const note = `the state of what the server reads has ${bytes} bytes, more than ${limit}: it is not told, and after a loss all that was read since it last was is read again and passed over; a smaller data.shuffle.records makes it smaller`
+      setup.onRecovery({ task: describeTask(setup.trainer.task), at: new Date().toISOString(), what: 'not saved', note })
+    })
   }
 
   /** One session, until the end or a fault. */
@@ -267,11 +271,10 @@ class WorkerDrive {
 
   /** Feeds batches until the data, the steps or the chief say that it is enough. */
   async #train(session: Session, onWell: () => void): Promise<StopReason> {
-    const { graph: { training, control, feeds, inputState }, inFlight, targetStep } = this.#setup
+    const { graph: { training, control, feeds }, inFlight, targetStep } = this.#setup
     const runs = new StepRuns(session, training, control, feeds.map(([, tensor]) => tensor), this.#limits)
     const flights: { readonly batch: FedBatch; readonly run: Promise<void> }[] = []
     let published = performance.now()
-    let inputTold = published
     const settle = async (): Promise<void> => {
       const first = flights[0]
       if (first === undefined) return
@@ -304,10 +307,9 @@ class WorkerDrive {
         run.catch(() => undefined)
         flights.push({ batch: waiting, run })
         waiting = undefined
-        if (inputState === undefined || performance.now() - inputTold < INPUT_STATE_MS) continue
+        if (!this.#telling.isDue) continue
         await drain()
         await this.#publishInput(session)
-        inputTold = performance.now()
       }
       await drain()
     } catch (thrown) {
@@ -364,11 +366,9 @@ class WorkerDrive {
 
   /** Tells the state of what the server reads. To be called when no step is under way. */
   async #publishInput(session: Session): Promise<void> {
-    const { control, inputState } = this.#setup.graph
-    if (inputState === undefined || !(await this.#isApplied(session))) return
+    if (!this.#telling.isTold || !(await this.#isApplied(session))) return
     const { progress } = this.#ledger
-    const state = await inputState.read(session, this.#limits)
-    await publishProgress(session, control, progress, this.#limits, state)
+    await this.#telling.tell(session, this.#limits, (state) => publishProgress(session, this.#setup.graph.control, progress, this.#limits, state))
   }
 
   /** Tells how far it is, and hears when to stop. */
