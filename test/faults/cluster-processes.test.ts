@@ -75,6 +75,24 @@ describePeer('processes of a training that are killed', 'tensorflow', () => {
     expect(final.report.globalStep * BATCH).toBeGreaterThanOrEqual(sumOf(counts) - BATCH)
   })
 
+  test.each([
+    ['killed', {}, 'no sign of life for 3000 ms'],
+    ['aborted', { abortAt: 50 }, 'was aborted or failed for good'],
+  ])('the chief is %s and nobody takes its place: the others end with an error', async (_, ownOptions, said) => {
+    const spec = await localSpec()
+    const options: TaskOptions = { rows: ROWS, timeoutMs: 3_000 }
+    const others = [start(spec, ps!, options), start(spec, worker!, options)]
+    const first = start(spec, chief!, { ...options, ...ownOptions })
+    if (!('abortAt' in ownOptions)) {
+      await first.until(isStepFrom(100))
+      await first.kill()
+    } else expect(await first.until((one) => 'error' in one)).toMatchObject({ error: expect.stringContaining('aborted') as string })
+    const [servers, stays] = await Promise.all(others.map((other) => other.until((one) => 'error' in one))) as { readonly error: string }[]
+    expect(servers!.error).toContain(said)
+    // Its servers may have given up before it.
+    expect([said, 'it has done no step for 3000 ms'].some((one) => stays!.error.includes(one))).toBe(true)
+  })
+
   test('the client that drives all workers is killed: a new one goes on from the checkpoint, and nothing hangs on the servers', async () => {
     const cluster = await run(startLocalCluster({ ps: 1, workers: 2, library: peerLibrary(), environment: { TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' } }))
     try {

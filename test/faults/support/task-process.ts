@@ -24,6 +24,9 @@ export interface TaskOptions {
   readonly checkpoints?: string
   readonly everySteps?: number
   readonly stepTimeoutMs?: number
+  readonly timeoutMs?: number
+  /** Step at which the process aborts its training. */
+  readonly abortAt?: number
   /** Whether workers go in step. */
   readonly synchronous?: boolean
   readonly workers?: number
@@ -39,17 +42,18 @@ const program = `
   import { BATCH, countedRows, countingModel, countsOf } from './test/faults/support/counting-model.ts'
   const say = (what) => process.stdout.write(JSON.stringify(what) + '\\n')
   const options = JSON.parse(process.env.OPTIONS)
+  const stop = new AbortController()
   await tf.setBackend('cpu')
   const model = countingModel(options.rows, options.synchronous ? options.workers : 1)
   try {
     const report = await run(trainOnCluster(model, clusterFromEnv(), {
       data: options.files === undefined ? countedRows(options.rows) : { files: options.files }, label: 'y', batchSize: BATCH, library: process.env.LIBTENSORFLOW, synchronous: options.synchronous ? {} : undefined,
       checkpoints: options.checkpoints === undefined ? undefined : { folder: options.checkpoints, everySteps: options.everySteps },
-      recovery: { stepTimeoutMs: options.stepTimeoutMs ?? 20_000, timeoutMs: 90_000, backoffMs: 50 },
-      onStep: ({ globalStep, worker }) => { if (globalStep % 10 === 0) say({ step: globalStep, worker }) },
+      recovery: { stepTimeoutMs: options.stepTimeoutMs ?? 20_000, timeoutMs: options.timeoutMs ?? 90_000, backoffMs: 50 },
+      onStep: ({ globalStep, worker }) => { if (globalStep >= options.abortAt) stop.abort(); if (globalStep % 10 === 0) say({ step: globalStep, worker }) },
       onCheckpoint: ({ step }) => say({ checkpoint: step }),
       onRecovery: (recovery) => say({ recovery }),
-    }))
+    }), { signal: stop.signal })
     say({ report, counts: countsOf(model) })
   } catch (thrown) {
     say({ error: thrown.message })

@@ -1,8 +1,8 @@
 import { throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import type { ChiefCheckpoints } from './chief-checkpoints.js'
+import { showLife, tellFailure } from './chief-life.js'
 import { assign, readProgress, type Assignment } from './control.js'
-import type { Duties } from './drive-worker.js'
 import { evaluate, reaches } from './evaluate.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { DEFAULT_TIMEOUT_MS } from './recovery.js'
@@ -11,6 +11,7 @@ import { sleep } from './sleep.js'
 import { synchronousUpdates } from './synchronous-updates.js'
 import { fetchWeights, type FetchedWeights } from './weights.js'
 import type { WorkerGraph } from './worker-graph.js'
+import type { Duties } from './worker-setup.js'
 
 /** What the chief's duties work with. */
 export interface ChiefSetup {
@@ -36,6 +37,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
   const { validation, stopAt, recovery } = options
   const { control, training } = graph
   let evaluatedAt = 0
+  let isTold = false
   const measure = async (session: Session, globalStep: number): Promise<void> => {
     if (validation === undefined || graph.evaluation === undefined) return
     evaluatedAt = globalStep
@@ -61,6 +63,10 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
   }
 
   return {
+    alive: (session) => showLife(session, control, limits, recovery ?? {}),
+    abandon: async (session) => {
+      if (!isTold) await tellFailure(session, control)
+    },
     afterStep: async (session, globalStep) => {
       if (validation?.everySteps !== undefined && globalStep - evaluatedAt >= validation.everySteps) await measure(session, globalStep)
       await chief.checkpoints?.afterStep(session, globalStep)
@@ -74,6 +80,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
       const notSaved = await chief.checkpoints?.atEnd(session, globalStep)
       chief.onWeights(await fetchWeights(session, model, training.variables, options.fetchLimitBytes, limits), globalStep)
       await assign(session, control.setOver.map((over): readonly [Assignment, bigint] => [over, 1n]), limits)
+      isTold = true
       // The others end well, and the model has what it has learnt.
       if (notSaved !== undefined) throw notSaved
     },

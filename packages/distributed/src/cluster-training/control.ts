@@ -12,7 +12,8 @@ import { beginning, type InputPosition } from './fed-input.js'
  * - `progress`: of each worker, where it is in its data
  * - `done`: of each worker, how many of its steps are done since the variables got their values. The steps themselves count, so that a
  *   worker that was killed leaves no doubt about them
- * - `over`, on each parameter server: 1 when it may end
+ * - `over`, on each parameter server: 1 when it may end, 2 when the training came to no good end
+ * - `alive`, there, too: when the chief last showed that it lives, by its own clock; all that counts is that it changes
  */
 export interface Control {
   /** One for each device with variables: whether all of them have values. */
@@ -27,6 +28,7 @@ export interface Control {
   /** Of each worker, the state of what its server reads, and where that is; empty where it is fed. */
   readonly inputs: Tensor
   readonly over: readonly Tensor[]
+  readonly alive: readonly Tensor[]
   readonly setGeneration: Assignment
   readonly setLastStep: Assignment
   readonly setProgress: Assignment
@@ -36,6 +38,7 @@ export interface Control {
   readonly setOwnProgress: Assignment
   readonly setOwnInput: Assignment
   readonly setOver: readonly Assignment[]
+  readonly setAlive: readonly Assignment[]
 }
 
 /** A node that gives a variable the value that is fed. */
@@ -80,6 +83,9 @@ const decodeInput = (bytes: Uint8Array | null | undefined): ToldInput | undefine
 /** Name of the variable that tells a parameter server that it may end. */
 export const overName = (task: number): string => `control/over_${task}`
 
+/** Name of the variable that tells a parameter server that the chief lives. */
+export const aliveName = (task: number): string => `control/alive_${task}`
+
 const assignment = (graph: Graph, { weight, handle, device }: LoweredVariable): Assignment => {
   const value = graph.placeholder(`${weight.name}/next`, weight.dtype, weight.shape)
   return { value, node: graph.add('AssignVariableOp', [handle, value], {}, { name: `${weight.name}/assign`, device }) }
@@ -103,6 +109,7 @@ export const addControl = (
   const lastStep = variable('control/last_step', 'int64', [])
   const progress = variable('control/progress', 'string', [workers.count])
   const over = ps.map((task) => variable(overName(task), 'int64', [], `/job:ps/task:${task}`))
+  const alive = ps.map((task) => variable(aliveName(task), 'int64', [], `/job:ps/task:${task}`))
   const inputs = variable('control/inputs', 'string', [workers.count])
   const done = Array.from({ length: workers.count }, (_, index) => variable(`control/done_${index}`, 'int64', [], globalStep.device))
   const own = ({ weight: { name }, handle }: LoweredVariable): Assignment => {
@@ -111,7 +118,7 @@ export const addControl = (
     return { value, node: graph.add('ResourceScatterUpdate', [handle, index, value], { dtype: 'string' }, { name: `${name}/own/assign`, device }) }
   }
   return {
-    ready: addReady(graph, [...variables, generation, lastStep, progress, inputs, ...done, ...over]),
+    ready: addReady(graph, [...variables, generation, lastStep, progress, inputs, ...done, ...over, ...alive]),
     generation: generation.value,
     lastStep: lastStep.value,
     progress: progress.value,
@@ -119,6 +126,7 @@ export const addControl = (
     done: done.map(({ value }) => value),
     steps: countSteps(graph, done[workers.index]!, steps.map(({ train }) => train)),
     over: over.map(({ value }) => value),
+    alive: alive.map(({ value }) => value),
     setGeneration: assignment(graph, generation),
     setLastStep: assignment(graph, lastStep),
     setProgress: assignment(graph, progress),
@@ -127,6 +135,7 @@ export const addControl = (
     setOwnProgress: own(progress),
     setOwnInput: own(inputs),
     setOver: over.map((one) => assignment(graph, one)),
+    setAlive: alive.map((one) => assignment(graph, one)),
   }
 })
 
@@ -161,12 +170,18 @@ export const isReady = async (session: Session, { ready }: Control, options: Cal
 export interface ChiefWord {
   readonly generation: number
   readonly lastStep: number
+  /** Well or not. */
   readonly isOver: boolean
+  /** Whether it came to no good end. */
+  readonly hasFailed: boolean
+  /** Another number whenever the chief has shown that it lives. */
+  readonly alive: number
 }
 
-export const readControl = async (session: Session, { generation, lastStep, over }: Control, options: CallOptions): Promise<ChiefWord> => {
-  const [first, second, third] = await session.run({ fetches: [generation.name, lastStep.name, over[0]!.name] }, options)
-  return { generation: number(tensorNumbers(first!)[0]), lastStep: number(tensorNumbers(second!)[0]), isOver: tensorNumbers(third!)[0] === 1 }
+export const readControl = async (session: Session, { generation, lastStep, over, alive }: Control, options: CallOptions): Promise<ChiefWord> => {
+  const words = await session.run({ fetches: [generation, lastStep, over[0]!, alive[0]!].map(({ name }) => name) }, options)
+  const [own, last, end, life] = words.map((one) => number(tensorNumbers(one)[0]))
+  return { generation: number(own), lastStep: number(last), isOver: number(end) !== 0, hasFailed: end === 2, alive: number(life) }
 }
 
 /** What all workers say. */

@@ -1,17 +1,20 @@
 import * as tf from '@tensorflow/tfjs'
-import { batchFromRows, field, fromRows } from '@millrace/core'
-import { statusFailure, tensorValue, type Feeds, type HostTensor, type Session } from '@millrace/export'
+import { batchFromRows, failure, field, fromRows, throwIfAborted } from '@millrace/core'
+import { statusFailure, tensorValue, type CallOptions, type Feeds, type HostTensor, type Session } from '@millrace/export'
 import { describe, expect, test } from 'vitest'
 import { clusterSpec } from '../cluster/index.js'
 import { replicaDeviceSetter } from '../placement/index.js'
-import { driveWorker, type WorkerSetup } from './drive-worker.js'
-import { fedInput } from './fed-input.js'
+import { showLife, tellFailure } from './chief-life.js'
+import { driveWorker } from './drive-worker.js'
+import { fedInput, type WorkerInput } from './fed-input.js'
 import type { ClusterTrainingOptions } from './options.js'
-import { prepareAsChief } from './prepare.js'
+import { prepareAsChief, prepareAsWorker } from './prepare.js'
 import type { RecoveryEvent } from './report.js'
 import { rolesOf } from './roles.js'
+import { sleep } from './sleep.js'
 import { StepTime } from './step-time.js'
 import { workerGraph, type WorkerGraph } from './worker-graph.js'
+import type { Duties, WorkerSetup } from './worker-setup.js'
 
 const ROWS = 40
 const BATCH = 4
@@ -39,34 +42,66 @@ class FakeCluster {
   rows: number[] = []
   sessions = 0
   readonly faults = new Map<number, Injected>()
+  /** Of each step. */
+  readonly timeouts: (number | undefined)[] = []
+  readonly closed: boolean[] = []
+  /** Looks at the control variables. */
+  looks = 0
   #calls = 0
 
   constructor(private readonly graph: WorkerGraph) {}
 
   connect = async (): Promise<Session> => {
+    const own = this.sessions
     this.sessions += 1
+    this.closed.push(false)
+    const open = (): void => {
+      if (this.closed[own] === true) throw failure({ tag: 'Usage', code: 'SESSION_CLOSED', problem: 'the session is closed' })
+    }
     return {
-      run: async ({ feeds = [], fetches = [], targets = [] }: { feeds?: Feeds; fetches?: readonly string[]; targets?: readonly string[] }) => this.#run(new Map(feeds as Iterable<readonly [string, unknown]>), fetches, targets),
-      makeCallable: async () => ({ run: async (values: readonly { values: Float32Array }[]) => this.#step([...values[0]!.values]), release: async () => undefined }),
-      close: async () => undefined,
+      run: async ({ feeds = [], fetches = [], targets = [] }: { feeds?: Feeds; fetches?: readonly string[]; targets?: readonly string[] }, options?: CallOptions) => {
+        open()
+        throwIfAborted(options?.signal)
+        return this.#run(new Map(feeds as Iterable<readonly [string, unknown]>), fetches, targets)
+      },
+      makeCallable: async () => ({
+        run: async (values: readonly { values: Float32Array }[], { timeoutMs, signal }: CallOptions) => {
+          open()
+          throwIfAborted(signal)
+          this.timeouts.push(timeoutMs)
+          return this.#step([...values[0]!.values])
+        },
+        release: async () => undefined,
+      }),
+      close: async () => { this.closed[own] = true },
     } as unknown as Session
   }
 
   #run(feeds: Map<string, unknown>, fetches: readonly string[], targets: readonly string[]): HostTensor[] {
     const { control, training } = this.graph
-    for (const { value, node } of [control.setGeneration, control.setLastStep, control.setProgress, ...control.setDone, ...control.setOver]) {
+    for (const { value, node } of [control.setGeneration, control.setLastStep, control.setProgress, ...control.setDone, ...control.setOver, ...control.setAlive]) {
       if (!targets.includes(node.name)) continue
       const fed = feeds.get(value.name)
       this.values.set(value.name, typeof fed === 'bigint' ? tensorValue('int64', [], [fed]) as HostTensor : texts(fed as string[]))
     }
     if (targets.includes(control.setOwnProgress.node.name)) this.values.set(control.setProgress.value.name, texts(feeds.get(control.setOwnProgress.value.name) as string[]))
     if (targets.includes(training.initialize.name)) [this.hasValues, this.globalStep, this.rows] = [true, 0, []]
-    const sources = new Map([[control.generation.name, control.setGeneration], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.done.map(({ name }, at) => [name, control.setDone[at]!] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const)])
+    const sources = new Map([[control.generation.name, control.setGeneration], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.done.map(({ name }, at) => [name, control.setDone[at]!] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const), ...control.alive.map(({ name }, at) => [name, control.setAlive[at]!] as const)])
+    if (fetches.includes(control.generation.name)) this.looks += 1
     return fetches.map((name) => {
       if (control.ready.some((ready) => ready.name === name)) return tensorValue('bool', [], [this.hasValues]) as HostTensor
       if (name === training.globalStep.value.name) return this.#step64()
       return this.values.get(sources.get(name)!.value.name)!
     })
+  }
+
+  /** What the chief says of the end, or that it lives. */
+  say(what: 'setOver' | 'setAlive', value: bigint): void {
+    for (const { value: { name } } of this.graph.control[what]) this.values.set(name, tensorValue('int64', [], [value]) as HostTensor)
+  }
+
+  said(what: 'setOver' | 'setAlive'): number {
+    return Number((this.values.get(this.graph.control[what][0]!.value.name)!.data as BigInt64Array)[0])
   }
 
   get #done(): string {
@@ -96,8 +131,15 @@ class FakeCluster {
   }
 }
 
+interface StartOptions extends Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFlight' | 'delivery' | 'bounds' | 'signal'>> {
+  readonly beside?: Duties['beside']
+  /** As a worker that is not the chief. */
+  readonly asWorker?: boolean
+  readonly watched?: (input: WorkerInput) => WorkerInput
+}
+
 /** @param servers - those of a training that another process has left */
-const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFlight' | 'delivery' | 'bounds'>> = {}, servers?: FakeCluster) => {
+const start = (options: StartOptions = {}, servers?: FakeCluster) => {
   const x = tf.input({ shape: [1], name: 'x' })
   const model = tf.model({ inputs: x, outputs: tf.layers.dense({ units: 1 }).apply(x) as tf.SymbolicTensor })
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' })
@@ -108,17 +150,21 @@ const start = (options: Partial<ClusterTrainingOptions & Pick<WorkerSetup, 'inFl
   const cluster = servers ?? new FakeCluster(graph)
   const events: RecoveryEvent[] = []
   const onRecovery = (event: RecoveryEvent) => events.push(event)
+  const bounds = options.bounds ?? { backoffMs: 1 }
   const finished = driveWorker({
-    trainer: trainer!, graph, workers: 1, inFlight: options.inFlight ?? 1, targetStep: options.steps ?? Number.MAX_SAFE_INTEGER, delivery: options.delivery ?? 'at-most-once', signal: undefined, onRecovery,
-    input: fedInput({ data, share: { index: 0, count: 1 }, batchSize: BATCH, epochs: options.epochs ?? 1, feeds: graph.feeds }),
+    trainer: trainer!, graph, workers: 1, inFlight: options.inFlight ?? 1, targetStep: options.steps ?? Number.MAX_SAFE_INTEGER, delivery: options.delivery ?? 'at-most-once', signal: options.signal, onRecovery,
+    input: (options.watched ?? ((input) => input))(fedInput({ data, share: { index: 0, count: 1 }, batchSize: BATCH, epochs: options.epochs ?? 1, feeds: graph.feeds })),
     connect: cluster.connect,
-    prepare: prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: servers !== undefined, restore: undefined, limits: {}, onRecovery }),
-    duties: { beside: () => undefined, afterStep: async () => undefined, finish: async () => undefined },
-    bounds: options.bounds ?? { backoffMs: 1 },
+    prepare: options.asWorker === true ? prepareAsWorker(graph, 0, {}, bounds) : prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: servers !== undefined, restore: undefined, limits: {}, onRecovery }),
+    duties: options.asWorker === true ? undefined : {
+      alive: (session) => showLife(session, graph.control, {}, bounds), abandon: (session) => tellFailure(session, graph.control),
+      beside: options.beside ?? (() => undefined), afterStep: async () => undefined, finish: async () => undefined,
+    },
+    bounds,
     stepTime: new StepTime({}),
-    isOver: () => false, onStep: () => undefined,
+    isOver: () => false, onStep: options.onStep ?? (() => undefined),
   })
-  return { cluster, events, finished }
+  return { cluster, events, finished, graph }
 }
 
 const all = Array.from({ length: ROWS }, (_, row) => row)
@@ -158,6 +204,7 @@ describe('a worker', () => {
     // Its last words are lost with it, as when it is killed.
     first.cluster.faults.set(6, { code: 3 })
     await expect(first.finished).rejects.toMatchObject({ code: 'TF_INVALID_ARGUMENT' })
+    first.cluster.say('setOver', 0n)
     const { done } = first.cluster
     expect(done).toBeGreaterThanOrEqual(5)
     const { cluster, finished, events } = start({ inFlight, delivery }, first.cluster)
@@ -209,5 +256,92 @@ describe('a worker', () => {
     await expect(finished).rejects.toMatchObject({ code: 'TF_INVALID_ARGUMENT' })
     expect(cluster.sessions).toBe(1)
     expect(() => start({ label: ['x', 'z'] })).toThrow(/has no label/)
+  })
+
+  test('after a recovery, steps may take as long as before', async () => {
+    const { cluster, finished } = start({ bounds: { backoffMs: 1, timeoutMs: 5_000 } })
+    cluster.faults.set(4, { code: 14 })
+    await finished
+    const [first, ...later] = cluster.timeouts.slice(4)
+    expect(first).toBeLessThanOrEqual(5_000)
+    expect(later).toEqual(later.map(() => 60_000))
+    expect(later.length).toBeGreaterThan(3)
+  })
+
+  test('when what runs beside it fails amid a batch that is read, ends before it begins again, and loses no row', async () => {
+    let [takes, most, taken] = [0, 0, 0]
+    let fail: (thrown: unknown) => void = () => undefined
+    let begun = 0
+    const { cluster, finished } = start({
+      beside: () => {
+        begun += 1
+        return { failed: new Promise<never>((_, reject) => { fail = reject }), atRest: Promise.resolve(), stop: async () => undefined }
+      },
+      watched: (input) => ({
+        ...input,
+        next: async (steps) => {
+          takes += 1
+          most = Math.max(most, takes)
+          taken += 1
+          if (taken === 4) {
+            fail(statusFailure(14, 'the update is lost'))
+            // Longer than it takes to begin again.
+            await sleep(50, undefined)
+          }
+          const batch = await input.next(steps)
+          takes -= 1
+          return batch
+        },
+      }),
+    })
+    expect(await finished).toMatchObject({ report: { rows: ROWS, uncertainRows: 0, repeatedRows: 0, restarts: 1 } })
+    expect([begun, most]).toEqual([2, 1])
+    expect([...cluster.rows].sort((a, b) => a - b)).toEqual(all)
+  })
+
+  describe('and a chief that is gone', () => {
+    /** A worker that has done its steps, with the variables that a chief has left. */
+    const waiting = async (bounds: WorkerSetup['bounds'] = {}) => {
+      const chief = start()
+      await chief.finished
+      chief.cluster.values.set(chief.graph.control.setProgress.value.name, texts(['']))
+      chief.cluster.looks = 0
+      return start({ asWorker: true, bounds: { backoffMs: 1, ...bounds } }, chief.cluster)
+    }
+
+    test('ends when the chief says that it has failed', async () => {
+      const { cluster, finished } = await waiting()
+      finished.catch(() => undefined)
+      await expect.poll(() => cluster.looks, { timeout: 10_000 }).toBeGreaterThan(2)
+      cluster.say('setOver', 2n)
+      await expect(finished).rejects.toMatchObject({ _tag: 'Engine', code: 'CLUSTER_CHIEF_GONE', message: expect.stringContaining('failed for good') as string })
+    })
+
+    test('ends when the chief is silent for too long', async () => {
+      const { finished } = await waiting({ timeoutMs: 400 })
+      await expect(finished).rejects.toMatchObject({ code: 'CLUSTER_CHIEF_GONE', message: expect.stringContaining('no sign of life for 400 ms') as string })
+    })
+
+    test.each([['a loss that is no number', undefined], ['an abort', new AbortController()]])('the chief says so after %s, and showed that it lived', async (_, stop) => {
+      const { cluster, finished } = start({
+        signal: stop?.signal,
+        onStep: () => {
+          if (stop === undefined) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: 'the loss is NaN' })
+          stop.abort()
+        },
+      })
+      await expect(finished).rejects.toMatchObject({ _tag: stop === undefined ? 'Model' : 'Aborted' })
+      expect(cluster.said('setOver')).toBe(2)
+      expect(cluster.said('setAlive')).toBeGreaterThan(0)
+      expect(cluster.closed).toEqual([true])
+    })
+
+    test('ends well when it is started again after its end', async () => {
+      const chief = start()
+      await chief.finished
+      chief.cluster.say('setOver', 1n)
+      const { finished } = start({ asWorker: true, bounds: { timeoutMs: 400 } }, chief.cluster)
+      expect(await finished).toMatchObject({ reason: 'over', report: { steps: 0, rows: ROWS } })
+    })
   })
 })

@@ -1,66 +1,18 @@
 import { failure, hasTag, throwIfAborted } from '@millrace/core'
-import { tensorNumbers, type Session } from '@millrace/export'
+import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import { BatchLedger, type Resumption } from './batch-ledger.js'
+import { ChiefWatch, throwIfFailed } from './chief-life.js'
 import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, type ToldInput, type WorkerProgress } from './control.js'
-import type { FedBatch, WorkerInput } from './fed-input.js'
-import type { ClusterStep } from './options.js'
-import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent, type RecoveryBounds } from './recovery.js'
-import type { RecoveryEvent, WorkerReport } from './report.js'
-import { describeTask, type Trainer } from './roles.js'
+import type { FedBatch } from './fed-input.js'
+import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent } from './recovery.js'
+import { describeTask } from './roles.js'
 import { InputTelling } from './input-telling.js'
 import { sleep } from './sleep.js'
-import { StepRuns } from './step-runs.js'
+import { StepRuns, type StepResult } from './step-runs.js'
 import { Staleness } from './staleness.js'
 import { closeSoon, givenUp, noteOf } from './lost-session.js'
-import type { StepTime } from './step-time.js'
 import type { BesideSteps } from './synchronous-updates.js'
-import type { WorkerGraph } from './worker-graph.js'
-
-/** What the chief does beside its steps. */
-export interface Duties {
-  /** Begins what runs beside its steps, in this session. */
-  beside(session: Session): BesideSteps | undefined
-  /** After a step of its own. May change the last step. */
-  afterStep(session: Session, globalStep: number): Promise<void>
-  /** When it has done its steps: resolves when all others have, and everything is done that had to be. */
-  finish(session: Session, beside: BesideSteps | undefined): Promise<void>
-}
-
-/** One worker to drive. */
-export interface WorkerSetup {
-  readonly trainer: Trainer
-  readonly graph: WorkerGraph
-  readonly input: WorkerInput
-  readonly connect: () => Promise<Session>
-  /** Gives variables their values, or waits until they have some. Resolves with their generation. */
-  readonly prepare: (session: Session) => Promise<number>
-  /** The chief's. */
-  readonly duties?: Duties | undefined
-  /** How many workers there are. */
-  readonly workers: number
-  readonly inFlight: number
-  /** The global step at which training ends unless something else ends it. */
-  readonly targetStep: number
-  readonly delivery: 'at-most-once' | 'at-least-once'
-  readonly bounds: RecoveryBounds
-  readonly stepTime: StepTime
-  readonly signal: AbortSignal | undefined
-  /** True when the training is over, where this process knows. */
-  readonly isOver: () => boolean
-  readonly onStep: (step: ClusterStep) => void
-  readonly onRecovery: (event: RecoveryEvent) => void
-}
-
-/** Why a worker stopped. */
-export type StopReason = 'steps' | 'data' | 'metric' | 'over'
-
-/** What came of a worker. */
-export interface WorkerResult {
-  readonly report: WorkerReport
-  readonly globalStep: number
-  readonly reason: StopReason
-  readonly loss: number | undefined
-}
+import type { StopReason, WorkerResult, WorkerSetup } from './worker-setup.js'
 
 /** How often a worker tells how far it is, and asks whether to stop. */
 const CONTROL_MS = 500
@@ -119,45 +71,70 @@ class WorkerDrive {
   readonly #ledger: BatchLedger
   readonly #telling: InputTelling
   readonly #staleness = new Staleness()
+  readonly #watch: ChiefWatch
   #generation: number | undefined
   #globalStep = 0
   #lastStep = 0
   #steps = 0
   #dropped = 0
   #askSoon = false
+  #hasAbandoned = false
   /** Of the worker's server, as it was when its source was opened. */
   #here: bigint | undefined
   #loss: number | undefined
   #reason: StopReason = 'data'
+  /** As they are at the time of each call. */
+  readonly #limits: CallOptions
 
   constructor(setup: WorkerSetup) {
     this.#setup = setup
     this.#ledger = new BatchLedger(setup.input)
+    this.#watch = new ChiefWatch(setup.bounds)
     this.#telling = new InputTelling(setup.graph.inputState, (bytes, limit) => {
       const note = `the state of what the server reads has ${bytes} bytes, more than ${limit}: it is not told, and after a loss all that was read since it last was is read again and passed over; a smaller data.shuffle.records makes it smaller`
       setup.onRecovery({ task: describeTask(setup.trainer.task), at: new Date().toISOString(), what: 'not saved', note })
     })
+    this.#limits = { get timeoutMs() { return setup.stepTime.timeoutMs }, signal: setup.signal }
   }
 
   /** One session, until the end or a fault. */
   async session(onWell: () => void, restarts: () => number): Promise<WorkerResult> {
     const { graph: { tables }, connect, prepare, duties } = this.#setup
     const session = await connect()
+    const life = duties?.alive(session)
     try {
       if (tables.length > 0) await session.run({ targets: tables }, this.#limits)
       for (;;) {
         await this.#takeUp(session, await prepare(session))
         const beside = duties?.beside(session)
+        const played = this.#play(session, beside, onWell)
         try {
-          const played = this.#play(session, beside, onWell)
           if (await (beside === undefined ? played : Promise.race([played, beside.failed]))) return this.result(this.#reason, restarts())
+        } catch (thrown) {
+          await this.#abandon(session, thrown)
+          await closeSoon(session)
+          // What it has under way ends with the session, before another one takes its batches.
+          await played.catch(() => undefined)
+          throw thrown
         } finally {
           await beside?.stop()
         }
       }
+    } catch (thrown) {
+      await this.#abandon(session, thrown)
+      throw thrown
     } finally {
+      await life?.stop()
       await closeSoon(session)
     }
+  }
+
+  /** The others have to know when the chief will not be back. */
+  async #abandon(session: Session, thrown: unknown): Promise<void> {
+    const { duties, signal } = this.#setup
+    if (this.#hasAbandoned || (signal?.aborted !== true && faultOf(thrown) !== undefined)) return
+    this.#hasAbandoned = true
+    await duties?.abandon(session)
   }
 
   /** Trains, and waits until all are done. False when it has to begin again. */
@@ -188,10 +165,6 @@ class WorkerDrive {
     return duties === undefined && this.#ledger.ended && (isOver() || performance.now() - (downSince ?? performance.now()) > FAREWELL_MS)
   }
 
-  get #limits(): { readonly timeoutMs: number; readonly signal: AbortSignal | undefined } {
-    return { timeoutMs: this.#setup.stepTime.timeoutMs, signal: this.#setup.signal }
-  }
-
   /** Takes the position that belongs to the values that the variables have. */
   async #takeUp(session: Session, generation: number): Promise<void> {
     const { graph: { control, training }, trainer } = this.#setup
@@ -210,6 +183,7 @@ class WorkerDrive {
       const own = (await readProgress(session, control, this.#limits))[trainer.share]
       if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `this worker would be number ${trainer.share} of a training that has fewer`, remedy: 'Give all processes the same cluster.' })
       if (isFirst) hadBegun = own.driven
+      if (isFirst && own.ended && this.#setup.duties === undefined) this.#reason = 'over'
       const told = await this.#openSource(session)
       const from: WorkerProgress = { ...own, ...told }
       const passed = this.#passedOver(from, count)
@@ -322,27 +296,36 @@ class WorkerDrive {
   }
 
   async #step(runs: StepRuns, batch: FedBatch): Promise<void> {
-    const { delivery, trainer, onStep } = this.#setup
     const known = this.#globalStep
+    const result = await this.#send(runs, batch)
+    if (result === undefined) return
+    const { loss, globalStep, metrics, dropped } = result
+    this.#steps += batch.steps
+    this.#dropped += dropped
+    // A second token for the same step: perhaps there will be no other.
+    if (this.#setup.graph.training.synchronous !== undefined && globalStep <= this.#globalStep) this.#askSoon = true
+    this.#globalStep = Math.max(this.#globalStep, globalStep)
+    this.#staleness.add(globalStep - known - batch.steps)
+    this.#loss = this.#loss === undefined ? loss : this.#loss + LOSS_WEIGHT * (loss - this.#loss)
+    if (!Number.isFinite(loss)) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${loss} at step ${globalStep}`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
+    this.#setup.onStep({ globalStep, loss, metrics, worker: this.#setup.trainer.share })
+  }
+
+  /** Runs a batch, and settles it whatever comes. `undefined` at the end of the data. */
+  async #send(runs: StepRuns, batch: FedBatch): Promise<StepResult | undefined> {
+    const { delivery } = this.#setup
     this.#ledger.sent(batch)
     try {
-      const { loss, globalStep, metrics, dropped } = await runs.run(batch)
+      const result = await runs.run(batch)
       this.#ledger.done(batch)
-      this.#steps += batch.steps
-      this.#dropped += dropped
-      // A second token for the same step: perhaps there will be no other.
-      if (this.#setup.graph.training.synchronous !== undefined && globalStep <= this.#globalStep) this.#askSoon = true
-      this.#globalStep = Math.max(this.#globalStep, globalStep)
-      this.#staleness.add(globalStep - known - batch.steps)
-      this.#loss = this.#loss === undefined ? loss : this.#loss + LOSS_WEIGHT * (loss - this.#loss)
-      if (!Number.isFinite(loss)) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${loss} at step ${globalStep}`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
-      onStep({ globalStep, loss, metrics, worker: trainer.share })
+      return result
     } catch (thrown) {
       if (isEndOfData(thrown)) {
         this.#ledger.metEnd(batch)
-        return
+        return undefined
       }
-      if (hasTag(thrown, 'Engine', 'Aborted')) this.#ledger.lost(batch, wasNotSent(thrown) ? 'not sent' : delivery === 'at-least-once' && delivery)
+      // What a session does not take, as when it is closed, was not sent.
+      this.#ledger.lost(batch, wasNotSent(thrown) || hasTag(thrown, 'Usage') ? 'not sent' : delivery === 'at-least-once' && delivery)
       throw thrown
     }
   }
@@ -373,7 +356,10 @@ class WorkerDrive {
 
   /** Tells how far it is, and hears when to stop. */
   async #exchange(session: Session): Promise<void> {
-    const [, { generation, lastStep }] = await Promise.all([this.#publish(session), readControl(session, this.#setup.graph.control, this.#limits)])
+    const [, word] = await Promise.all([this.#publish(session), readControl(session, this.#setup.graph.control, this.#limits)])
+    const { generation, lastStep } = word
+    throwIfFailed(word)
+    this.#watch.note(word.alive)
     this.#lastStep = lastStep
     if (generation !== this.#generation) throw failure({ tag: 'Engine', code: 'TF_ABORTED', problem: 'the variables were given other values' })
   }
@@ -385,9 +371,11 @@ class WorkerDrive {
       throwIfAborted(signal)
       if (isOver()) return true
       if (!(await isReady(session, control, this.#limits))) return false
-      const { generation, isOver: isSaid } = await readControl(session, control, this.#limits)
-      if (generation !== this.#generation) return false
-      if (isSaid) return true
+      const word = await readControl(session, control, this.#limits)
+      if (word.generation !== this.#generation) return false
+      throwIfFailed(word)
+      if (word.isOver) return true
+      this.#watch.saw(word.alive)
       await sleep(POLL_MS, signal)
     }
   }

@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { failure, throwIfAborted } from '@millrace/core'
 import { readModel, type CallOptions, type FeedValue, type Session } from '@millrace/export'
-import { assign, encodeInput, isReady, notBegun, readControl, type Assignment, type WorkerProgress } from './control.js'
+import { throwIfFailed } from './chief-life.js'
+import { assign, encodeInput, isReady, notBegun, readControl, readProgress, type Assignment, type WorkerProgress } from './control.js'
 import type { ClusterModel } from './options.js'
 import { DEFAULT_TIMEOUT_MS, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent } from './report.js'
@@ -105,22 +106,30 @@ const startOver = (before: readonly WorkerProgress[], workers: number): WorkerPr
 
 /** How often a worker looks whether variables have values. */
 const POLL_MS = 100
+/** How long a worker that finds itself at the end of a training waits for another one to begin on the same servers. */
+const ANOTHER_MS = 30_000
 
 /** As any other worker: waits until all variables have values. */
-export const prepareAsWorker = ({ control }: WorkerGraph, limits: CallOptions, bounds: RecoveryBounds): (session: Session) => Promise<number> => {
+export const prepareAsWorker = ({ control }: WorkerGraph, share: number, limits: CallOptions, bounds: RecoveryBounds): (session: Session) => Promise<number> => {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = bounds
   let known: number | undefined
   return async (session) => {
-    const end = performance.now() + timeoutMs
+    const start = performance.now()
+    const end = start + timeoutMs
     for (;;) {
       throwIfAborted(limits.signal)
       if (await isReady(session, control, limits)) {
-        const { generation, isOver } = await readControl(session, control, limits)
+        const word = await readControl(session, control, limits)
+        const { generation, isOver } = word
+        if (generation === known) throwIfFailed(word)
         // What is over may be an earlier training on the same servers, unless this worker took part in it.
         if (generation !== 0 && (!isOver || generation === known)) {
           known = generation
           return generation
         }
+        // Or this worker was started again after its end.
+        const hasEnded = generation !== 0 && !word.hasFailed && performance.now() - start >= Math.min(ANOTHER_MS, timeoutMs / 2) && (await readProgress(session, control, limits))[share]?.ended === true
+        if (hasEnded) return generation
       }
       if (performance.now() > end) {
         throw failure({

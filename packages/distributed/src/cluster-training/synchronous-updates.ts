@@ -28,7 +28,8 @@ export const synchronousUpdates = (session: Session, { training, control }: Work
   const stopped = new AbortController()
   const enough = new AbortController()
   const signal = limits.signal === undefined ? stopped.signal : AbortSignal.any([limits.signal, stopped.signal])
-  const within = { ...limits, signal }
+  // As it is at the time of each call.
+  const within: CallOptions = { get timeoutMs() { return limits.timeoutMs }, signal }
   let rest: () => void = () => undefined
   const atRest = new Promise<void>((resolve) => { rest = resolve })
   let updatedAt = performance.now()

@@ -6,7 +6,7 @@ import type { SavedCheckpoint } from '../checkpoints/index.js'
 import { checkOptions } from './check-options.js'
 import { chiefCheckpoints } from './chief-checkpoints.js'
 import { chiefDuties } from './chief-duties.js'
-import { driveWorker, type WorkerResult, type WorkerSetup } from './drive-worker.js'
+import { driveWorker } from './drive-worker.js'
 import { describeServed } from './served-files.js'
 import { evaluateCheckpoints } from './evaluate-checkpoints.js'
 import { fedInput, servedInput } from './fed-input.js'
@@ -18,7 +18,9 @@ import type { ClusterEvaluation, ClusterTrainingReport, RecoveryEvent } from './
 import { describeTask, deviceOf, rolesOf, type Roles, type Trainer, type TrainingCluster } from './roles.js'
 import { writeWeights, type FetchedWeights } from './weights.js'
 import { StepTime } from './step-time.js'
+import { unlessAborted } from './unless-aborted.js'
 import { workerGraph, type WorkerGraph } from './worker-graph.js'
+import type { WorkerResult, WorkerSetup } from './worker-setup.js'
 
 /**
  * Trains a TensorFlow.js layers model on a cluster of TensorFlow servers: variables on its parameter servers, each worker with a share
@@ -102,7 +104,8 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
   if (roles.task !== undefined) chiefIsReady.open()
   try {
     const seen = await describeServed(model, options, trainers[0]!, signal)
-    const results = await Promise.all(trainers.map(async (trainer): Promise<WorkerResult | undefined> => {
+    // All of them have closed their sessions when this is over.
+    const settled = await Promise.allSettled(trainers.map(async (trainer): Promise<WorkerResult | undefined> => {
       try {
         return await driveWorker(setUp({ model, roles, trainer, options: seen, context, signal, shared, log, chiefIsReady }))
       } catch (thrown) {
@@ -115,6 +118,10 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
         if (trainer.isChief) shared.over = true
       }
     }))
+    const results = settled.map((one) => {
+      if (one.status === 'rejected') throw fromUnknown(one.reason)
+      return one.value
+    })
     const outcome = report(roles, trainers, results, shared)
     context.progress?.({ stage: 'training', done: outcome.globalStep, total: options.steps, unit: 'steps', finished: true })
     return outcome
@@ -219,11 +226,11 @@ const setUp = (all: SetUp): WorkerSetup => {
   }
 }
 
-const prepareOf = ({ model, roles, trainer, options, chiefIsReady }: SetUp, graph: WorkerGraph, limits: CallOptions, onRecovery: (event: RecoveryEvent) => void, restore: Restore | undefined): WorkerSetup['prepare'] => {
+const prepareOf = ({ model, roles, trainer, options, signal, chiefIsReady }: SetUp, graph: WorkerGraph, limits: CallOptions, onRecovery: (event: RecoveryEvent) => void, restore: Restore | undefined): WorkerSetup['prepare'] => {
   if (!trainer.isChief) {
-    const wait = prepareAsWorker(graph, limits, options.recovery ?? {})
+    const wait = prepareAsWorker(graph, trainer.share, limits, options.recovery ?? {})
     return async (session) => {
-      await chiefIsReady.opened
+      await unlessAborted(chiefIsReady.opened, signal)
       return wait(session)
     }
   }
