@@ -74,7 +74,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
     beside: (session) => options.synchronous === undefined ? undefined : synchronousUpdates(session, graph, options.synchronous.aggregate ?? chief.workers, chief.isGone, limits),
     finish: async (session, beside) => {
       await waitForOthers(session)
-      await beside?.atRest
+      if (beside !== undefined) await Promise.race([beside.atRest, beside.failed])
       const globalStep = await globalStepOf(session)
       if (evaluatedAt !== globalStep) await measure(session, globalStep)
       const notSaved = await chief.checkpoints?.atEnd(session, globalStep)

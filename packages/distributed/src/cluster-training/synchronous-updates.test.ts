@@ -1,21 +1,26 @@
 import * as tf from '@tensorflow/tfjs'
-import { field, fromRows } from '@millrace/core'
+import { batchFromRows, field, fromRows } from '@millrace/core'
 import { tensorValue, type CallOptions, type HostTensor, type Session } from '@millrace/export'
 import { expect, test } from 'vitest'
 import { clusterSpec } from '../cluster/index.js'
 import { replicaDeviceSetter } from '../placement/index.js'
+import { chiefDuties } from './chief-duties.js'
 import { rolesOf } from './roles.js'
 import { sleep } from './sleep.js'
 import { synchronousUpdates } from './synchronous-updates.js'
 import { workerGraph } from './worker-graph.js'
 
-test('each call of the updates may take as long as calls may at its time', async () => {
+const setUp = () => {
   const x = tf.input({ shape: [1], name: 'x' })
   const model = tf.model({ inputs: x, outputs: tf.layers.dense({ units: 1 }).apply(x) as tf.SymbolicTensor })
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' })
   const roles = rolesOf(clusterSpec({ ps: ['h:1'], worker: ['h:2'] }))
-  const data = fromRows({ x: field.float32(), y: field.float32() }, [])
-  const graph = workerGraph(model, { data, label: 'y', synchronous: {} }, replicaDeviceSetter({ ps: roles.spec }), roles, roles.trainers[0]!)
+  const options = { data: fromRows({ x: field.float32(), y: field.float32() }, []), label: 'y', synchronous: {} }
+  return { model, options, graph: workerGraph(model, options, replicaDeviceSetter({ ps: roles.spec }), roles, roles.trainers[0]!) }
+}
+
+test('each call of the updates may take as long as calls may at its time', async () => {
+  const { graph } = setUp()
   let timeoutMs = 1_000
   const timeouts: (number | undefined)[] = []
   const session = {
@@ -33,4 +38,14 @@ test('each call of the updates may take as long as calls may at its time', async
   const [before] = timeouts
   expect(before).toBe(1_000)
   await updates.stop()
+})
+
+test('the chief does not wait at its end for updates that have failed', async () => {
+  const { model, options, graph } = setUp()
+  const progress = { dtype: 'string', shape: [1], data: batchFromRows({ text: field.binary() }, [{ text: Buffer.from('') }]).columns.text } as HostTensor
+  const session = { run: async () => [progress] } as unknown as Session
+  const duties = chiefDuties({ model, options, graph, limits: {}, checkpoints: undefined, workers: 1, isGone: () => true, onEvaluate: async () => undefined, onWeights: () => undefined })
+  const never = new Promise<never>(() => undefined)
+  const failed = Promise.reject<never>(new Error('the updates have failed'))
+  await expect(duties.finish(session, { failed, atRest: never, stop: async () => undefined })).rejects.toThrow('the updates have failed')
 })
