@@ -1,0 +1,222 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type * as tf from '@tensorflow/tfjs'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cache, chooseBackend, collect, pipe, rebatch, run, shuffle, tapBatches, type FittedFeatures, type Stream } from '@millrace/core'
+import {
+  predictions, score, startLocalCluster, trainOnCluster,
+  type BinaryScore, type ClusterTrainingOptions, type ClusterTrainingReport, type LocalCluster, type RecoveryEvent, type Task,
+} from '@millrace/distributed'
+import { exportSavedModel } from '@millrace/export'
+import { readJson, writeTfRecords } from '@millrace/formats'
+import { partsOf, source, spec as flightSpec } from '../../examples/cluster/flights.js'
+import { delayModel } from '../../examples/quickstart/model.js'
+import { flight } from '../../examples/quickstart/schemas.js'
+import { parts as mails, spec as mailSpec } from '../../examples/spam/mails.js'
+import { spamModel } from '../../examples/spam/model.js'
+import { serverProcess } from '../faults/support/server-process.js'
+import { describePeer, runPython } from '../support/peer.js'
+import { peerLibrary } from '../support/session-servers.js'
+
+const peer = fileURLToPath(new URL('./models.py', import.meta.url))
+
+const [chief, worker]: readonly Task[] = [{ type: 'worker', index: 0 }, { type: 'worker', index: 1 }]
+const secondPs: Task = { type: 'ps', index: 1 }
+const nameOf = ({ type, index }: Task): string => `${type} ${index}`
+
+/** Something that befalls a training. */
+interface Calamity {
+  readonly name: string
+  /** Workers that lose their session, and have to come back before the next one. */
+  readonly hits: readonly Task[]
+  /** @param lost - resolves when the training says that it has lost a session */
+  readonly happen: (lost: Promise<void>) => Promise<unknown>
+}
+
+/** What was told while it lasted. */
+interface Told {
+  readonly name: string
+  readonly events: readonly RecoveryEvent[]
+}
+
+const isBack = (events: readonly RecoveryEvent[], task: Task): boolean => {
+  const own = events.filter((one) => one.task === nameOf(task)).map(({ what }) => what)
+  return own.includes('lost') && own.at(-1) === 'back'
+}
+
+/** Makes one calamity after another happen to a training: each some steps after the last one is over and a checkpoint was saved. */
+const oneAfterAnother = (calamities: readonly Calamity[], everySteps: number) => {
+  const told: Told[] = []
+  const left = [...calamities]
+  let now: { readonly calamity: Calamity; readonly events: RecoveryEvent[]; readonly say: () => void; happened: boolean } | undefined
+  let [quietSince, saved] = [0, false]
+  const stop = new AbortController()
+  const begin = (calamity: Calamity): void => {
+    let say: () => void = () => undefined
+    const lost = new Promise<void>((resolve) => { say = resolve })
+    const begun = { calamity, events: [], say, happened: false }
+    now = begun
+    calamity.happen(lost).then(() => { begun.happened = true }, (thrown: unknown) => stop.abort(thrown))
+  }
+  return {
+    told,
+    signal: stop.signal,
+    /** While one worker is down, rows are hard to come by, so that the other one does not do all the work meanwhile. */
+    slow: async (): Promise<void> => {
+      if (now?.calamity.hits.length === 1) await sleep(250)
+    },
+    onCheckpoint: (): void => { saved = true },
+    onRecovery: (event: RecoveryEvent): void => {
+      if (now === undefined) return
+      now.events.push(event)
+      if (event.what === 'lost') now.say()
+    },
+    onStep: ({ globalStep }: { readonly globalStep: number }): void => {
+      if (now !== undefined) {
+        const { calamity: { name, hits }, events, happened } = now
+        if (!happened || !hits.every((task) => isBack(events, task))) return
+        told.push({ name, events })
+        now = undefined
+        ;[quietSince, saved] = [globalStep, false]
+      }
+      // A step from before a restore may be far ahead.
+      quietSince = Math.min(quietSince, globalStep)
+      const next = left[0]
+      if (next === undefined || !saved || globalStep - quietSince < everySteps) return
+      left.shift()
+      begin(next)
+    },
+  }
+}
+
+/** An example's model and rows. */
+interface Example {
+  readonly name: string
+  readonly inputs: FittedFeatures
+  readonly make: () => tf.LayersModel
+  readonly label: string
+  readonly train: Stream<Stream['schema'], 'cold'>
+  readonly test: Stream<Stream['schema'], 'cold'>
+}
+
+const flights = async (): Promise<Example> => {
+  const { train: training, test: tested } = partsOf(readJson(`${source}/flights-20k.json`, { schema: flight }))
+  const inputs = await run(flightSpec.fit(training))
+  return { name: 'flights', inputs, make: () => delayModel(inputs, { seed: 1, l2: 1e-3 }), label: 'late', train: pipe(training, shuffle({ seed: 1 }), cache()), test: tested }
+}
+
+const spam = async (): Promise<Example> => {
+  const inputs = await run(mailSpec.fit(mails.train))
+  return { name: 'mails', inputs, make: () => spamModel(inputs), label: 'spam', train: mails.train, test: mails.test }
+}
+
+type Asked = Required<Pick<ClusterTrainingOptions, 'batchSize' | 'steps'>> & Pick<ClusterTrainingOptions, 'validation' | 'stopAt'>
+
+describePeer('the models of the examples, when one fault comes after another', 'tensorflow', () => {
+  const everySteps = 20
+  let cluster: LocalCluster
+  let folder: string
+  beforeAll(async () => {
+    await run(chooseBackend())
+    folder = await mkdtemp(join(tmpdir(), 'millrace-survive-'))
+    cluster = await run(startLocalCluster({ ps: 2, workers: 2, library: peerLibrary(), environment: { TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' } }))
+  })
+  afterAll(async () => {
+    await cluster?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const restart = (task: Task) => async (): Promise<void> => {
+    await cluster.kill(task)
+    await cluster.restart(task)
+  }
+  const hang = (task: Task) => async (lost: Promise<void>): Promise<void> => {
+    const pid = serverProcess(task, cluster.target(task).slice('grpc://'.length))
+    process.kill(pid, 'SIGSTOP')
+    await lost
+    process.kill(pid, 'SIGCONT')
+  }
+  const calamities: readonly Calamity[] = [
+    { name: 'a worker\'s server is killed', hits: [worker!], happen: restart(worker!) },
+    { name: 'a parameter server is killed', hits: [chief!, worker!], happen: restart(secondPs) },
+    { name: 'the chief\'s server is killed', hits: [chief!], happen: restart(chief!) },
+    { name: 'a worker\'s server hangs', hits: [worker!], happen: hang(worker!) },
+  ]
+
+  const measure = (model: tf.LayersModel, { inputs, label, test: rows }: Example): Promise<BinaryScore> =>
+    run(pipe(rows, inputs.apply, predictions(model, ['probability']), score({ label, probability: 'probability' })))
+
+  interface Trained {
+    readonly model: tf.LayersModel
+    readonly report: ClusterTrainingReport
+    readonly score: BinaryScore
+  }
+
+  const quiet = async (example: Example, asked: Asked): Promise<Trained> => {
+    const model = example.make()
+    const report = await run(trainOnCluster(model, cluster, { data: pipe(example.train, example.inputs.apply), label: example.label, ...asked }))
+    expect(report.recoveries).toEqual([])
+    return { model, report, score: await measure(model, example) }
+  }
+
+  const throughThemAll = async (example: Example, asked: Asked): Promise<Trained> => {
+    const model = example.make()
+    const { told, signal, slow, ...seen } = oneAfterAnother(calamities, everySteps)
+    const data = pipe(example.train, rebatch(2 * asked.batchSize), tapBatches(slow), example.inputs.apply)
+    const report = await run(trainOnCluster(model, cluster, {
+      data, label: example.label, ...asked, ...seen, checkpoints: { folder: join(folder, `${example.name}-checkpoints`), everySteps },
+      recovery: { stepTimeoutMs: 3_000, timeoutMs: 90_000, backoffMs: 50 },
+    }), { signal })
+    expect(told.map(({ name }) => name)).toEqual(calamities.map(({ name }) => name))
+    for (const [index, { events }] of told.entries()) {
+      for (const { index: lost } of calamities[index]!.hits) {
+        const own = report.recoveries.filter((one) => events.includes(one) && one.task === `worker ${lost}`)
+        expect(own.map(({ what }) => what)).toEqual(expect.arrayContaining(['lost', 'back']))
+      }
+    }
+    expect(told[1]!.events).toContainEqual(expect.objectContaining({ task: 'worker 0', what: 'restored', note: expect.stringContaining(folder) as string }))
+    expect(told[3]!.events).toContainEqual(expect.objectContaining({ task: 'worker 1', what: 'lost', fault: 'hung' }))
+    expect(report.recoveries.filter(({ what }) => what === 'gave up' || what === 'initialized' || what === 'not saved')).toEqual([])
+    expect(report.notFetched).toEqual([])
+    expect(report.workers.map(({ steps, restarts, failed }) => [steps > 0, restarts > 0, failed])).toEqual([[true, true, undefined], [true, true, undefined]])
+    return { model, report, score: await measure(model, example) }
+  }
+
+  /** TensorFlow's answers on the raw rows of the test, beside ours. */
+  const expectExported = async (model: tf.LayersModel, { name, inputs, test: rows }: Example): Promise<void> => {
+    const { url } = await run(exportSavedModel(model, join(folder, `${name}-model`), { inputs }))
+    const { files } = await run(pipe(rows, writeTfRecords(join(folder, `${name}-test`), { shards: 1 })))
+    const ours = (await run(collect()(pipe(rows, inputs.apply, predictions(model, ['probability']))))).map(({ probability }) => probability)
+    const [theirs] = JSON.parse(await runPython(peer, { args: [url, ...files] })) as [{ readonly values: readonly number[] }]
+    expect(theirs.values).toHaveLength(ours.length)
+    expect(Math.max(...theirs.values.map((value, row) => Math.abs(value - ours[row]!)))).toBeLessThan(1e-5)
+  }
+
+  test('flights, each worker for itself: all steps, the metrics of a quiet training, and exported', async () => {
+    const example = await flights()
+    const asked = { batchSize: 512, steps: 384 }
+    const calm = await quiet(example, asked)
+    const { model, score: { auc, logLoss }, report } = await throughThemAll(example, asked)
+    expect(report.stoppedBy).toBe('steps')
+    expect(report.globalStep).toBeGreaterThanOrEqual(asked.steps)
+    expect(Math.abs(auc / calm.score.auc - 1)).toBeLessThan(0.01)
+    expect(Math.abs(logLoss / calm.score.logLoss - 1)).toBeLessThan(0.01)
+    await expectExported(model, example)
+  })
+
+  test('mails, each worker for itself: no worse than a quiet training, and exported', async () => {
+    const example = await spam()
+    const calm = await quiet(example, { batchSize: 64, steps: 260 })
+    // Log loss of a model that is nearly always right hangs on a few mails: it is trained until it has that of the quiet training.
+    const { model, score: { auc, logLoss }, report } = await throughThemAll(example, {
+      batchSize: 64, steps: 520, validation: { data: pipe(example.test, example.inputs.apply), everySteps: 20 }, stopAt: { metric: 'loss', atMost: 0.99 * calm.score.logLoss },
+    })
+    expect(report.stoppedBy).toBe('metric')
+    expect(auc).toBeGreaterThan(0.99 * calm.score.auc)
+    expect(logLoss).toBeLessThan(1.01 * calm.score.logLoss)
+    await expectExported(model, example)
+  })
+})
