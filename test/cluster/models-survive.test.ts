@@ -113,7 +113,10 @@ const spam = async (): Promise<Example> => {
   return { name: 'mails', inputs, make: () => spamModel(inputs), label: 'spam', train: mails.train, test: mails.test }
 }
 
-type Asked = Required<Pick<ClusterTrainingOptions, 'batchSize' | 'steps'>> & Pick<ClusterTrainingOptions, 'validation' | 'stopAt'>
+interface Asked extends Pick<ClusterTrainingOptions, 'validation' | 'stopAt'> {
+  readonly batchSize: number
+  readonly steps: number
+}
 
 describePeer('the models of the examples, when one fault comes after another', 'tensorflow', () => {
   const everySteps = 20
