@@ -22,4 +22,4 @@ export const givenUp = (task: string, reason: string, thrown: unknown): Error =>
 }
 
 /** TensorFlow says in the first line where it happened, and in the next one what. */
-export const noteOf = (thrown: unknown): string => fromUnknown(thrown).problem.split('\n').find((line) => !/^(From \/job|\d+ root error|\s*\(\d+\) )/.test(line)) ?? ''
+export const noteOf = (thrown: unknown): string => fromUnknown(thrown).problem.split('\n').find((line) => !/^(=+$|From \/job|\d+ root error|\s*\(\d+\) )/.test(line)) ?? ''

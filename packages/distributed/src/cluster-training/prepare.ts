@@ -75,6 +75,8 @@ export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => P
       // Servers may outlive a training: the values of one that is over are not gone on with.
       if (generation !== 0 && !(isOver && own === undefined)) {
         if (own === undefined) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
+        // An update that ended midway has taken some gradients and not others: all begin the step again, or nobody's would ever be enough.
+        if (training.synchronous !== undefined && !isOver) await session.run({ targets: [training.synchronous.start.name] }, limits)
         own = generation
         return generation
       }
