@@ -175,10 +175,11 @@ describePeer('training on a cluster', 'tensorflow', () => {
         }))
         await killed
         expect(report.recoveries.map(({ what }) => what)).toEqual(expect.arrayContaining(['lost', 'restored', 'back']))
-        const { rows, repeated } = counted(report)
+        const { rows, repeated, uncertain } = counted(report)
         expect(rows - repeated).toBeLessThanOrEqual(3 * ROWS)
         expect(report.stoppedBy).toBe('data')
-        expect(report.globalStep).toBeGreaterThanOrEqual((3 * ROWS) / 20)
+        // Rows of a step of which nobody knows whether it was done are not fed again.
+        expect(report.globalStep * 20 + uncertain).toBeGreaterThanOrEqual(3 * ROWS)
         expect(lossHere(model)).toBeLessThan(0.35)
       }
     } finally {
