@@ -7,33 +7,12 @@ import { explainPlan, field, isMillraceError, type Batch, type Field, type Json,
 import { readCsv, type CsvOptions, type RejectedRecord } from '@millrace/formats'
 import { afterAll, expect, test } from 'vitest'
 import { MemoryStorage } from './memory-storage.js'
+import { Random } from './random.js'
 
 const storage = new MemoryStorage()
 afterAll(() => {
   storage.close()
 })
-
-/** Small deterministic random numbers. */
-class Random {
-  constructor(private state: number) {}
-
-  next(): number {
-    this.state = (Math.imul(this.state, 1664525) + 1013904223) >>> 0
-    return this.state / 2 ** 32
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.next() * limit)
-  }
-
-  chance(share: number): boolean {
-    return this.next() < share
-  }
-
-  of<T>(choices: readonly T[]): T {
-    return choices[this.below(choices.length)]!
-  }
-}
 
 type Options = CsvOptions & { readonly schema?: Schema | undefined }
 
