@@ -10,6 +10,9 @@ export interface Program {
   close(): void
 }
 
+/** Longer than any turn takes. A step that a server has lost never ends, in any client that waits for it in its only thread. */
+const ANSWER_MS = 15 * 60_000
+
 const startProgram = (command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Program => {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
   let complaints = ''
@@ -19,7 +22,12 @@ const startProgram = (command: string, args: readonly string[], env: NodeJS.Proc
   return {
     ask: async (request) => {
       child.stdin.write(`${JSON.stringify(request)}\n`)
+      const late = setTimeout(() => {
+        complaints += `\nno answer within ${ANSWER_MS / 60_000} minutes to ${JSON.stringify(request).slice(0, 200)}`
+        child.kill('SIGKILL')
+      }, ANSWER_MS)
       const line = await lines.next()
+      clearTimeout(late)
       if (line.done === true) throw new Error(`${[command, ...args].join(' ')} ended:\n${complaints}`)
       return JSON.parse(line.value) as never
     },

@@ -17,7 +17,8 @@ export interface NativeOptions {
   /**
    * Runs steps on the calling thread: short ones take two thirds of the time, and while one runs, nothing else does in this process,
    * not even the signal that would abort it. For programs that only wait for their steps, and for steps that wait for no other one
-   * of this process (a queue's). Default false: steps run on other threads.
+   * of this process (a queue's). With a `target`, a step that a server loses blocks for good: TensorFlow waits for it even after its
+   * time is over (`WaitForNotification` of local_master.cc), and no deadline of ours can fire. Default false: steps run on other threads.
    */
   readonly blocking?: boolean | undefined
 }
