@@ -1,40 +1,77 @@
 import { describeValue, failure, hasTag, throwIfAborted } from '../errors/index.js'
-import { isGlob } from './list-local.js'
+import { requireAllShards } from './complete-shards.js'
+import { fixedPart, folderData, globData, globMatcher, type InputFile } from './input-folder.js'
+import { isGlob, listLocalBelow } from './list-local.js'
 import { storageFor } from './registry.js'
+import { requireSuccessIn } from './require-success.js'
 import { expandShardSpec } from './shards.js'
-import type { FileInfo } from './storage.js'
 
-const found = async (url: string, signal: AbortSignal | undefined): Promise<FileInfo | undefined> => {
-  try {
-    return await storageFor(url).stat(url, signal)
-  } catch (error) {
-    if (hasTag(error, 'NotFound')) return undefined
-    throw error
-  }
+/** Options of {@link expandInputs}. */
+export interface ExpandOptions {
+  /**
+   * Whether the folder of the files (that of a partitioned set: its topmost) must have a file `_SUCCESS`, which Spark, Hadoop and our
+   * writers leave when all is written. Default false.
+   */
+  readonly requireSuccess?: boolean | undefined
 }
 
-const listed = async (glob: string, signal: AbortSignal | undefined): Promise<readonly FileInfo[]> => {
+const noMatch = (source: string, problem: string, remedy: string): Error => failure({ tag: 'NotFound', code: 'NO_MATCH', problem, remedy, position: { source } })
+
+const listed = async (glob: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
   const storage = storageFor(glob)
   if (storage.list === undefined) {
     throw failure({ tag: 'Usage', code: 'NO_LISTING', problem: `${storage.scheme} cannot list files, so a glob means nothing there`, remedy: 'Name the files one by one.', position: { source: glob } })
   }
-  const files = await storage.list(glob, signal)
-  if (files.length > 0) return files
-  throw failure({ tag: 'NotFound', code: 'NO_MATCH', problem: 'no file matches the pattern', remedy: 'Check the pattern; it is relative to the current folder.', position: { source: glob } })
+  const files = globData(glob, await storage.list(glob, signal))
+  if (files.length > 0) {
+    requireAllShards(files, globMatcher(glob))
+    return files
+  }
+  const within = folderData(fixedPart(glob), await storage.list(`${glob.replace(/\/+$/, '')}/**`, signal))
+  if (within.length === 0) throw noMatch(glob, 'no file matches the pattern', 'Check the pattern; it is relative to the current folder.')
+  requireAllShards(within, () => true)
+  return within
 }
 
-const expandOne = async (source: string, signal: AbortSignal | undefined): Promise<readonly FileInfo[]> => {
+const folderFiles = async (folder: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
+  const storage = storageFor(folder)
+  const files = folderData(folder, storage.scheme === 'file' ? await listLocalBelow(folder, signal) : ((await storage.list?.(`${folder}/**`, signal)) ?? []))
+  requireAllShards(files, () => true)
+  return files
+}
+
+/** The files of a folder, where a source that is no file is one: object stores know folders only by what lies in them. */
+const asFolder = async (source: string, error: unknown, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
+  const storage = storageFor(source)
+  const isFolder = hasTag(error, 'Storage') && error.code === 'EISDIR'
+  if (storage.list === undefined || !(isFolder || (hasTag(error, 'NotFound') && storage.scheme !== 'file'))) throw error
+  const files = await folderFiles(source.replace(/(?<=[^/])\/+$/, ''), signal)
+  if (files.length > 0) return files
+  if (!isFolder) throw error
+  throw noMatch(source, 'no data is in the folder', 'Names that begin with _ or . and empty files are not taken for data.')
+}
+
+const expandOne = async (source: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
   throwIfAborted(signal)
   const storage = storageFor(source)
   const spec = expandShardSpec(source)
   const mayBePattern = storage.list !== undefined && (spec !== undefined || isGlob(source))
-  if (!mayBePattern) return [await storage.stat(source, signal)]
-  // A file whose very name looks like a pattern is that file.
-  const literal = await found(source, signal)
-  if (literal !== undefined) return [literal]
+  try {
+    // A file whose very name looks like a pattern is that file.
+    return [await storage.stat(source, signal)]
+  } catch (error) {
+    if (!mayBePattern || !hasTag(error, 'NotFound')) return asFolder(source, error, signal)
+  }
   if (spec === undefined) return listed(source, signal)
   if ('glob' in spec) return listed(spec.glob, signal)
   return Promise.all(spec.map((name) => storage.stat(name, signal)))
+}
+
+/** The folder in which `_SUCCESS` is looked for. */
+const jobFolder = (source: string, files: readonly InputFile[]): string => {
+  if (files.length === 1 && files[0]!.url === source) return source.replace(/[^/\\]*$/, '')
+  const spec = expandShardSpec(source)
+  return spec === undefined && !isGlob(source) ? source : fixedPart(spec === undefined ? source : `${source.replace(/@[^@]*$/, '')}*`)
 }
 
 /** For callers whom the compiler does not check. @throws `Usage` for a source that is neither a text nor a list of texts */
@@ -50,17 +87,26 @@ const requireSource = (source: unknown): void => {
 }
 
 /**
- * The files that a source names: a path or URL, a glob (`flights-*.json`), a shard specification (`train@4`, `train@*`), or a
- * list of these, in the order given and by name within a pattern.
+ * The files that a source names: a path or URL, a folder, a glob (`flights-*.json`), a shard specification (`train@4`, `train@*`), or a
+ * list of these, in the order given and by name within a folder or a pattern.
  *
- * @throws `NotFound` for a file that is not there and for a pattern that nothing matches
+ * Of folders all data below them is read, as big-data tools leave it there: not `_SUCCESS`, `_temporary/…`, hidden names, checksums and
+ * empty files. Folders `key=value` below the one that was asked for (of a pattern, below its fixed part) tell the partition of a file.
+ * A pattern that no file matches stands for the folders that it matches.
+ *
+ * @throws `NotFound` for a file that is not there, for a pattern that nothing matches and a folder without data, for a shard that is
+ * missing (MISSING_SHARD) and a job that has not ended (JOB_NOT_DONE, see `requireSuccess`)
  * @throws `Usage` for an empty list, and for what is not a string
  */
-export const expandInputs = async (source: string | readonly string[], signal?: AbortSignal): Promise<readonly FileInfo[]> => {
+export const expandInputs = async (source: string | readonly string[], signal?: AbortSignal, options: ExpandOptions = {}): Promise<readonly InputFile[]> => {
   requireSource(source)
   const sources = typeof source === 'string' ? [source] : source
   if (sources.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUT', problem: 'the list of files is empty' })
-  const files: FileInfo[] = []
-  for (const one of sources) files.push(...(await expandOne(one, signal)))
+  const files: InputFile[] = []
+  for (const one of sources) {
+    const expanded = await expandOne(one, signal)
+    if (options.requireSuccess === true) await requireSuccessIn(jobFolder(one, expanded), signal)
+    files.push(...expanded)
+  }
   return files
 }

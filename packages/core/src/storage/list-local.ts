@@ -15,8 +15,14 @@ export const isGlob = (name: string): boolean => picomatch.scan(name).isGlob
 export const listLocal = async (glob: string, signal?: AbortSignal): Promise<readonly FileInfo[]> => {
   const pattern = glob.startsWith('file:') ? fileURLToPath(glob) : glob
   const { base, glob: rest } = picomatch.scan(pattern)
-  const matches = picomatch(rest)
-  const depth = rest.includes('**') ? Infinity : rest.split('/').length
+  return walkLocal(base, picomatch(rest), rest.includes('**') ? Infinity : rest.split('/').length, signal)
+}
+
+/** All local files below a folder, whatever characters are in its name; but for hidden ones, sorted as {@link listLocal} does. */
+export const listLocalBelow = (folder: string, signal?: AbortSignal): Promise<readonly FileInfo[]> =>
+  walkLocal(folder.startsWith('file:') ? fileURLToPath(folder) : folder, picomatch('**'), Infinity, signal)
+
+const walkLocal = async (base: string, matches: (name: string) => boolean, depth: number, signal: AbortSignal | undefined): Promise<readonly FileInfo[]> => {
   const found: FileInfo[] = []
   const walk = async (folder: string, prefix: string, level: number): Promise<void> => {
     throwIfAborted(signal)

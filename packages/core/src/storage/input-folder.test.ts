@@ -1,0 +1,95 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { expandInputs, partitionFolder } from './index.js'
+import { parsePartition } from './partition-path.js'
+
+let root: string
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'millrace-folder-'))
+})
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true })
+})
+
+const put = (...names: readonly string[]): void => {
+  for (const name of names) {
+    mkdirSync(dirname(join(root, name)), { recursive: true })
+    writeFileSync(join(root, name), 'x')
+  }
+}
+const namesOf = async (source: string, options = {}): Promise<readonly string[]> => (await expandInputs(join(root, source), undefined, options)).map(({ url }) => url.slice(join(root, '/').length))
+
+describe('a folder as a source', () => {
+  it('is its data in order of name, and nothing that jobs leave beside it', async () => {
+    put('out/part-00001-u.c000.csv.gz', 'out/part-00000-u.c000.csv.gz', 'out/_SUCCESS', 'out/_committed_1', 'out/_started_1', 'out/.part-00000-u.c000.csv.gz.crc', 'out/part.crc',
+      'out/_temporary/0/part-00009', 'out/.hidden', 'out/.spark-staging/part-00000', 'out/part-2._COPYING_')
+    writeFileSync(join(root, 'out/part-00002-u.c000.csv.gz'), '')
+    const data = ['out/part-00000-u.c000.csv.gz', 'out/part-00001-u.c000.csv.gz']
+    expect(await namesOf('out')).toEqual(data)
+    expect(await namesOf('out/')).toEqual(data)
+    expect(await namesOf('o*')).toEqual(data)
+    expect(await namesOf('out/*.gz')).toEqual([...data, 'out/part-00002-u.c000.csv.gz'])
+    expect(await namesOf('**/part-*')).toEqual(await namesOf('out/part-*'))
+    expect(await namesOf('out/_comm*')).toEqual(['out/_committed_1'])
+  })
+
+  it('may have a name that looks like a pattern', async () => {
+    put('a[1] {b}/part-0', 'a1/part-1')
+    expect(await namesOf('a[1] {b}')).toEqual(['a[1] {b}/part-0'])
+  })
+
+  it('without data is told', async () => {
+    put('out/_temporary/0/part-0')
+    await expect(namesOf('out')).rejects.toMatchObject({ _tag: 'NotFound', code: 'NO_MATCH' })
+    await expect(namesOf('nowhere')).rejects.toMatchObject({ _tag: 'NotFound', code: 'ENOENT' })
+  })
+
+  it('has all the shards that their names speak of', async () => {
+    put('out/x-00000-of-00003.tfrecord', 'out/x-00002-of-00003.tfrecord', 'out/y-00000-of-00001')
+    for (const source of ['out', 'out/x-*', 'out/*', 'out/*-of-*']) {
+      await expect(namesOf(source)).rejects.toMatchObject({ _tag: 'NotFound', code: 'MISSING_SHARD', position: { source: join(root, 'out/x-00001-of-00003.tfrecord') } })
+    }
+    // What was not asked for is not missed.
+    expect(await namesOf('out/*-00000-of-*')).toEqual(['out/x-00000-of-00003.tfrecord', 'out/y-00000-of-00001'])
+    expect(await namesOf('out/y-*')).toHaveLength(1)
+    put('out/x-00001-of-00003.tfrecord')
+    expect(await namesOf('out')).toHaveLength(4)
+    put('huge/z-00000-of-99999999999999')
+    await expect(namesOf('huge')).rejects.toMatchObject({ code: 'MISSING_SHARD' })
+  })
+
+  it('is refused while its job has not ended, if asked', async () => {
+    put('out/day=1/part-0', 'out/day=2/part-0')
+    for (const source of ['out', 'out/day=1', 'out/day=1/', 'out/day=*', 'out/day=1/part-*', 'out/day=1/part-0', 'out/**']) {
+      await expect(namesOf(source, { requireSuccess: true })).rejects.toMatchObject({ _tag: 'NotFound', code: 'JOB_NOT_DONE' })
+    }
+    put('out/_SUCCESS')
+    for (const source of ['out', 'out/day=1', 'out/day=1/', 'out/day=*', 'out/day=1/part-*', 'out/day=1/part-0', 'out/**']) expect((await namesOf(source, { requireSuccess: true })).length).toBeGreaterThan(0)
+  })
+})
+
+describe('folders of partitions', () => {
+  const partitionsOf = async (source: string): Promise<unknown> => (await expandInputs(join(root, source))).map(({ partition }) => partition)
+
+  it('tell the values of their keys below what was asked for', async () => {
+    put('out/date=2026-11-24/country=de/part-0', 'out/date=2026-11-25/country=__HIVE_DEFAULT_PARTITION__/part-0')
+    const both = [{ date: '2026-11-24', country: 'de' }, { date: '2026-11-25', country: null }]
+    expect(await partitionsOf('out')).toEqual(both)
+    expect(await partitionsOf('out/date=*/**')).toEqual(both)
+    expect(await partitionsOf('out/date=2026-11-24')).toEqual([{ country: 'de' }])
+    expect(await partitionsOf('out/date=2026-11-24/country=de/part-0')).toEqual([undefined])
+    expect(await partitionsOf('out/date=2026-11-24/country=d*')).toEqual([{ country: 'de' }])
+  })
+
+  it('are escaped as Spark does', () => {
+    expect(partitionFolder('at', '2026-11-24 10:30:00')).toBe('at=2026-11-24 10%3A30%3A00')
+    expect(partitionFolder('a=b', '50%/x{y}')).toBe('a%3Db=50%25%2Fx%7By}')
+    expect([partitionFolder('a', null), partitionFolder('a', '')]).toEqual(['a=__HIVE_DEFAULT_PARTITION__', 'a=__HIVE_DEFAULT_PARTITION__'])
+    for (const value of ['ä/ö', '%', '100%25', "it's", '\u0001\u007f', 'a=b=c', '…']) expect(parsePartition([partitionFolder('k e=y', value)])).toEqual({ 'k e=y': value })
+    // pyarrow escapes the bytes of UTF-8; what is no escape stands for itself.
+    expect(parsePartition(['x', '=y', 'a=caf%C3%A9', 'b=%zz%4', 'c=%E9'])).toEqual({ a: 'café', b: '%zz%4', c: 'é' })
+    expect(parsePartition(['x', '=y'])).toBeUndefined()
+  })
+})
