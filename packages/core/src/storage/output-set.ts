@@ -20,7 +20,10 @@ export interface OutputSetOptions {
 export interface OutputSet {
   /** One for each URL, in order. */
   readonly outputs: readonly Output[]
-  /** Closes all outputs and gives them their names. If one cannot have its name, none has, and what was there is back. */
+  /**
+   * Closes all outputs and gives them their names, in their order. If one cannot have its name, none has, and what was there is back;
+   * in storages other than this machine's files, what was replaced until then is gone.
+   */
   commit(): Promise<void>
   /** Removes everything written. Safe at any time. */
   abort(): Promise<void>
@@ -80,6 +83,8 @@ const commitAll = async (outputs: readonly Output[], replaced: readonly string[]
     throw error
   }
   for (const { backup } of kept) await rm(backup, { force: true })
+  // What cannot be kept aside goes last: until here it may still be needed.
+  for (const url of stale) if (schemeOf(url) !== 'file') await storageFor(url).remove?.(url)
 }
 
 /**

@@ -3,7 +3,9 @@ import { dirname } from 'node:path'
 import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
 import { alreadyExists, localPath, temporaryName } from './local-storage.js'
 import { schemeOf } from './registry.js'
+import { requireReplaceable } from './replaceable-folder.js'
 import type { IfExists } from './storage.js'
+import { isFolderStorage, uploadFolder } from './upload-folder.js'
 
 /** Options of {@link writeFolder}. */
 export interface WriteFolderOptions {
@@ -14,6 +16,8 @@ export interface WriteFolderOptions {
    * unless it is empty. Default: any may be.
    */
   readonly isReplaceable?: ((names: readonly string[]) => boolean) | undefined
+  /** The file by whose presence readers know the folder for whole: in storages without folders it appears after all others. */
+  readonly last?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -27,19 +31,24 @@ const isThere = (path: string): Promise<boolean> =>
  * Writes a folder that appears whole or not at all: `write` fills a temporary sibling, which then takes the name. TensorFlow
  * Serving, which watches for new version folders, never sees half a model.
  *
- * @param write - is given the path of the temporary folder
+ * Object stores have no folders and no renames: there, `write` fills a folder of this machine, all its files are sent, and only then do
+ * they appear, one right after the other, the one named by `last` at the end.
+ *
+ * @param write - is given the path of the temporary folder, always one of this machine
+ * @throws `AlreadyExists`, and `Usage` LOCAL_FOLDER_ONLY for a storage that can only be read, or not be listed
  */
 export const writeFolder = async (url: string, options: WriteFolderOptions, write: (folder: string) => Promise<void>): Promise<void> => {
   const { ifExists = 'fail', isReplaceable, signal } = options
+  if (isFolderStorage(url)) return uploadFolder(url, options, write)
   if (schemeOf(url) !== 'file') {
-    throw failure({ tag: 'Usage', code: 'LOCAL_FOLDER_ONLY', problem: 'folders can be written to this machine only, so far', remedy: 'Write it to a local path and copy it.', position: { source: url } })
+    throw failure({ tag: 'Usage', code: 'LOCAL_FOLDER_ONLY', problem: `no folders can be written to "${schemeOf(url)}:" URLs`, remedy: 'Write it to a local path and copy it.', position: { source: url } })
   }
   const path = localPath(url).replace(/\/+$/, '')
   const temporary = temporaryName(path)
   try {
     throwIfAborted(signal)
     if (ifExists === 'fail' && (await isThere(path))) throw alreadyExists(url)
-    if (isReplaceable !== undefined) await requireReplaceable(path, isReplaceable, url)
+    if (isReplaceable !== undefined) requireReplaceable(await readdir(path).catch(() => []), isReplaceable, url)
     await mkdir(dirname(path), { recursive: true })
     await mkdir(temporary)
     await write(temporary)
@@ -49,19 +58,6 @@ export const writeFolder = async (url: string, options: WriteFolderOptions, writ
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
     throw fromUnknown(error, { source: url })
   }
-}
-
-/** Refuses to replace a folder that holds something else: a path that is one level short would cost everything in it. */
-const requireReplaceable = async (path: string, isReplaceable: (names: readonly string[]) => boolean, url: string): Promise<void> => {
-  const names = await readdir(path).catch(() => [])
-  if (names.length === 0 || isReplaceable(names)) return
-  throw failure({
-    tag: 'AlreadyExists',
-    code: 'OUTPUT_IS_OTHER',
-    problem: `the folder to replace holds something else than what is to be written: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,
-    remedy: 'Check the path; remove the folder yourself if it may go.',
-    position: { source: url },
-  })
 }
 
 /** The name is another folder's that is not empty, or a file's. */

@@ -63,7 +63,7 @@ export const exportSavedModel = (model: ExportableModel, url: string, options: E
     const bytes = tensorflow.SavedModel.encode(buildSavedModel(lowered, signatures)).finish()
     let total = bytes.length
 
-    await writeFolder(url, { ifExists: options.ifExists ?? 'fail', isReplaceable: (names) => names.includes('saved_model.pb'), signal }, async (folder) => {
+    await writeFolder(url, { ifExists: options.ifExists ?? 'fail', isReplaceable: (names) => names.includes('saved_model.pb'), last: 'saved_model.pb', signal }, async (folder) => {
       if (lowered.variables.length > 0) {
         const report = await run(writeCheckpoint(join(folder, 'variables', 'variables'), values(lowered.variables.map(({ weight }) => weight), signal)), { signal, progress })
         total += report.bytes
