@@ -1,9 +1,9 @@
 import { bitmapBytes, type Column, type Field } from '@millrace/core'
 import { powersOfFive, powersOfTen } from './float-tables.js'
 import { isVariable, putValue, takeColumn, textBytes, type KernelKind } from './kernel-columns.js'
+import { compiledKernel, PAGE, type WebAssemblyMemory } from './kernel-host.js'
 import { clearColumns, columnAt, describeColumns, hasNullsAt, layOut, moveData, type KernelColumn, type KernelLayout } from './kernel-layout.js'
 
-const PAGE = 65536
 const FIRST_WINDOW = 64 * 1024
 /** Most memory of one kernel; columns for which that is not enough end their batch early. */
 const MAX_MEMORY = 512 * 1024 * 1024
@@ -25,34 +25,10 @@ export const MORE = 0
 export const ODD = 1
 export const FULL = 2
 
-/** The parts of WebAssembly that are used; its types come with the DOM's, which Node's programs have no other use for. */
-interface WebAssemblyHost {
-  Module: new (code: Uint8Array) => object
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number }
-  Instance: new (module: object, imports: object) => { readonly exports: object }
-}
-
-const compiled = new Map<string, object>()
-let unavailable = false
-
-/** The compiled kernel; `undefined` where there is no WebAssembly with SIMD, which costs speed only. */
-const compiledKernel = (code: string): { readonly host: WebAssemblyHost; readonly module: object } | undefined => {
-  const host = (globalThis as { WebAssembly?: WebAssemblyHost }).WebAssembly
-  if (host === undefined || unavailable) return undefined
-  try {
-    const module = compiled.get(code) ?? new host.Module(Buffer.from(code, 'base64'))
-    compiled.set(code, module)
-    return { host, module }
-  } catch {
-    unavailable = true
-    return undefined
-  }
-}
-
 /** A kernel's instance and the memory that it works on. */
 interface KernelInstance {
   readonly code: string
-  readonly memory: InstanceType<WebAssemblyHost['Memory']>
+  readonly memory: WebAssemblyMemory
   readonly exports: object
 }
 
@@ -115,7 +91,7 @@ export abstract class ColumnKernel<Exports extends KernelExports> {
   protected layout: KernelLayout
   protected width = 0
   private instance: KernelInstance | undefined
-  private readonly memory: InstanceType<WebAssemblyHost['Memory']>
+  private readonly memory: WebAssemblyMemory
   private plans: readonly KernelColumnPlan[] = []
   private columns: readonly KernelColumn[] = []
   private windowCapacity = FIRST_WINDOW

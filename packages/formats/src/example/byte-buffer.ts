@@ -15,6 +15,13 @@ export class ByteBuffer {
     this.bytes = grown
   }
 
+  /** Appends bytes. */
+  append(more: Uint8Array): void {
+    this.reserve(more.length)
+    this.bytes.set(more, this.length)
+    this.length += more.length
+  }
+
   /** A view of what was written, good until the next write. */
   written(): Uint8Array {
     return this.bytes.subarray(0, this.length)

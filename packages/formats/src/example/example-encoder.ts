@@ -12,7 +12,8 @@ const MAX_LENGTH_BYTES = 5
  * Features come in the order of the schema, numbers packed. A null is left out, an empty list is a feature with an empty list.
  */
 export class ExampleEncoder<S extends Schema = Schema> {
-  private readonly writers: readonly FeatureWriter[]
+  /** One a column. @internal */
+  readonly writers: readonly FeatureWriter[]
   private lengthBytes = 1
 
   /**

@@ -57,8 +57,9 @@ const nothing: WireColumn = {
  */
 export class FeatureWriter {
   /** Everything of a map entry between its length and the length of its value: the key and the value's tag. */
-  private readonly lead: Uint8Array
-  private column: WireColumn = nothing
+  readonly lead: Uint8Array
+  /** The column of the batch. */
+  column: WireColumn = nothing
   // What `measure` found out about the row.
   private isShort = false
   private first = 0

@@ -1,15 +1,14 @@
 import { basename } from 'node:path/posix'
 import {
   failure, job, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
-  type Batch, type IfExists, type Job, type Mode, type Output, type RunContext, type Schema, type Stream, type TallySummary,
+  type Batch, type IfExists, type Job, type Mode, type RunContext, type Schema, type Stream, type TallySummary,
 } from '@millrace/core'
-import { ByteBuffer, ExampleEncoder } from '../example/index.js'
-import { packedWriter, requireCompression, type Compression, type PackedWriter } from '../compression/index.js'
-import { FRAME_FOOTER, FRAME_HEADER, sealFrame } from './frame.js'
+import { ExampleEncoder } from '../example/index.js'
+import { requireCompression, type Compression } from '../compression/index.js'
 import { contentOf, manifestColumns, manifestName, type ShardManifest } from './shard-manifest.js'
+import { ShardRows } from './shard-rows.js'
+import { ShardWriter } from './shard-writer.js'
 
-/** A shard's records are handed to the storage in pieces of this size: large enough that the calls cost nothing. */
-const FLUSH_BYTES = 1024 * 1024
 /** The names have five digits. */
 const MAX_SHARDS = 99999
 
@@ -34,36 +33,6 @@ export interface WriteReport {
   readonly bytes: number
   /** What became of the records of the sources. */
   readonly tally: TallySummary
-}
-
-class ShardWriter {
-  private readonly buffer = new ByteBuffer()
-  readonly packed: PackedWriter
-  rows = 0
-
-  constructor(output: Output, compression: Compression) {
-    this.packed = packedWriter(output, compression)
-  }
-
-  /** Appends a row. Returns true when the buffer should be flushed. */
-  append(encoder: ExampleEncoder, row: number): boolean {
-    const { buffer } = this
-    this.rows++
-    const start = buffer.length
-    buffer.reserve(FRAME_HEADER)
-    buffer.length += FRAME_HEADER
-    encoder.encode(row, buffer)
-    buffer.reserve(FRAME_FOOTER)
-    buffer.length += FRAME_FOOTER
-    sealFrame(buffer.bytes, start, buffer.length)
-    return buffer.length >= FLUSH_BYTES
-  }
-
-  async flush(): Promise<void> {
-    if (this.buffer.length === 0) return
-    await this.packed.write(this.buffer.written())
-    this.buffer.clear()
-  }
 }
 
 const checkedShards = (shards: number): number => {
@@ -119,24 +88,19 @@ const writeShards = async (
   prefix: string,
   { signal, progress }: RunContext,
 ): Promise<{ readonly rows: number; readonly bytes: number }> => {
-  let rows = 0
+  const rows = new ShardRows(encoder, shards)
   for await (const batch of batches) {
-    encoder.bind(batch)
-    for (let row = 0; row < batch.numRows; row++) {
-      const shard = shards[rows++ % shards.length]!
-      if (!shard.append(encoder, row)) continue
-      throwIfAborted(signal)
-      await shard.flush()
-    }
     throwIfAborted(signal)
-    progress?.({ stage: `writing ${prefix}`, done: rows, unit: 'rows' })
+    await rows.write(batch, signal)
+    progress?.({ stage: `writing ${prefix}`, done: rows.count, unit: 'rows' })
   }
+  await rows.finish()
   let bytes = 0
   for (const shard of shards) {
     await shard.flush()
     await shard.packed.end()
     bytes += shard.packed.bytes
   }
-  progress?.({ stage: `writing ${prefix}`, done: rows, unit: 'rows', finished: true })
-  return { rows, bytes }
+  progress?.({ stage: `writing ${prefix}`, done: rows.count, unit: 'rows', finished: true })
+  return { rows: rows.count, bytes }
 }

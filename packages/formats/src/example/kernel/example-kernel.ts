@@ -1,11 +1,11 @@
 import { makeBatch, type Batch, type Column, type Schema } from '@millrace/core'
+import { compiledKernel, PAGE, type WebAssemblyHost, type WebAssemblyMemory } from '../../columnar/kernel-host.js'
 import { BYTES } from '../feature-kinds.js'
 import type { FeatureSlot } from '../feature-slot.js'
 import { slotColumn } from '../slot-column.js'
 import { code } from './generated/example-kernel.js'
 import { clearColumns, columnValues, CRC_TABLE, describeColumns, layOut, WINDOW_BYTES, type KernelColumn, type KernelLayout } from './kernel-layout.js'
 
-const PAGE = 65536
 /** Rows that the kernel holds at most; larger batches are put together from several fillings. */
 const MAX_ROWS = 16384
 /**
@@ -29,29 +29,6 @@ export const MORE = 0
 export const ODD = 1
 export const FULL = 2
 
-/** The parts of WebAssembly that are used; its types come with the DOM's, which Node's programs have no other use for. */
-interface WebAssemblyHost {
-  Module: new (code: Uint8Array) => object
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number }
-  Instance: new (module: object, imports: object) => { readonly exports: object }
-}
-
-let compiled: object | undefined
-let unavailable = false
-
-/** The compiled kernel; `undefined` where there is no WebAssembly (`node --jitless`), which costs speed only. */
-const compiledKernel = (): { readonly host: WebAssemblyHost; readonly module: object } | undefined => {
-  const host = (globalThis as { WebAssembly?: WebAssemblyHost }).WebAssembly
-  if (host === undefined || unavailable) return undefined
-  try {
-    compiled ??= new host.Module(Buffer.from(code, 'base64'))
-    return { host, module: compiled }
-  } catch {
-    unavailable = true
-    return undefined
-  }
-}
-
 /**
  * The WebAssembly kernel (assembly/example-kernel.ts) with its memory: takes runs of frames and keeps their rows, until they are
  * taken as a batch.
@@ -62,7 +39,7 @@ export class ExampleKernel {
   /** Why {@link decode} stopped. */
   reason = MORE
 
-  private readonly memory: InstanceType<WebAssemblyHost['Memory']>
+  private readonly memory: WebAssemblyMemory
   private readonly kernel: KernelExports
   private readonly rowCapacity: number
   private layout: KernelLayout
@@ -93,7 +70,7 @@ export class ExampleKernel {
    */
   static of(slots: readonly FeatureSlot[], defaults: ReadonlySet<string>, batchRows: number, maxRecordBytes: number, crcTable: Int32Array): ExampleKernel | undefined {
     if (slots.some((slot) => slot.value.kind === 'decimal' || slot.key.length > 124)) return undefined
-    const found = compiledKernel()
+    const found = compiledKernel(code)
     if (found === undefined) return undefined
     const rows = Math.min(batchRows, MAX_ROWS)
     const columns = slots.map((slot) => ({

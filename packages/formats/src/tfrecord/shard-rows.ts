@@ -1,0 +1,100 @@
+import { throwIfAborted, type Batch } from '@millrace/core'
+import type { ExampleEncoder } from '../example/index.js'
+import { EncoderKernel } from '../example/kernel/encoder-kernel.js'
+import { crcTable } from './crc32c.js'
+import type { ShardWriter } from './shard-writer.js'
+
+/** Rows of a batch from which on it is worth loading into the kernel. */
+const WORTHWHILE_ROWS = 16
+/** Rows that are written without the kernel before it is asked again. */
+const ROWS_WITHOUT = 256
+
+/**
+ * Writes rows to shards in turn, row `r` to shard `r mod shards`: by the WebAssembly kernel, framing and checksums included, and
+ * where that is not worth while, or not there, one by one.
+ */
+export class ShardRows {
+  /** Rows written. */
+  count = 0
+  private kernel: EncoderKernel | undefined
+  private isKernelAsked = false
+
+  constructor(
+    private readonly encoder: ExampleEncoder,
+    private readonly shards: readonly ShardWriter[],
+    private readonly withKernel = true,
+  ) {}
+
+  /** Writes all rows of a batch. @throws what the outputs throw, and `Aborted` */
+  async write(batch: Batch, signal?: AbortSignal): Promise<void> {
+    const { numRows } = batch
+    this.encoder.bind(batch)
+    const kernel = numRows >= WORTHWHILE_ROWS ? this.askedKernel() : undefined
+    for (let row = 0; row < numRows; ) {
+      throwIfAborted(signal)
+      const loaded = kernel?.load(row, numRows) ?? row
+      const end = loaded > row ? loaded : Math.min(numRows, row + ROWS_WITHOUT)
+      if (kernel !== undefined && loaded > row) await this.writeLoaded(kernel, row, end)
+      else await this.writeOneByOne(row, end, signal)
+      row = end
+    }
+  }
+
+  /** Hands over what is held. */
+  async finish(): Promise<void> {
+    await this.takeHeld()
+    for (const shard of this.shards) await shard.flush()
+  }
+
+  private askedKernel(): EncoderKernel | undefined {
+    if (!this.isKernelAsked && this.withKernel) this.kernel = EncoderKernel.of(this.encoder.writers, crcTable)
+    this.isKernelAsked = true
+    return this.kernel
+  }
+
+  private async writeOneByOne(start: number, end: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.takeHeld()
+    const { shards, encoder } = this
+    for (let row = start; row < end; row++) {
+      const shard = shards[this.count++ % shards.length]!
+      shard.rows++
+      if (!shard.append(encoder, row)) continue
+      throwIfAborted(signal)
+      await shard.flush()
+    }
+  }
+
+  /** Writes rows `start` to `end`, which the kernel has loaded. */
+  private async writeLoaded(kernel: EncoderKernel, start: number, end: number): Promise<void> {
+    const { shards, encoder } = this
+    const step = shards.length
+    const rows = end - start
+    for (let first = 0; first < Math.min(rows, step); first++) {
+      const shard = shards[(this.count + first) % step]!
+      for (let row = first; ; ) {
+        row = kernel.encode(row, rows, step)
+        if (row >= rows) break
+        const isLong = kernel.length === 0
+        await this.take(kernel, shard)
+        if (!isLong) continue
+        // A row that has no room in all of the kernel's memory.
+        if (shard.append(encoder, start + row)) await shard.flush()
+        row += step
+      }
+      shard.rows += Math.ceil((rows - first) / step)
+      // Of a single shard they are held until there are many.
+      if (step > 1) await this.take(kernel, shard)
+    }
+    this.count += rows
+  }
+
+  private async takeHeld(): Promise<void> {
+    if (this.kernel !== undefined) await this.take(this.kernel, this.shards[0]!)
+  }
+
+  private async take(kernel: EncoderKernel, shard: ShardWriter): Promise<void> {
+    if (kernel.length === 0) return
+    await shard.appendFrames(kernel.written())
+    kernel.clear()
+  }
+}
