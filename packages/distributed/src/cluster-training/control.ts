@@ -8,6 +8,7 @@ import { beginning, type InputPosition } from './fed-input.js'
  *
  * - `generation`: 0 while the chief gives variables their values, then a number that it has not had before. Who finds another number than
  *   before goes back to the position that belongs to these values.
+ * - `training`: a fingerprint of the training that these values are of
  * - `last step`: the global step at which everybody stops
  * - `progress`: of each worker, where it is in its data
  * - `done`: of each worker, how many of its steps are done since the variables got their values. The steps themselves count, so that a
@@ -19,6 +20,7 @@ export interface Control {
   /** One for each device with variables: whether all of them have values. */
   readonly ready: readonly Tensor[]
   readonly generation: Tensor
+  readonly training: Tensor
   readonly lastStep: Tensor
   readonly progress: Tensor
   /** Of each worker, how many of its steps are done; where the global step is. */
@@ -30,6 +32,7 @@ export interface Control {
   readonly over: readonly Tensor[]
   readonly alive: readonly Tensor[]
   readonly setGeneration: Assignment
+  readonly setTraining: Assignment
   readonly setLastStep: Assignment
   readonly setProgress: Assignment
   readonly setInputs: Assignment
@@ -106,6 +109,7 @@ export const addControl = (
   const variable = (name: string, dtype: 'int64' | 'string', shape: readonly number[], on = device): LoweredVariable =>
     addVariable(graph, { key: name, name, dtype, shape, trainable: false }, on)
   const generation = variable('control/generation', 'int64', [])
+  const training = variable('control/training', 'int64', [])
   const lastStep = variable('control/last_step', 'int64', [])
   const progress = variable('control/progress', 'string', [workers.count])
   const over = ps.map((task) => variable(overName(task), 'int64', [], `/job:ps/task:${task}`))
@@ -118,8 +122,9 @@ export const addControl = (
     return { value, node: graph.add('ResourceScatterUpdate', [handle, index, value], { dtype: 'string' }, { name: `${name}/own/assign`, device }) }
   }
   return {
-    ready: addReady(graph, [...variables, generation, lastStep, progress, inputs, ...done, ...over, ...alive]),
+    ready: addReady(graph, [...variables, generation, training, lastStep, progress, inputs, ...done, ...over, ...alive]),
     generation: generation.value,
+    training: training.value,
     lastStep: lastStep.value,
     progress: progress.value,
     inputs: inputs.value,
@@ -128,6 +133,7 @@ export const addControl = (
     over: over.map(({ value }) => value),
     alive: alive.map(({ value }) => value),
     setGeneration: assignment(graph, generation),
+    setTraining: assignment(graph, training),
     setLastStep: assignment(graph, lastStep),
     setProgress: assignment(graph, progress),
     setInputs: assignment(graph, inputs),
@@ -182,6 +188,19 @@ export const readControl = async (session: Session, { generation, lastStep, over
   const words = await session.run({ fetches: [generation, lastStep, over[0]!, alive[0]!].map(({ name }) => name) }, options)
   const [own, last, end, life] = words.map((one) => number(tensorNumbers(one)[0]))
   return { generation: number(own), lastStep: number(last), isOver: number(end) !== 0, hasFailed: end === 2, alive: number(life) }
+}
+
+/** A training that a chief finds under way. */
+export interface FoundTraining {
+  readonly fingerprint: number
+  /** When its chief last showed that it lives: milliseconds since 1970, by that chief's clock. */
+  readonly alive: number
+}
+
+/** To be read before the chief that looks shows that it lives. */
+export const readFound = async (session: Session, { training, alive }: Control, options: CallOptions): Promise<FoundTraining> => {
+  const [fingerprint, life] = await session.run({ fetches: [training.name, alive[0]!.name] }, options)
+  return { fingerprint: number(tensorNumbers(fingerprint)[0]), alive: number(tensorNumbers(life)[0]) }
 }
 
 /** What all workers say. */

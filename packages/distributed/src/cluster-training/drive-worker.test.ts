@@ -79,14 +79,14 @@ class FakeCluster {
 
   #run(feeds: Map<string, unknown>, fetches: readonly string[], targets: readonly string[]): HostTensor[] {
     const { control, training } = this.graph
-    for (const { value, node } of [control.setGeneration, control.setLastStep, control.setProgress, ...control.setDone, ...control.setOver, ...control.setAlive]) {
+    for (const { value, node } of [control.setGeneration, control.setTraining, control.setLastStep, control.setProgress, ...control.setDone, ...control.setOver, ...control.setAlive]) {
       if (!targets.includes(node.name)) continue
       const fed = feeds.get(value.name)
       this.values.set(value.name, typeof fed === 'bigint' ? tensorValue('int64', [], [fed]) as HostTensor : texts(fed as string[]))
     }
     if (targets.includes(control.setOwnProgress.node.name)) this.values.set(control.setProgress.value.name, texts(feeds.get(control.setOwnProgress.value.name) as string[]))
     if (targets.includes(training.initialize.name)) [this.hasValues, this.globalStep, this.rows] = [true, 0, []]
-    const sources = new Map([[control.generation.name, control.setGeneration], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.done.map(({ name }, at) => [name, control.setDone[at]!] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const), ...control.alive.map(({ name }, at) => [name, control.setAlive[at]!] as const)])
+    const sources = new Map([[control.generation.name, control.setGeneration], [control.training.name, control.setTraining], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.done.map(({ name }, at) => [name, control.setDone[at]!] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const), ...control.alive.map(({ name }, at) => [name, control.setAlive[at]!] as const)])
     if (fetches.includes(control.generation.name)) this.looks += 1
     return fetches.map((name) => {
       if (control.ready.some((ready) => ready.name === name)) return tensorValue('bool', [], [this.hasValues]) as HostTensor
@@ -141,7 +141,7 @@ interface StartOptions extends Partial<ClusterTrainingOptions & Pick<WorkerSetup
 /** @param servers - those of a training that another process has left */
 const start = (options: StartOptions = {}, servers?: FakeCluster) => {
   const x = tf.input({ shape: [1], name: 'x' })
-  const model = tf.model({ inputs: x, outputs: tf.layers.dense({ units: 1 }).apply(x) as tf.SymbolicTensor })
+  const model = tf.model({ inputs: x, outputs: tf.layers.dense({ units: 1, name: 'dense' }).apply(x) as tf.SymbolicTensor })
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' })
   const roles = rolesOf(clusterSpec({ ps: ['h:1'], worker: ['h:2'] }))
   const [trainer] = roles.trainers
@@ -155,7 +155,9 @@ const start = (options: StartOptions = {}, servers?: FakeCluster) => {
     trainer: trainer!, graph, workers: 1, inFlight: options.inFlight ?? 1, targetStep: options.steps ?? Number.MAX_SAFE_INTEGER, delivery: options.delivery ?? 'at-most-once', signal: options.signal, onRecovery,
     input: (options.watched ?? ((input) => input))(fedInput({ data, share: { index: 0, count: 1 }, batchSize: BATCH, epochs: options.epochs ?? 1, feeds: graph.feeds })),
     connect: cluster.connect,
-    prepare: options.asWorker === true ? prepareAsWorker(graph, 0, {}, bounds) : prepareAsChief({ task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: servers !== undefined, restore: undefined, limits: {}, onRecovery }),
+    ...(options.asWorker === true ? { prepare: prepareAsWorker(graph, 0, {}, bounds) } : prepareAsChief({
+      task: 'worker 0', model, graph, workers: 1, lastStep: options.steps ?? Number.MAX_SAFE_INTEGER, goOn: servers !== undefined, resume: options.resume ?? true, bounds, restore: undefined, limits: {}, onRecovery,
+    })),
     duties: options.asWorker === true ? undefined : {
       alive: (session) => showLife(session, graph.control, {}, bounds), abandon: (session) => tellFailure(session, graph.control),
       beside: options.beside ?? (() => undefined), afterStep: async () => undefined, finish: async () => undefined,
@@ -197,6 +199,21 @@ describe('a worker', () => {
     expect(await finished).toMatchObject({ report: { rows: ROWS - BATCH, uncertainRows: BATCH, repeatedRows: 0, restarts: 1 } })
     expect(cluster.rows).toEqual(all)
     expect(events).toMatchObject([{ what: 'lost', fault: 'repeated', note: expect.stringContaining('received twice') as string }, { what: 'back' }])
+  })
+
+  test.each([
+    ['resume: false', { resume: false }, 'resume is false'],
+    ['one that nobody waits for any more', { bounds: { timeoutMs: 60_000, backoffMs: 1 } }, 'its chief has shown no life for'],
+  ])('the chief does not go on with a training that it finds under way: %s', async (_, options, why) => {
+    const first = start()
+    first.cluster.faults.set(6, { code: 3 })
+    await expect(first.finished).rejects.toMatchObject({ code: 'TF_INVALID_ARGUMENT' })
+    first.cluster.say('setOver', 0n)
+    first.cluster.say('setAlive', BigInt(Date.now() - 61_000))
+    const { cluster, finished, events } = start(options, first.cluster)
+    expect(await finished).toMatchObject({ globalStep: 10, report: { rows: ROWS, uncertainRows: 0, repeatedRows: 0 } })
+    expect(cluster.rows).toEqual(all)
+    expect(events).toMatchObject([{ what: 'initialized', note: expect.stringContaining(why) as string }])
   })
 
   test.each([[1, 'at-most-once'], [3, 'at-most-once'], [1, 'at-least-once'], [3, 'at-least-once']] as const)('in the place of a process that was lost, with %i in flight, %s: by what the servers have counted', async (inFlight, delivery) => {

@@ -99,10 +99,12 @@ class WorkerDrive {
 
   /** One session, until the end or a fault. */
   async session(onWell: () => void, restarts: () => number): Promise<WorkerResult> {
-    const { graph: { tables }, connect, prepare, duties } = this.#setup
+    const { graph: { tables }, connect, look, prepare, duties } = this.#setup
     const session = await connect()
-    const life = duties?.alive(session)
+    let life: { stop(): Promise<void> } | undefined
     try {
+      await look?.(session)
+      life = duties?.alive(session)
       if (tables.length > 0) await session.run({ targets: tables }, this.#limits)
       for (;;) {
         await this.#takeUp(session, await prepare(session))
@@ -210,9 +212,10 @@ class WorkerDrive {
   }
 
   #tellOfTakingOver({ skip, inDoubt }: Pick<Resumption, 'skip' | 'inDoubt'>): void {
-    const { trainer, onRecovery } = this.#setup
+    const { trainer, onRecovery, duties } = this.#setup
     const note = `in the place of a process that was lost, at step ${this.#globalStep}: ${skip} of its batches are done that it had not told of, and ${inDoubt} are left out of which nobody knows`
-    onRecovery({ task: describeTask(trainer.task), at: new Date().toISOString(), what: 'took over', note })
+    const wayOut = duties === undefined ? '' : '; resume: false would have begun anew'
+    onRecovery({ task: describeTask(trainer.task), at: new Date().toISOString(), what: 'took over', note: `${note}${wayOut}` })
   }
 
   /** How many batches behind a position are not fed again. */

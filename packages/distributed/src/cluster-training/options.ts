@@ -103,6 +103,14 @@ export interface ClusterTrainingOptions {
    * Default: none, so that a training whose parameter server is lost begins anew.
    */
   readonly checkpoints?: ClusterCheckpoints | undefined
+  /**
+   * As the chief: whether a process that begins goes on with a training that it finds under way on the parameter servers, in the place
+   * of a chief that was lost; the report tells of it as `took over`. One that has ended or was aborted is never gone on with, nor one
+   * that has other variables, nor one whose chief has shown no life for `recovery.timeoutMs`, since nobody waits for it any longer: the
+   * report tells of that, too. With `false` none is, also where a cluster manager starts the chief again. A process that drives all
+   * workers by itself goes on with none. Checkpoints are gone on from in any case. Default true.
+   */
+  readonly resume?: boolean | undefined
   /** Which parameter server holds which variable, and which tables are cut into parts. Default: as `replicaDeviceSetter`. */
   readonly placement?: Omit<ReplicaDeviceSetterOptions, 'ps' | 'job'> | undefined
   /**

@@ -2,10 +2,11 @@ import { randomInt } from 'node:crypto'
 import { failure, throwIfAborted } from '@millrace/core'
 import { readModel, type CallOptions, type FeedValue, type Session } from '@millrace/export'
 import { throwIfFailed } from './chief-life.js'
-import { assign, encodeInput, isReady, notBegun, readControl, readProgress, type Assignment, type WorkerProgress } from './control.js'
+import { assign, encodeInput, isReady, notBegun, readControl, readFound, readProgress, type Assignment, type FoundTraining, type WorkerProgress } from './control.js'
 import type { ClusterModel } from './options.js'
 import { DEFAULT_TIMEOUT_MS, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent } from './report.js'
+import { fingerprintOf, whyNotGoneOn } from './same-training.js'
 import { sleep } from './sleep.js'
 import type { WorkerGraph } from './worker-graph.js'
 
@@ -33,8 +34,11 @@ export interface ChiefPreparation {
   readonly workers: number
   /** The global step at which all stop. */
   readonly lastStep: number
-  /** Whether a process that begins goes on with the values that the servers have, as another chief left them. */
+  /** Whether a process that begins goes on with the training that it finds under way, as another chief left it. */
   readonly goOn: boolean
+  /** Whether the user wants that. */
+  readonly resume: boolean
+  readonly bounds: RecoveryBounds
   readonly restore: Restore | undefined
   readonly limits: CallOptions
   readonly onRecovery: (event: RecoveryEvent) => void
@@ -43,11 +47,21 @@ export interface ChiefPreparation {
 /** Generations are random, so that one that was lost with its server does not come again. */
 const MAX_GENERATION = 2 ** 47
 
-/** As the chief: sees to it that all variables have values that belong together, from a checkpoint or from the model. */
-export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => Promise<number> => {
-  const { graph: { control, training }, lastStep, limits, workers } = chief
+/** How a chief prepares a session. */
+export interface PreparedByChief {
+  /** Looks at what is there, before the chief shows that it lives. */
+  look(session: Session): Promise<void>
+  /** Sees to it that all variables have values that belong together, from a checkpoint or from the model. Resolves with their generation. */
+  prepare(session: Session): Promise<number>
+}
+
+/** As the chief. */
+export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
+  const { graph: { control, training }, lastStep, limits, workers, resume, bounds } = chief
+  const fingerprint = fingerprintOf(training.variables, workers)
   let own: number | undefined
-  const begin = async (session: Session): Promise<number> => {
+  let found: FoundTraining | undefined
+  const begin = async (session: Session, leftBehind: string | undefined): Promise<number> => {
     const first = own === undefined
     // Whoever looks from here on waits.
     await assign(session, [[control.setGeneration, 0n], [control.setLastStep, BigInt(lastStep)], ...control.setOver.map((over): readonly [Assignment, bigint] => [over, 0n])], limits)
@@ -57,23 +71,32 @@ export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => P
     const progress = fits ? restored.progress : startOver(restored?.progress ?? [], workers)
     const inputs = progress.map(({ position, counted }, share) => encodeInput({ position, counted, state: (fits ? restored.inputs[share] : undefined) ?? new Uint8Array() }))
     await assign(session, [
+      [control.setTraining, BigInt(fingerprint)],
       [control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false, driven: false }))], [control.setInputs, inputs],
       ...control.setDone.map((done): readonly [Assignment, bigint] => [done, 0n]),
     ], limits)
     if (training.synchronous !== undefined) await session.run({ targets: [training.synchronous.start.name] }, limits)
     own = randomInt(1, MAX_GENERATION)
     await assign(session, [[control.setGeneration, BigInt(own)]], limits)
-    if (restored !== undefined || !first) {
+    if (restored !== undefined || !first || leftBehind !== undefined) {
       const note = restored === undefined ? 'from the beginning: there is no checkpoint' : restored.note
-      chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: restored === undefined ? 'initialized' : 'restored', note })
+      const left = leftBehind === undefined ? [] : [`a training that was under way on the servers is not gone on with, since ${leftBehind}`]
+      chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: restored === undefined ? 'initialized' : 'restored', note: [note, ...left].join('; ') })
     }
     return own
   }
-  return async (session) => {
+  const look = async (session: Session): Promise<void> => {
+    if (own !== undefined || !chief.goOn) return
+    found = (await isReady(session, control, limits)) ? await readFound(session, control, limits) : undefined
+  }
+  const prepare = async (session: Session): Promise<number> => {
+    let leftBehind: string | undefined
     if ((own !== undefined || chief.goOn) && (await isReady(session, control, limits))) {
       const { generation, isOver } = await readControl(session, control, limits)
       // Servers may outlive a training: the values of one that is over are not gone on with.
-      if (generation !== 0 && !(isOver && own === undefined)) {
+      const isUnderWay = generation !== 0 && !(isOver && own === undefined)
+      if (isUnderWay && own === undefined && found !== undefined) leftBehind = whyNotGoneOn(found, { resume, fingerprint, bounds }, Date.now())
+      if (isUnderWay && leftBehind === undefined) {
         if (own === undefined) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
         // An update that ended midway has taken some gradients and not others: all begin the step again, or nobody's would ever be enough.
         if (training.synchronous !== undefined && !isOver) await session.run({ targets: [training.synchronous.start.name] }, limits)
@@ -81,8 +104,9 @@ export const prepareAsChief = (chief: ChiefPreparation): (session: Session) => P
         return generation
       }
     }
-    return begin(session)
+    return begin(session, leftBehind)
   }
+  return { look, prepare }
 
   async function initialize(session: Session, { model }: ChiefPreparation): Promise<void> {
     const wanted = Object.entries(training.initialValues)

@@ -213,7 +213,7 @@ const setUp = (all: SetUp): WorkerSetup => {
     trainer, graph, workers: roles.trainers.length, inFlight, delivery, signal, onRecovery, duties,
     input: 'open' in options.data ? fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }) : servedInput(batchSize, options.stepsPerRun ?? 1),
     connect: () => connectTo(roles, trainer, graph, limits),
-    prepare: prepareOf(all, graph, limits, onRecovery, checkpoints?.restore),
+    ...preparationOf(all, graph, limits, onRecovery, checkpoints?.restore),
     bounds: recovery,
     stepTime,
     targetStep: targetOf(options),
@@ -226,24 +226,29 @@ const setUp = (all: SetUp): WorkerSetup => {
   }
 }
 
-const prepareOf = ({ model, roles, trainer, options, signal, chiefIsReady }: SetUp, graph: WorkerGraph, limits: CallOptions, onRecovery: (event: RecoveryEvent) => void, restore: Restore | undefined): WorkerSetup['prepare'] => {
+const preparationOf = ({ model, roles, trainer, options, signal, chiefIsReady }: SetUp, graph: WorkerGraph, limits: CallOptions, onRecovery: (event: RecoveryEvent) => void, restore: Restore | undefined): Pick<WorkerSetup, 'look' | 'prepare'> => {
   if (!trainer.isChief) {
     const wait = prepareAsWorker(graph, trainer.share, limits, options.recovery ?? {})
-    return async (session) => {
-      await unlessAborted(chiefIsReady.opened, signal)
-      return wait(session)
+    return {
+      prepare: async (session) => {
+        await unlessAborted(chiefIsReady.opened, signal)
+        return wait(session)
+      },
     }
   }
-  const prepare = prepareAsChief({
+  const { look, prepare } = prepareAsChief({
     task: describeTask(trainer.task), model, graph, limits, onRecovery, workers: roles.trainers.length, lastStep: targetOf(options),
     // A process that drives all by itself begins a training of its own; a chief that was started again goes on with that of the others.
-    goOn: roles.task !== undefined,
+    goOn: roles.task !== undefined, resume: options.resume ?? true, bounds: options.recovery ?? {},
     restore,
   })
-  return async (session) => {
-    const generation = await prepare(session)
-    chiefIsReady.open()
-    return generation
+  return {
+    look,
+    prepare: async (session) => {
+      const generation = await prepare(session)
+      chiefIsReady.open()
+      return generation
+    },
   }
 }
 

@@ -28,6 +28,8 @@ export interface WorkerSetup {
   readonly graph: WorkerGraph
   readonly input: WorkerInput
   readonly connect: () => Promise<Session>
+  /** The chief's: looks at what is there, before it shows that it lives. */
+  readonly look?: ((session: Session) => Promise<void>) | undefined
   /** Gives variables their values, or waits until they have some. Resolves with their generation. */
   readonly prepare: (session: Session) => Promise<number>
   /** The chief's. */
