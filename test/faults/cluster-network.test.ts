@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { clusterSpec, type Task } from '@millrace/distributed'
-import { describePeer } from '../support/peer.js'
+import { describePeer, skipOrFail } from '../support/peer.js'
 import { freePort } from '../support/session-servers.js'
 import { BATCH, sumOf } from './support/counting-model.js'
 import { otherMachine } from './support/network.js'
@@ -17,7 +17,7 @@ describePeer('the network between a worker and the parameter servers', 'tensorfl
 
   test('is cut, so that nothing arrives any more, and mended: the others go on, and the worker comes back', async ({ skip }) => {
     const machine = otherMachine()
-    if (machine === undefined) return skip('network namespaces cannot be made here')
+    if (machine === undefined) return skipOrFail(skip, 'network namespaces cannot be made here: that takes root, or CAP_NET_ADMIN and CAP_SYS_ADMIN, and iproute2')
     const { here, there, prefix, cut, heal, remove } = machine
     ended.push(remove)
     const [psPort, chiefPort, workerPort] = await Promise.all([0, 1, 2].map(freePort))

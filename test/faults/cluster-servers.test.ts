@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { pipe, run } from '@millrace/core'
 import { startLocalCluster, trainOnCluster, type ClusterTrainingOptions, type LocalCluster, type RecoveryEvent, type Task } from '@millrace/distributed'
 import { writeTfRecords } from '@millrace/formats'
-import { describePeer } from '../support/peer.js'
+import { describePeer, skipOrFail } from '../support/peer.js'
 import { peerLibrary } from '../support/session-servers.js'
 import { expectAtMostOnce, toldOf } from './support/at-most-once.js'
 import { BATCH, countedRows, countingModel, countsOf, sumOf } from './support/counting-model.js'
@@ -218,7 +218,7 @@ describePeer('servers of a training that fail', 'tensorflow', () => {
   const small = () => spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', folder]).status === 0
 
   test('the disk of the checkpoints is full: training goes on and says so, and ends with an error that names the folder', async ({ skip }) => {
-    if (!small()) skip('no file system can be mounted here')
+    if (!small()) skipOrFail(skip, 'no file system can be mounted here: that takes root, or CAP_SYS_ADMIN')
     try {
       const events: RecoveryEvent[] = []
       const model = countingModel(ROWS)

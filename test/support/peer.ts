@@ -6,6 +6,12 @@ export { runPython } from './python.js'
 /** True where a peer that is missing is a failure: in continuous integration. */
 export const peersRequired = (): boolean => process.env['MILLRACE_REQUIRE_PEERS'] === '1'
 
+/** In a test for which this machine lacks something: skips it, saying why; where peers are required, it fails. */
+export const skipOrFail = (skip: (note: string) => never, lacks: string): never => {
+  if (peersRequired()) throw new Error(lacks)
+  return skip(lacks)
+}
+
 /** A Python module that a peer test compares with. */
 export type PeerModule = 'tensorflow' | 'keras' | 'numpy' | 'pyarrow' | 'google.protobuf'
 
