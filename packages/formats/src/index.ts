@@ -1,4 +1,5 @@
 export * from './records/index.js'
+export * from './reading/index.js'
 export * from './csv/index.js'
 export * from './json/index.js'
 export * from './arrow/index.js'

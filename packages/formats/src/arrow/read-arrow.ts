@@ -1,10 +1,11 @@
 import {
   countIn, expandInputs, field, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
-  type Batch, type Column, type Field, type Job, type Schema, type Stream,
+  type Batch, type Column, type Field, type FileInfo, type Job, type Schema, type Stream,
 } from '@millrace/core'
 import { loadZstd } from '../codecs/zstd.js'
 import { decodeLz4Frame } from '../codecs/lz4.js'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
+import type { InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
 import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
@@ -15,7 +16,7 @@ import type { FlatTable } from './flat-table.js'
 import { DictionaryStore } from './dictionary-store.js'
 
 /** Options of {@link readArrow}. */
-export interface ArrowOptions {
+export interface ArrowOptions<S extends Schema = Schema> extends InputOptions<S> {
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
   readonly columns?: readonly string[] | undefined
   /** What happens to a row with a value that its column cannot hold. Default `fail`. */
@@ -31,7 +32,7 @@ interface ArrowPlace {
 }
 
 /**
- * Reads Arrow IPC files (Feather version 2) and streams: a path, a URL, a glob, or several.
+ * Reads Arrow IPC files (Feather version 2) and streams: a path, a URL, a folder, a glob, or several.
  *
  * Record batch after record batch, from the front; memory holds one of them and the dictionaries. Columns lie in Arrow's layout and
  * are taken over as they are, after every offset, length and index was checked; texts of views, offsets of 64 bits and indices of other
@@ -40,13 +41,13 @@ interface ArrowPlace {
  * as it is converted: integers by range, instants brought to the column's unit, nulls need a nullable field. A value that does not fit
  * makes its row bad (see `onBadRecord`); its raw bytes are not known.
  *
- * Without a schema, the columns are those of each file that a kind of column can hold, and the schema is that of each batch (the
- * stream's own is empty, since no file has been looked at yet); `arrowFileSchema` gives it beforehand.
+ * Without a schema, the columns are those of all files, by name, that a kind of column can hold, and the schema is that of each batch (the
+ * stream's own is empty, since no file has been looked at yet); a column that a file lacks is null there; `arrowFileSchema` gives it beforehand.
  *
  * @throws (while reading) `MissingPeer`, `NotFound`, `Schema`, `BadRecord`, `Limit`, `Corrupt` for a file that is none or is damaged
  * @see https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
  */
-export function readArrow<S extends Schema>(source: string | readonly string[], options: ArrowOptions & { readonly schema: S }): Stream<S, 'cold'>
+export function readArrow<S extends Schema>(source: string | readonly string[], options: ArrowOptions<S> & { readonly schema: S }): Stream<S, 'cold'>
 export function readArrow(source: string | readonly string[], options?: ArrowOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readArrow(source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
   const { schema, columns, batchRows = DEFAULT_BATCH_ROWS } = options
@@ -54,10 +55,13 @@ export function readArrow(source: string | readonly string[], options: ArrowOpti
   return readFiles<Schema>({
     format: 'arrow',
     source,
-    schema: schema ?? {},
+    schema,
+    columns,
+    input: options,
     onBadRecord: options.onBadRecord,
     options: { ...(columns === undefined ? {} : { columns }), batchRows },
-    readFile: (task) => readFile(task, options, batchRows),
+    readFile: (task) => readFile(task, options.onBadRecord ?? 'fail', batchRows),
+    schemaOf: fileSchema,
   })
 }
 
@@ -65,9 +69,13 @@ export function readArrow(source: string | readonly string[], options: ArrowOpti
 export const arrowFileSchema = (source: string | readonly string[]): Job<Schema> =>
   job(async ({ signal }) => {
     const [file] = await expandInputs(source, signal)
-    for await (const message of arrowMessages(file!, { signal, onRead: () => undefined })) return schemaOf(fieldsOf(message, file!.url))
-    return {}
+    return fileSchema(file!, signal)
   })
+
+const fileSchema = async (file: FileInfo, signal: AbortSignal | undefined): Promise<Schema> => {
+  for await (const message of arrowMessages(file, { signal, onRead: () => undefined })) return schemaOf(fieldsOf(message, file.url))
+  return {}
+}
 
 const fieldsOf = (message: ArrowMessage, url: string): readonly ArrowField[] => {
   try {
@@ -107,27 +115,27 @@ interface FilePlan {
   readonly read: ReadonlySet<string>
 }
 
-const planOf = (message: ArrowMessage, task: FileTask, options: ArrowOptions & { readonly schema?: Schema | undefined }): FilePlan => {
+const planOf = (message: ArrowMessage, task: FileTask, policy: OnBadRecord): FilePlan => {
   const { url } = task.file
   const fields = fieldsOf(message, url)
-  const schema = checkedSchema(url, fields, options)
+  const schema = checkedSchema(url, fields, task)
   requireNames(schema)
   const wanted = Object.keys(schema).filter((name) => task.context.columns === undefined || task.context.columns.includes(name))
-  return { fields, schema, wanted, read: new Set(mustValidateAll(options.onBadRecord) ? Object.keys(schema) : wanted) }
+  return { fields, schema, wanted, read: new Set(mustValidateAll(policy) ? Object.keys(schema) : wanted) }
 }
 
-const checkedSchema = (url: string, fields: readonly ArrowField[], options: ArrowOptions & { readonly schema?: Schema | undefined }): Schema => {
+const checkedSchema = (url: string, fields: readonly ArrowField[], { schema, columns }: FileTask): Schema => {
   const own = schemaOf(fields)
-  if (options.schema === undefined) return options.columns === undefined ? own : Object.fromEntries(options.columns.map((name) => [name, requireColumn(own, name, url)]))
-  for (const [name, target] of Object.entries(options.schema)) {
+  if (schema === undefined) return columns === undefined ? own : Object.fromEntries(columns.map((name) => [name, requireColumn(own, name, url)]))
+  for (const [name, target] of Object.entries(schema)) {
     const found = fields.find((column) => column.name === name)
     if (found === undefined) requireColumn(Object.fromEntries(fields.map((column) => [column.name, target])), name, url)
     else if (!canHold(target, found.type)) throw wrongKind('ARROW_KIND', url, name, target, found.type)
   }
-  return options.schema
+  return schema
 }
 
-async function* readFile(task: FileTask, options: ArrowOptions & { readonly schema?: Schema | undefined }, batchRows: number): AsyncGenerator<Batch, void, undefined> {
+async function* readFile(task: FileTask, policy: OnBadRecord, batchRows: number): AsyncGenerator<Batch, void, undefined> {
   const { context, file } = task
   const resume: ArrowPlace | undefined = task.resume === undefined ? undefined : { batch: countIn(task.resume, 'batch'), row: countIn(task.resume, 'row') }
   let plan: FilePlan | undefined
@@ -138,12 +146,12 @@ async function* readFile(task: FileTask, options: ArrowOptions & { readonly sche
     throwIfAborted(context.signal)
     if (message.kind === 'schema') {
       if (plan !== undefined) throw arrowError(new Error('it has two schemas'), file.url, 'the file cannot be read', { byte: message.byte })
-      plan = planOf(message, task, options)
+      plan = planOf(message, task, policy)
       dictionaries.know(plan.fields)
     } else if (message.kind === 'dictionary') await dictionaries.add(message, file.url, inflateFor)
     else if (message.kind === 'batch') {
       const decoded = await decodeBatch(message, plan!, dictionaries, file.url, resume !== undefined && index < resume.batch)
-      if (decoded.columns !== undefined) yield* cutBatch(task, plan!, decoded, { batch: index, row: resume?.batch === index ? resume.row : 0 }, fileRow, batchRows, options.onBadRecord ?? 'fail')
+      if (decoded.columns !== undefined) yield* cutBatch(task, plan!, decoded, { batch: index, row: resume?.batch === index ? resume.row : 0 }, fileRow, batchRows, policy)
       fileRow += decoded.rows
       index++
     }

@@ -1,6 +1,7 @@
 import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
 import type { OnBadRecord } from '../records/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import type { InputOptions } from '../reading/input-options.js'
 import { encodingName } from '../reading/open-text.js'
 
 /**
@@ -26,7 +27,7 @@ export interface CsvDialect {
 }
 
 /** Options of `readCsv`. */
-export interface CsvOptions<S extends Schema = Schema> extends CsvDialect {
+export interface CsvOptions<S extends Schema = Schema> extends CsvDialect, InputOptions<S> {
   /** Where the names of the columns are: the first record (`true`, the default), given here, or nowhere: columns by their order in the schema. */
   readonly header?: boolean | readonly string[] | undefined
   /** Names in the header, or indices from 0, of columns that are called otherwise in the schema. */
@@ -119,4 +120,4 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
 
 /** What of the options a plan shows: what was given, with functions left out, and the parser that was chosen. */
 export const csvPlanOptions = (options: CsvOptions & { readonly schema?: Schema | undefined }, choice: object): Json =>
-  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined, ...choice })) as Json
+  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined, partitions: undefined, ...choice })) as Json

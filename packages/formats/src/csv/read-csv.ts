@@ -1,4 +1,4 @@
-import { countIn, throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
+import { countIn, field, throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
 import { openText } from '../reading/open-text.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { chooseParser, parserOf } from './choose-parser.js'
@@ -7,9 +7,10 @@ import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOpt
 import { CsvSplitter } from './csv-splitter.js'
 
 /**
- * Reads delimited text: a path, a URL, a glob, or several, gzip or not, in any encoding.
+ * Reads delimited text: a path, a URL, a folder, a glob, or several, gzip or not, in any encoding.
  *
- * Columns are found by their names in each file's header; further columns are left alone. Fields go into the columns as texts
+ * Columns are found by their names in each file's header; further columns are left alone, and a nullable column that a file lacks is null
+ * there if another of the files has it. Folders `key=value` give columns too. Fields go into the columns as texts
  * and are checked by the column's kind. A record with another number of fields than the header, a field that does not fit its
  * column, a stray quote or text that is not UTF-8 is a bad record (see `onBadRecord`). Lines with nothing on them are left out
  * when there is more than one column. With `onBadRecord: 'fail'`, columns that nobody looks at are not converted, so they are
@@ -17,8 +18,8 @@ import { CsvSplitter } from './csv-splitter.js'
  *
  * Positions are byte offsets: resuming reads a plain UTF-8 file from there; other files are inflated and decoded up to there.
  *
- * Without a schema, every column of the header is `utf8`, and the schema is that of each batch (the stream's own is empty,
- * since no file has been looked at yet); `csvSchema` gives it beforehand.
+ * Without a schema, every column of the headers is `utf8`, and the schema is that of each batch (the stream's own is empty,
+ * since no file has been looked at yet; of several files, all headers are read first); `csvSchema` gives it beforehand.
  *
  * @throws (while reading) `NotFound`, `Schema` for columns that are not in the header, `BadRecord`, `Corrupt` for an unclosed
  * quote, `Limit`
@@ -30,8 +31,21 @@ export function readCsv(source: string | readonly string[], options: CsvOptions 
   const resolved = resolveCsvOptions(options)
   const { schema } = options
   return readFiles<Schema>({
-    format: 'csv', source, schema: schema ?? {}, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)), readFile: (task) => readFile(task, schema, resolved),
+    format: 'csv', source, schema, input: options, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)),
+    readFile: (task) => readFile(task, task.schema, resolved),
+    schemaOf: async (file, signal) => Object.fromEntries((await columnNames(file, resolved, signal)).map((name) => [name, field.utf8()])),
+    hasColumn: async (file, name, signal) => {
+      const wanted = (Object.hasOwn(resolved.columns, name) ? resolved.columns[name] : undefined) ?? name
+      return typeof wanted === 'string' && (await columnNames(file, resolved, signal)).includes(wanted)
+    },
   })
+}
+
+/** The names that the columns of a file have without a schema. */
+export const columnNames = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[]> => {
+  if (typeof options.header !== 'boolean') return options.header
+  const first = (await readHeader(file, options, signal)) ?? []
+  return options.header ? first : first.map((_, i) => `column_${i}`)
 }
 
 /** Names of the columns of a file by its first record; `undefined` when it has none. */

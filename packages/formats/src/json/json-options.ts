@@ -1,5 +1,6 @@
 import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import type { InputOptions } from '../reading/input-options.js'
 import type { OnBadRecord } from '../records/index.js'
 
 /** A record that has not ended after so many bytes is more likely a bracket or a quote that was never closed than a record. */
@@ -11,7 +12,7 @@ export const DEFAULT_MAX_DEPTH = 64
 export type JsonFormat = 'array' | 'lines'
 
 /** Options of `readJson`. */
-export interface JsonOptions<S extends Schema> {
+export interface JsonOptions<S extends Schema> extends InputOptions<S> {
   /** Columns, by the keys of the records. A key that is missing is a null; further keys are left alone. */
   readonly schema: S
   /** Default: by the first byte, `[` or `{`. */
@@ -83,4 +84,4 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
 
 /** What of the options a plan shows: what was given, with functions left out, and the parser that was chosen. */
 export const jsonPlanOptions = <S extends Schema>(options: JsonOptions<S>, choice: object): Json =>
-  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined, ...choice })) as Json
+  JSON.parse(JSON.stringify({ ...options, schema: undefined, onBadRecord: undefined, partitions: undefined, ...choice })) as Json

@@ -8,7 +8,7 @@ import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJso
 import { referenceParser } from './reference-parser.js'
 
 /**
- * Reads JSON: one array of objects, or an object a line (JSON Lines), from a path, a URL, a glob, or several, gzip or not.
+ * Reads JSON: one array of objects, or an object a line (JSON Lines), from a path, a URL, a folder, a glob, or several, gzip or not.
  *
  * Tokens go into the columns as they come, numbers as texts, so that 64-bit integers and decimals keep every digit. A value must
  * have the type of its column: numbers for number kinds (`3.0` is an integer too), strings for `utf8`, `date`, `timestamp`,
@@ -25,7 +25,9 @@ import { referenceParser } from './reference-parser.js'
 export const readJson = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): Stream<S, 'cold'> => {
   const resolved = resolveJsonOptions(options)
   const { schema } = options
-  return readFiles<S>({ format: 'json', source, schema, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), readFile: (task) => readFile(task, schema, resolved) })
+  return readFiles<S>({
+    format: 'json', source, schema, input: options, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), readFile: (task) => readFile(task, task.schema ?? schema, resolved),
+  })
 }
 
 const placeFrom = (json: Json): JsonPlace => ({

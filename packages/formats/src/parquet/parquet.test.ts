@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { field, fromRows, pipe, run, type Row } from '@millrace/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readParquet, writeParquet, type Where } from './index.js'
+import type { Where } from '../values/index.js'
+import { readParquet, writeParquet } from './index.js'
 
 let folder: string
 let file: string

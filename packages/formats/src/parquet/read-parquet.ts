@@ -1,24 +1,25 @@
 import {
   countIn, expandInputs, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
-  type Batch, type Column, type Field, type Job, type Schema, type Stream,
+  type Batch, type Column, type Field, type FileInfo, type Job, type Schema, type Stream,
 } from '@millrace/core'
 import type { ColumnMetaData, SchemaTree, Statistics } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
+import type { InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
+import { canHold, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType, type Where } from '../values/index.js'
 import { leafPath, type LeafPath } from './leaf-path.js'
 import { convertColumn } from './parquet-column.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
 import { readLeaf } from './read-leaf.js'
 import { parquetType } from './parquet-type.js'
-import { RowFilter, type Where } from './where.js'
+import { RowFilter } from './where.js'
 
 /** Options of `readParquet`. */
-export interface ParquetOptions<S extends Schema = Schema> {
+export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<S> {
   /**
    * Which rows to read: `{ delay: { gte: 15 }, origin: { in: ['SFO', 'OAK'] } }`. Row groups whose bounds show that they have none are
-   * not read at all. Default: all rows.
+   * not read at all, nor files whose partition does. Default: all rows.
    */
   readonly where?: Where<S> | undefined
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
@@ -38,7 +39,7 @@ interface ParquetPlace {
 }
 
 /**
- * Reads Parquet: a path, a URL, a glob, or several, with pages decoded straight into columns; footers are read
+ * Reads Parquet: a path, a URL, a folder, a glob, or several, with pages decoded straight into columns; footers are read
  * by hyparquet, which must be installed.
  *
  * Row group after row group, column after column into Arrow's layout; only the byte ranges of the columns that are wanted are
@@ -50,8 +51,8 @@ interface ParquetPlace {
  * `where` leaves rows out before they are counted as delivered; a row that is bad is told of whether it would be left out or not, unless
  * its row group is not read.
  *
- * Without a schema, the columns are those of each file, and the schema is that of each batch (the stream's own is empty, since no
- * file has been looked at yet); `parquetSchema` gives it beforehand.
+ * Without a schema, the columns are those of all files, by name, and the schema is that of each batch (the stream's own is empty, since no
+ * file has been looked at yet); a column that a file lacks is null there; `parquetSchema` gives it beforehand.
  *
  * @throws (while reading) `MissingPeer`, `NotFound`, `Schema`, `BadRecord`, `Corrupt` for a file that is none or is damaged
  * @see https://parquet.apache.org/docs/file-format/
@@ -64,10 +65,14 @@ export function readParquet(source: string | readonly string[], options: Parquet
   return readFiles<Schema>({
     format: 'parquet',
     source,
-    schema: schema ?? {},
+    schema,
+    columns,
+    input: options,
+    where: options.where,
     onBadRecord: options.onBadRecord,
     options: { ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), ...(options.where === undefined ? {} : { where: Object.keys(options.where) }), batchRows },
     readFile: (task) => readFile(task, options, batchRows),
+    schemaOf: fileSchema,
   })
 }
 
@@ -75,8 +80,10 @@ export function readParquet(source: string | readonly string[], options: Parquet
 export const parquetSchema = (source: string | readonly string[]): Job<Schema> =>
   job(async ({ signal }) => {
     const [first] = await expandInputs(source, signal)
-    return schemaOf(await columnsOf(await openParquet(first!, { signal })))
+    return fileSchema(first!, signal)
   })
+
+const fileSchema = async (file: FileInfo, signal: AbortSignal | undefined): Promise<Schema> => schemaOf(await columnsOf(await openParquet(file, { signal })))
 
 interface FileColumn {
   readonly type: ValueType
@@ -101,14 +108,14 @@ const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
   return Object.fromEntries(fields.filter((entry): entry is [string, Field] => entry[1] !== undefined))
 }
 
-async function* readFile(task: FileTask, options: ParquetOptions & { readonly schema?: Schema | undefined }, batchRows: number): AsyncGenerator<Batch, void, undefined> {
+async function* readFile(task: FileTask, options: ParquetOptions, batchRows: number): AsyncGenerator<Batch, void, undefined> {
   const { context, file } = task
   const source = await openParquet(file, { signal: context.signal, onRead: task.onRead })
   const columns = await columnsOf(source)
-  const schema = checkedSchema(source.url, columns, options)
+  const schema = checkedSchema(source.url, columns, task)
   requireNames(schema)
   const wanted = Object.keys(schema).filter((name) => context.columns === undefined || context.columns.includes(name))
-  const filter = new RowFilter(options.where ?? {}, schema, source.url)
+  const filter = new RowFilter(rowConditions(task, options.where ?? {}), schema, source.url)
   const read = mustValidateAll(options.onBadRecord) ? Object.keys(schema) : [...new Set([...wanted, ...filter.columns])]
   const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
   const resume: ParquetPlace | undefined = task.resume === undefined ? undefined : { rowGroup: countIn(task.resume, 'rowGroup'), row: countIn(task.resume, 'row') }
@@ -146,18 +153,21 @@ async function* readFile(task: FileTask, options: ParquetOptions & { readonly sc
   }
 }
 
-const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, options: ParquetOptions & { readonly schema?: Schema | undefined }): Schema => {
+/** Those on partitions have chosen the file. */
+const rowConditions = ({ partitioned }: FileTask, where: Where): Where => Object.fromEntries(Object.entries(where).filter(([name]) => !partitioned.includes(name)))
+
+const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, { schema, columns: named }: FileTask): Schema => {
   const own = schemaOf(columns)
-  if (options.schema === undefined) {
-    if (options.columns === undefined) return own
-    return Object.fromEntries(options.columns.map((name) => [name, requireColumn(own, name, url)]))
+  if (schema === undefined) {
+    if (named === undefined) return own
+    return Object.fromEntries(named.map((name) => [name, requireColumn(own, name, url)]))
   }
-  for (const [name, target] of Object.entries(options.schema)) {
+  for (const [name, target] of Object.entries(schema)) {
     const found = columns.get(name)
     if (found === undefined) requireColumn(Object.fromEntries([...columns.keys()].map((column) => [column, target])), name, url)
     else if (!canHold(target, found.type)) throw wrongKind('PARQUET_KIND', url, name, target, found.type)
   }
-  return options.schema
+  return schema
 }
 
 const readColumn = async (source: ParquetSource, rowGroup: number, name: string, target: Field, { type, path }: FileColumn): Promise<ConvertedColumn> => {

@@ -4,11 +4,20 @@ import {
 } from '@millrace/core'
 import { requirePolicy } from '../records/bad-records.js'
 import { rejectRecord, withQuarantine, type OnBadRecord } from '../records/index.js'
+import type { Condition } from '../values/index.js'
+import { FileColumns } from './file-columns.js'
+import type { InputOptions } from './input-options.js'
 
 /** One file that a reader is asked to read. */
 export interface FileTask {
   readonly file: FileInfo
   readonly context: OpenContext
+  /** The columns to read from the file; `undefined` for those that it says it has. */
+  readonly schema: Schema | undefined
+  /** Of the file's own columns those that were asked for by name. Default: all. */
+  readonly columns: readonly string[] | undefined
+  /** Columns that do not come from the file but from the folders that it is in. */
+  readonly partitioned: readonly string[]
   /** Where to go on within the file, as a batch of this file said. */
   readonly resume: Json | undefined
   /** Told of bytes taken from storage. */
@@ -22,12 +31,22 @@ export interface FileReader<S extends Schema> {
   /** Name of the format: `csv`. */
   readonly format: string
   readonly source: string | readonly string[]
-  readonly schema: S
+  /** `undefined` where each file tells its own. */
+  readonly schema: S | undefined
+  /** Columns to read when there is no schema. Default: all. */
+  readonly columns?: readonly string[] | undefined
+  readonly input: InputOptions<S>
+  /** Conditions on rows: those on partitions choose files, the others are left to the reader. */
+  readonly where?: { readonly [name: string]: Condition | undefined } | undefined
   readonly onBadRecord: OnBadRecord | undefined
   /** Options for the plan. */
   readonly options: Json
   /** The batches of one file, each at its position within the file. Closes the file when it is returned early. */
-  readonly readFile: (task: FileTask) => AsyncGenerator<Batch<S>, void, undefined>
+  readonly readFile: (task: FileTask) => AsyncGenerator<Batch, void, undefined>
+  /** The columns that a file says it has. Absent in formats whose records may lack any. */
+  readonly schemaOf?: ((file: FileInfo, signal: AbortSignal | undefined) => Promise<Schema>) | undefined
+  /** Whether a file has what a column of the schema is read from. Default: by the names that `schemaOf` gives. */
+  readonly hasColumn?: ((file: FileInfo, name: string, signal: AbortSignal | undefined) => Promise<boolean>) | undefined
 }
 
 interface FilePosition {
@@ -51,18 +70,20 @@ const filePosition = (position: Position | undefined): FilePosition | undefined 
 /**
  * The cold stream over the files of a source, one after another, in the order in which `expandInputs` gives them. Batches do
  * not reach across files. Positions name the file and the place in it; delivered rows are counted, and bytes reported as
- * progress.
+ * progress. Columns that a file has not itself are filled in: those of its folders, and, nullable ones, those that others of the files
+ * have.
  *
  * @throws `Usage` for an `onBadRecord` that is no policy
  */
 export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'cold'> => {
   requirePolicy(reader.onBadRecord)
+  const { partitions } = reader.input
   return makeStream<S, 'cold'>({
-    schema: reader.schema,
+    schema: reader.schema ?? ({} as S),
     mode: 'cold',
     plan: {
       operator: `source:${reader.format}`,
-      options: { source: reader.source, ...(reader.options as object), onBadRecord: typeof reader.onBadRecord === 'object' ? 'quarantine' : (reader.onBadRecord ?? 'fail') },
+      options: { source: reader.source, ...(reader.options as object), ...(partitions === undefined ? {} : { partitions: Object.keys(partitions) }), onBadRecord: typeof reader.onBadRecord === 'object' ? 'quarantine' : (reader.onBadRecord ?? 'fail') },
       inputs: [],
     },
     stableOrder: true,
@@ -73,7 +94,8 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
 
 async function* readAll<S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
   const from = filePosition(context.from)
-  const files = await expandInputs(reader.source, context.signal)
+  const columns = await FileColumns.of(reader, await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess }), context)
+  const { files } = columns
   const first = from?.file ?? 0
   if (from !== undefined && files[first]?.url !== from.url) {
     throw failure({
@@ -88,10 +110,10 @@ async function* readAll<S extends Schema>(reader: FileReader<S>, policy: OnBadRe
     const file = files[index]!
     progress.begin(index)
     const resume = index === first ? from?.at : undefined
-    for await (const batch of reader.readFile({ file, context, resume, onRead: progress.onRead, reject })) {
+    for await (const batch of columns.read(file, { resume, onRead: progress.onRead, reject })) {
       context.tally.deliver(batch.numRows)
       progress.report(false)
-      yield atPosition(batch, { file: index, url: file.url, at: batch.position ?? null })
+      yield atPosition(batch as Batch<S>, { file: index, url: file.url, at: batch.position ?? null })
     }
   }
   progress.report(true)

@@ -25,7 +25,7 @@ class PayloadSink implements RecordSink<RawRecords> {
 /**
  * Reads the payloads of TFRecord files as they are, one column `record` of bytes: for messages other than tf.train.Example.
  *
- * @param source - a path or URL, a glob, a shard specification (`train@4`), or a list of these
+ * @param source - a path or URL, a folder, a glob, a shard specification (`train@4`), or a list of these
  * @throws as `readTfRecords` does for the framing
  */
 export const readRawRecords = (source: string | readonly string[], options: RecordStreamOptions = {}): Stream<RawRecords, 'cold'> =>

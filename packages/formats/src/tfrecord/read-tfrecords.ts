@@ -4,7 +4,7 @@ import { exampleSink } from './kernel-sink.js'
 import { recordStream, type RecordStreamOptions } from './record-stream.js'
 
 /** Options of {@link readTfRecords}. */
-export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOptions {
+export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOptions<S> {
   /** The features to read; others in the records are passed over. */
   readonly schema: S
   /** Values of features that a record lacks, by column. Default: null where the field is nullable, else the record is bad. */
@@ -15,12 +15,16 @@ export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOpti
  * The fields that are decoded. Columns that nobody will look at are left out only when a bad record ends the stream: where bad
  * records are skipped, which rows there are must not depend on who looks.
  */
-const wantedFields = <S extends Schema>(schema: S, options: RecordStreamOptions, context: OpenContext): S => {
+const wantedFields = (schema: Schema, options: RecordStreamOptions, context: OpenContext): Schema => {
   const { columns } = context
   if (columns === undefined || (options.onBadRecord ?? 'fail') !== 'fail') return schema
   for (const name of columns) requireColumn(schema, name, 'the reader of TFRecords')
-  return Object.fromEntries(Object.entries(schema).filter(([name]) => columns.includes(name))) as unknown as S
+  return Object.fromEntries(Object.entries(schema).filter(([name]) => columns.includes(name)))
 }
+
+/** Partitions are no features. */
+const defaultsOf = <D extends object>(schema: Schema, defaults: D | undefined): D | undefined =>
+  defaults === undefined ? undefined : (Object.fromEntries(Object.entries(defaults).filter(([name]) => Object.hasOwn(schema, name))) as D)
 
 /**
  * Reads TFRecord files of tf.train.Example into typed columns.
@@ -29,7 +33,7 @@ const wantedFields = <S extends Schema>(schema: S, options: RecordStreamOptions,
  * bytes, decimals and dictionaries from `bytes_list`, lists from all values of a feature. A feature that is absent is null. Files
  * come in the order of `expandInputs`, records in that of the file. Both checksums of every record are checked.
  *
- * @param source - a path or URL, a glob, a shard specification (`train@4`), or a list of these
+ * @param source - a path or URL, a folder, a glob, a shard specification (`train@4`), or a list of these
  * @returns a stream with native positions: the file, byte and record, where packed files are inflated again from their beginning
  * @throws `BadRecord` TFRECORD_DATA_CRC and EXAMPLE_… (see `onBadRecord`); `Corrupt` TFRECORD_LENGTH_CRC, TFRECORD_TRUNCATED,
  *   COMPRESSED_…; `Limit` TFRECORD_TOO_LONG, INFLATION_LIMIT
@@ -46,6 +50,6 @@ export const readTfRecords = <S extends Schema>(source: string | readonly string
     schema,
     options,
     planOptions: { columns: Object.keys(schema), compression: options.compression ?? 'auto' },
-    sink: (context, batchRows) => exampleSink(wantedFields(schema, options, context), { defaults, batchRows, maxRecordBytes: options.maxRecordBytes }),
+    sink: (context, batchRows, own) => exampleSink(wantedFields(own, options, context) as S, { defaults: defaultsOf(own, defaults), batchRows, maxRecordBytes: options.maxRecordBytes }),
   })
 }

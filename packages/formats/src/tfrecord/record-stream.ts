@@ -1,5 +1,6 @@
 import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, type Batch, type Json, type MillraceError, type OpenContext, type Schema, type Stream } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import type { InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import type { OnBadRecord } from '../records/index.js'
 import { recordChunks, type RecordOffset, type TfRecordReadOptions } from './record-source.js'
@@ -12,7 +13,7 @@ import type { TfRecordDecoder } from './tfrecord-decoder.js'
 const BATCH_BYTES = 8 * 1024 * 1024
 
 /** Options that all streams of TFRecords share. */
-export interface RecordStreamOptions extends TfRecordReadOptions {
+export interface RecordStreamOptions<S extends Schema = Schema> extends TfRecordReadOptions, InputOptions<S> {
   /** What to do with a record whose data checksum is wrong, or that does not fit the schema. Default `fail`. */
   readonly onBadRecord?: OnBadRecord | undefined
   /** Rows of a batch. A batch also ends at 8 MiB of records. Default 4,096. */
@@ -42,7 +43,8 @@ export interface RecordStreamDefinition<S extends Schema> {
   readonly schema: S
   readonly options: RecordStreamOptions
   readonly planOptions: { readonly [name: string]: Json }
-  readonly sink: (context: OpenContext, batchRows: number) => RecordSink<S>
+  /** @param schema - the columns that come from the records */
+  readonly sink: (context: OpenContext, batchRows: number, schema: Schema) => RecordSink<S>
 }
 
 /** A cold stream over the records of TFRecord files, in the order of the files, with native positions. */
@@ -53,9 +55,10 @@ export const recordStream = <S extends Schema>({ format, source, schema, options
     format,
     source,
     schema,
+    input: options,
     onBadRecord: options.onBadRecord,
     options: planOptions,
-    readFile: (task) => readFile(sink(task.context, batchRows), options, batchRows, task),
+    readFile: (task) => readFile(sink(task.context, batchRows, task.schema ?? schema), options, batchRows, task),
   })
 }
 

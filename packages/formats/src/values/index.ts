@@ -1,3 +1,5 @@
+export { comparable, conditionTest } from './condition.js'
+export type { Comparable, Condition, ConditionTest, Where } from './condition.js'
 export { convertList } from './convert-list.js'
 export { convertValues } from './convert-values.js'
 export type { ConvertedColumn } from './convert-values.js'
