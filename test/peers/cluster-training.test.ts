@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pipe, run } from '@millrace/core'
-import { clusterSpec, startLocalCluster, toTfConfig, trainOnCluster, type ClusterTrainingReport, type LocalCluster, type Task } from '@millrace/distributed'
+import { clusterSpec, startLocalCluster, toTfConfig, trainOnCluster, type ClusterStep, type ClusterTrainingReport, type LocalCluster, type Task } from '@millrace/distributed'
 import { writeTfRecords } from '@millrace/formats'
 import { data, lossHere, makeModel, ROWS } from '../support/cluster-model.js'
-import { describePeer } from '../support/peer.js'
+import { describePeer, runPython } from '../support/peer.js'
 import { buildProgram } from '../support/program.js'
 import { peerPython } from '../support/python.js'
 import { freePort, peerLibrary } from '../support/session-servers.js'
@@ -37,6 +37,25 @@ config = json.loads(os.environ['TF_CONFIG'])
 server = tf.distribute.Server(config['cluster'], job_name=config['task']['type'], task_index=config['task']['index'], protocol='grpc', start=True)
 sys.stdin.read()
 `
+
+/** Scalars of the event files of a training, as TensorFlow reads them. */
+const readEvents = `
+import glob, json, sys
+import tensorflow as tf
+def scalars(folder):
+    [file] = glob.glob(folder + '/*')
+    first, *events = tf.compat.v1.train.summary_iterator(file)
+    assert first.file_version == 'brain.Event:2', first
+    return [{'step': event.step, 'tag': value.tag, 'value': float(tf.make_ndarray(value.tensor)) if value.HasField('tensor') else value.simple_value}
+            for event in events for value in event.summary.value]
+print(json.dumps({part: scalars(sys.argv[1] + '/' + part) for part in ('train', 'validation')}))
+`
+
+interface LoggedScalar {
+  readonly step: number
+  readonly tag: string
+  readonly value: number
+}
 
 interface Played {
   readonly report: ClusterTrainingReport
@@ -70,6 +89,30 @@ describePeer('training on a cluster', 'tensorflow', () => {
       expect(last.metrics['accuracy']).toBeGreaterThan(0.85)
       expect(report.evaluations.length).toBeGreaterThan(1)
       expect((await readdir(folder)).sort()).toEqual(['train', 'validation'])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('TensorFlow reads its event files: steps and losses of the chief, and what was measured', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
+    const steps: ClusterStep[] = []
+    try {
+      const { evaluations } = await run(trainOnCluster(makeModel(), cluster, {
+        data, label: 'y', batchSize: 50, epochs: 3, validation: { data, everySteps: 40 }, tensorBoard: folder, logEverySteps: 7,
+        onStep: (step) => { if (step.worker === 0) steps.push(step) },
+      }))
+      const logged = steps.filter((_, index) => index % 7 === 0)
+      expect([steps.length, logged.length, evaluations.length > 1]).toEqual([60, 9, true])
+      const { train, validation } = JSON.parse(await runPython(readEvents, { args: [folder] })) as Record<'train' | 'validation', readonly LoggedScalar[]>
+      const of = (tag: string, scalars: readonly LoggedScalar[]) => scalars.filter((one) => one.tag === tag).map(({ step, value }) => [step, value])
+      expect(of('loss', train)).toEqual(logged.map(({ globalStep, loss }) => [globalStep, Math.fround(loss)]))
+      expect(of('accuracy', train)).toEqual(logged.map(({ globalStep, metrics }) => [globalStep, Math.fround(metrics['accuracy']!)]))
+      const rates = train.filter(({ tag }) => tag === 'global_step/sec')
+      expect(rates.map(({ step }) => step)).toEqual(logged.slice(1).map(({ globalStep }) => globalStep))
+      expect(rates.filter(({ value }) => !(value > 0 && value < Infinity))).toEqual([])
+      for (const tag of ['loss', 'accuracy']) expect(of(tag, validation)).toEqual(evaluations.map(({ globalStep, metrics }) => [globalStep, Math.fround(metrics[tag]!)]))
+      expect(new Set(validation.map(({ tag }) => tag))).toEqual(new Set(['loss', 'accuracy']))
     } finally {
       await rm(folder, { recursive: true })
     }
