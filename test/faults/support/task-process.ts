@@ -6,7 +6,7 @@ import { buildProgram } from '../../support/program.js'
 /** The last that it says, when all went well. */
 export interface SaidReport {
   readonly report: ClusterTrainingReport
-  /** How often each row was in an update, as this process has the weights. */
+  /** How often each row was in an update, as this process has the weights; of other programs nothing. */
   readonly counts: readonly number[]
 }
 
@@ -76,8 +76,12 @@ export interface TaskProcess {
   kill(): Promise<void>
 }
 
-/** Starts a task; with `prefix` by another command, such as `ip netns exec`. */
-export const startTask = (file: string, spec: ClusterSpec, task: Task | undefined, options: TaskOptions, prefix: readonly string[] = []): TaskProcess => {
+/**
+ * Starts a task; with `prefix` by another command, such as `ip netns exec`.
+ *
+ * @param options - of the program: {@link TaskOptions} of the one that `buildTask` builds
+ */
+export const startTask = (file: string, spec: ClusterSpec, task: Task | undefined, options: object, prefix: readonly string[] = []): TaskProcess => {
   const [command, ...args] = [...prefix, process.execPath, file]
   const child = spawn(command!, args, {
     env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '', LIBTENSORFLOW: peerLibrary(), OPTIONS: JSON.stringify(options), TF_CONFIG: toTfConfig({ spec, task }) },
