@@ -1,7 +1,8 @@
 import { describeValue, failure, hasTag, throwIfAborted } from '../errors/index.js'
 import { requireAllShards } from './complete-shards.js'
 import { fixedPart, folderData, globData, globMatcher, type InputFile } from './input-folder.js'
-import { isGlob, listLocalBelow } from './list-local.js'
+import { listFolder } from './list-folder.js'
+import { isGlob } from './list-local.js'
 import { storageFor } from './registry.js'
 import { requireSuccessIn } from './require-success.js'
 import { expandShardSpec } from './shards.js'
@@ -34,8 +35,7 @@ const listed = async (glob: string, signal: AbortSignal | undefined): Promise<re
 }
 
 const folderFiles = async (folder: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
-  const storage = storageFor(folder)
-  const files = folderData(folder, storage.scheme === 'file' ? await listLocalBelow(folder, signal) : ((await storage.list?.(`${folder}/**`, signal)) ?? []))
+  const files = folderData(folder, await listFolder(folder, signal))
   requireAllShards(files, () => true)
   return files
 }

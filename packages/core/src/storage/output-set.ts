@@ -11,15 +11,17 @@ export interface OutputSetOptions {
   readonly signal?: AbortSignal | undefined
   /**
    * Glob of files that belong to an earlier output of the same name (shards of another count). With `replace` they are
-   * removed at commit; with `fail` one of them is enough to fail.
+   * removed at commit; with `fail` one of them is enough to fail. Or their names.
    */
-  readonly stale?: string | undefined
+  readonly stale?: string | readonly string[] | undefined
 }
 
 /** Outputs that appear together or not at all. */
 export interface OutputSet {
-  /** One for each URL, in order. */
+  /** One for each URL, in order, and those added. */
   readonly outputs: readonly Output[]
+  /** Opens one more output of the set, which is committed after the others. @throws as {@link openOutputSet} */
+  add(url: string, options?: Pick<OutputSetOptions, 'ifExists'>): Promise<Output>
   /**
    * Closes all outputs and gives them their names, in their order. If one cannot have its name, none has, and what was there is back;
    * in storages other than this machine's files, what was replaced until then is gone.
@@ -29,11 +31,14 @@ export interface OutputSet {
   abort(): Promise<void>
 }
 
-const staleFiles = async (stale: string | undefined, urls: readonly string[], signal: AbortSignal | undefined): Promise<readonly string[]> => {
-  if (stale === undefined) return []
-  const files = (await storageFor(stale).list?.(stale, signal)) ?? []
-  const ours = new Set(urls.map(localPath))
-  return files.map((file) => file.url).filter((url) => !ours.has(url))
+const staleFiles = async (stale: string | readonly string[] | undefined, signal: AbortSignal | undefined): Promise<readonly string[]> => {
+  if (stale === undefined || typeof stale !== 'string') return stale ?? []
+  return ((await storageFor(stale).list?.(stale, signal)) ?? []).map((file) => file.url)
+}
+
+const others = (urls: readonly string[], than: readonly string[]): readonly string[] => {
+  const ours = new Set(than.map(localPath))
+  return urls.filter((url) => !ours.has(localPath(url)))
 }
 
 interface Kept {
@@ -97,28 +102,36 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
   const { ifExists = 'fail', signal, stale } = options
   requireOneOf('ifExists', ifExists, ['fail', 'replace'])
   const outputs: Output[] = []
+  const replaced: string[] = []
+  const add = async (url: string, options: Pick<OutputSetOptions, 'ifExists'> = {}): Promise<Output> => {
+    const storage = storageFor(url)
+    if (storage.create === undefined) {
+      throw failure({ tag: 'Usage', code: 'READ_ONLY_STORAGE', problem: `${storage.scheme} can only be read`, remedy: 'Write to a storage that takes files.', position: { source: url } })
+    }
+    const one = options.ifExists ?? ifExists
+    const output = await storage.create(url, { ifExists: one, signal })
+    outputs.push(output)
+    if (one === 'replace') replaced.push(url)
+    return output
+  }
   const abort = async (): Promise<void> => {
     await Promise.all(outputs.map((output) => output.abort()))
   }
-  const old = await staleFiles(stale, urls, signal)
-  if (ifExists === 'fail' && old.length > 0) throw alreadyExists(old[0]!)
+  const old = await staleFiles(stale, signal)
+  const known = others(old, urls)
+  if (ifExists === 'fail' && known.length > 0) throw alreadyExists(known[0]!)
   try {
-    for (const url of urls) {
-      const storage = storageFor(url)
-      if (storage.create === undefined) {
-        throw failure({ tag: 'Usage', code: 'READ_ONLY_STORAGE', problem: `${storage.scheme} can only be read`, remedy: 'Write to a storage that takes files.', position: { source: url } })
-      }
-      outputs.push(await storage.create(url, { ifExists, signal }))
-    }
+    for (const url of urls) await add(url)
   } catch (error) {
     await abort()
     throw error
   }
   return {
     outputs,
+    add,
     commit: async () => {
       try {
-        await commitAll(outputs, ifExists === 'replace' ? urls : [], ifExists === 'replace' ? old : [])
+        await commitAll(outputs, replaced, ifExists === 'replace' ? others(old, outputs.map(({ url }) => url)) : [])
       } catch (error) {
         await abort()
         throw error

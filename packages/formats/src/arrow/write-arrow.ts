@@ -1,11 +1,10 @@
-import {
-  job, requireCount, requireOneOf, Tally, throwIfAborted, withOutputSet,
-  type Batch, type Column, type IfExists, type Job, type Mode, type Output, type Schema, type Stream,
-} from '@millrace/core'
+import { requireCount, requireOneOf, type Batch, type Column, type Job, type Mode, type Output, type Schema, type Stream } from '@millrace/core'
 import { encodeLz4Frame } from '../codecs/lz4.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
-import { regrouped } from '../writing/regrouped.js'
+import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
+import type { FolderOptions } from '../writing/folder-options.js'
+import { writeFiles } from '../writing/write-files.js'
 import { encodeBatch, GrowingDictionaries, type BodyCodec, type EncodedBatch } from './encode-batch.js'
 import { footerTable, headers, messageTable, schemaTable } from './encode-schema.js'
 import { flatBuffer, type FlatFields } from './flat-writer.js'
@@ -14,19 +13,17 @@ import { flatBuffer, type FlatFields } from './flat-writer.js'
 const DEFAULT_ROWS_PER_BATCH = 65536
 
 /** Options of {@link writeArrow}. */
-export interface WriteArrowOptions {
+export interface WriteArrowOptions extends FolderOptions {
   /** `file` (Feather version 2) has a footer and can be entered anywhere, `stream` can be read while it is written. Default `file`. */
   readonly format?: 'file' | 'stream' | undefined
   /** How bodies are packed. `zstd` takes Node 22.15. Default `none`. */
   readonly compression?: 'none' | 'lz4' | 'zstd' | undefined
   /** Rows of a record batch: smaller batches of the stream are put together, larger ones are cut. Default 65,536. */
   readonly rowsPerBatch?: number | undefined
-  /** What to do when the file exists. Default `fail`. */
-  readonly ifExists?: IfExists | undefined
 }
 
 /**
- * Writes a stream as one Arrow IPC file or stream, which appears when it is complete. Memory holds one record batch, and each entry of
+ * Writes a stream as one Arrow IPC file or stream, or as a folder of them (`partitionBy`), which appears when it is complete. Memory holds one record batch, and each entry of
  * the dictionaries: batches that bring entries of their own add them as deltas. Lists of one size are written as fixed-size lists,
  * timestamps with the zone UTC, decimals with 128 bits.
  *
@@ -38,42 +35,28 @@ export interface WriteArrowOptions {
 export const writeArrow =
   (url: string, options: WriteArrowOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
-    job(async (context) => {
-      const { signal, progress } = context
-      const format = requireOneOf('format', options.format ?? 'file', ['file', 'stream'])
-      const codec = await codecOf(requireOneOf('compression', options.compression ?? 'none', ['none', 'lz4', 'zstd']))
-      const rowsPerBatch = options.rowsPerBatch ?? DEFAULT_ROWS_PER_BATCH
-      requireCount(rowsPerBatch, 1, 'rowsPerBatch of writeArrow')
-      const tally = new Tally(context.tally)
-      const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists, signal }, async ([output]) => {
-        let writer: ArrowWriter | undefined
-        let rows = 0
-        let schema: Schema = stream.schema
-        for await (const batch of regrouped(stream.open({ ...context, tally }), rowsPerBatch)) {
-          throwIfAborted(signal)
-          if (writer === undefined) writer = await begin(output!, (schema = batch.schema), format, codec)
-          await writer.write(batch)
-          rows += batch.numRows
-          progress?.({ stage: `writing ${url}`, done: rows, unit: 'rows' })
-        }
-        writer ??= await begin(output!, schema, format, codec)
-        await writer.end()
-        progress?.({ stage: `writing ${url}`, done: rows, unit: 'rows', finished: true })
-        return { rows, bytes: writer.bytes }
-      })
-      return { files: [url], rows, bytes, tally: tally.summary() }
-    })
+    writeFiles('writeArrow', url, options, () => arrowFormat(options), stream)
 
-const begin = async (output: Output, schema: Schema, format: 'file' | 'stream', codec: BodyCodec | undefined): Promise<ArrowWriter> => {
-  const writer = new ArrowWriter(output, schema, format, codec)
-  await writer.begin()
-  return writer
+const arrowFormat = async (options: WriteArrowOptions): Promise<FileFormat> => {
+  const format = requireOneOf('format', options.format ?? 'file', ['file', 'stream'])
+  const codec = await codecOf(requireOneOf('compression', options.compression ?? 'none', ['none', 'lz4', 'zstd']))
+  const groupRows = options.rowsPerBatch ?? DEFAULT_ROWS_PER_BATCH
+  requireCount(groupRows, 1, 'rowsPerBatch of writeArrow')
+  return {
+    ending: format === 'file' ? '.arrow' : '.arrows',
+    groupRows,
+    open: async (output, schema) => {
+      const writer = new ArrowWriter(output, schema, format, codec)
+      await writer.begin()
+      return new GroupingWriter(writer, groupRows)
+    },
+  }
 }
 
 const codecOf = async (compression: 'none' | 'lz4' | 'zstd'): Promise<BodyCodec | undefined> =>
   compression === 'none' ? undefined : compression === 'lz4' ? { number: 0, deflate: encodeLz4Frame } : { number: 1, deflate: await loadZstdCompressor() }
 
-class ArrowWriter {
+class ArrowWriter implements GroupWriter {
   bytes = 0
   private readonly dictionaries = new GrowingDictionaries()
   /** Offset, length of the metadata and length of the body of each message. */

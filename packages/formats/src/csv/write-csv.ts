@@ -1,7 +1,9 @@
 import { failure, type Column, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnText, namedText, requireTextForms } from '../writing/column-texts.js'
-import { writeTextFile, type TextOutputOptions } from '../writing/write-text-file.js'
+import type { BatchText } from '../writing/text-writer.js'
+import { textFormat, type TextOutputOptions } from '../writing/text-options.js'
+import { writeFiles } from '../writing/write-files.js'
 
 /** Options of {@link writeCsv}. */
 export interface WriteCsvOptions extends TextOutputOptions {
@@ -14,7 +16,7 @@ export interface WriteCsvOptions extends TextOutputOptions {
 }
 
 /**
- * Writes a stream as one CSV file (RFC 4180, but with `\n`), gzipped when its name ends in `.gz`. Fields are quoted where they
+ * Writes a stream as one CSV file (RFC 4180, but with `\n`), gzipped when its name ends in `.gz`, or as a folder of them (`partitionBy`). Fields are quoted where they
  * must be; numbers, decimals and times keep every digit; lists are written as JSON (`readCsv` takes the integers in them up to
  * ±2⁵³, `readJson` all). An empty text and a null look alike unless
  * `nullToken` says otherwise. The file appears when it is complete.
@@ -29,19 +31,20 @@ export const writeCsv =
     const { delimiter = ',', header = true, nullToken = '' } = options
     if (delimiter === '' || /["\r\n]/.test(delimiter)) throw failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem: `${JSON.stringify(delimiter)} cannot be the delimiter` })
     requireTextForms(stream.schema, 'CSV')
-    const names = Object.keys(stream.schema)
     const quote = (field: string): string => (field.includes(delimiter) || /["\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)
     // A line with nothing on it would be no record.
     const line = (fields: readonly string[]): string => `${fields.length === 1 && fields[0] === '' ? '""' : fields.join(delimiter)}\n`
-    return writeTextFile(
-      url,
-      options,
-      header ? line(names.map(quote)) : '',
-      (batch) => {
-        const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
-        const texts = columns.map((column, i) => namedText(names[i]!, columnText(column)))
-        return (row) => line(columns.map((column, i) => (column.isValid(row) ? quote(texts[i]!(row)) : nullToken)))
-      },
-      stream,
-    )
+    const format = (schema: Schema): { readonly head: string; readonly batchText: BatchText } => {
+      requireTextForms(schema, 'CSV')
+      const names = Object.keys(schema)
+      return {
+        head: header ? line(names.map(quote)) : '',
+        batchText: (batch) => {
+          const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
+          const texts = columns.map((column, i) => namedText(names[i]!, columnText(column)))
+          return (row) => line(columns.map((column, i) => (column.isValid(row) ? quote(texts[i]!(row)) : nullToken)))
+        },
+      }
+    }
+    return writeFiles('writeCsv', url, options, (name) => textFormat('csv', name, options, format), stream)
   }

@@ -1,7 +1,9 @@
 import type { Column, Job, Mode, Schema, Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnJson, namedText, requireTextForms } from '../writing/column-texts.js'
-import { writeTextFile, type TextOutputOptions } from '../writing/write-text-file.js'
+import { textFormat, type TextOutputOptions } from '../writing/text-options.js'
+import type { BatchText } from '../writing/text-writer.js'
+import { writeFiles } from '../writing/write-files.js'
 
 /** Options of {@link writeJson}. */
 export interface WriteJsonOptions extends TextOutputOptions {
@@ -10,7 +12,7 @@ export interface WriteJsonOptions extends TextOutputOptions {
 }
 
 /**
- * Writes a stream as JSON Lines, an object a row, gzipped when the name ends in `.gz`. 64-bit integers and decimals are numbers
+ * Writes a stream as JSON Lines, an object a row, gzipped when the name ends in `.gz`, or as a folder of such files (`partitionBy`). 64-bit integers and decimals are numbers
  * with all their digits, times are texts by their format. The file appears when it is complete.
  *
  * @throws `AlreadyExists`, `Storage`, `Schema` for binary columns, `BadRecord` for NaN and infinities, and what the stream throws
@@ -20,25 +22,26 @@ export const writeJson =
   (url: string, options: WriteJsonOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
     requireTextForms(stream.schema, 'JSON')
-    const names = Object.keys(stream.schema)
-    const keys = names.map((name) => `${JSON.stringify(name)}:`)
     const omit = options.nulls === 'omit'
-    return writeTextFile(
-      url,
-      options,
-      '',
-      (batch) => {
-        const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
-        const texts = columns.map((column, i) => namedText(names[i]!, columnJson(column)))
-        return (row) => {
-          const members: string[] = []
-          for (let i = 0; i < columns.length; i++) {
-            if (columns[i]!.isValid(row)) members.push(keys[i]! + texts[i]!(row))
-            else if (!omit) members.push(`${keys[i]!}null`)
+    const format = (schema: Schema): { readonly head: string; readonly batchText: BatchText } => {
+      requireTextForms(schema, 'JSON')
+      const names = Object.keys(schema)
+      const keys = names.map((name) => `${JSON.stringify(name)}:`)
+      return {
+        head: '',
+        batchText: (batch) => {
+          const columns = names.map((name) => (batch.columns as { readonly [name: string]: Column })[name]!)
+          const texts = columns.map((column, i) => namedText(names[i]!, columnJson(column)))
+          return (row) => {
+            const members: string[] = []
+            for (let i = 0; i < columns.length; i++) {
+              if (columns[i]!.isValid(row)) members.push(keys[i]! + texts[i]!(row))
+              else if (!omit) members.push(`${keys[i]!}null`)
+            }
+            return `{${members.join(',')}}\n`
           }
-          return `{${members.join(',')}}\n`
-        }
-      },
-      stream,
-    )
+        },
+      }
+    }
+    return writeFiles('writeJson', url, options, (name) => textFormat('json', name, options, format), stream)
   }

@@ -1,13 +1,12 @@
 import * as zlib from 'node:zlib'
-import {
-  BytesColumn, DictionaryColumn, job, requireCount, requireOneOf, Tally, throwIfAborted, withOutputSet,
-  type Batch, type Column, type Field, type IfExists, type Job, type Mode, type Output, type Schema, type Stream,
-} from '@millrace/core'
+import { BytesColumn, DictionaryColumn, requireCount, requireOneOf, type Batch, type Column, type Field, type Job, type Mode, type Output, type Schema, type Stream } from '@millrace/core'
 import { encodeLz4Block } from '../codecs/lz4.js'
 import { encodeSnappy } from '../codecs/snappy.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
-import { regrouped } from '../writing/regrouped.js'
+import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
+import type { FolderOptions } from '../writing/folder-options.js'
+import { writeFiles } from '../writing/write-files.js'
 import { encodeLevels, encodeRuns } from './encode-runs.js'
 import { boundsOf, encodePlain, leafForm, type Bounds, type LeafForm } from './encode-values.js'
 import { bitWidth } from './page-runs.js'
@@ -25,13 +24,11 @@ const encodings = { plain: 0, rle: 3, dictionary: 8 } as const
 export type ParquetCompression = 'none' | 'snappy' | 'gzip' | 'brotli' | 'zstd' | 'lz4'
 
 /** Options of {@link writeParquet}. */
-export interface WriteParquetOptions {
+export interface WriteParquetOptions extends FolderOptions {
   /** How pages are packed; `lz4` is LZ4_RAW, `zstd` takes Node 22.15. Default `snappy`, which everything reads. */
   readonly compression?: ParquetCompression | undefined
   /** Rows of a row group, which is held in memory: smaller batches of the stream are put together. Default 131,072. */
   readonly rowGroupRows?: number | undefined
-  /** What to do when the file exists. Default `fail`. */
-  readonly ifExists?: IfExists | undefined
 }
 
 interface PageCodec {
@@ -58,7 +55,8 @@ const codecOf = async (compression: ParquetCompression): Promise<PageCodec> => {
 }
 
 /**
- * Writes a stream as one Parquet file, which appears when it is complete. Memory holds one row group.
+ * Writes a stream as one Parquet file, or as a folder of them (`partitionBy`), which appears when it is complete. Memory holds one row
+ * group, of a folder as many rows as four have.
  *
  * Dictionary columns are stored as dictionaries, all else plain; each column of a row group has its bounds and its number of nulls, by
  * which readers skip. Timestamps are instants in UTC (those in seconds are stored in milliseconds), decimals take 32, 64 or 128 bits by
@@ -72,36 +70,31 @@ const codecOf = async (compression: ParquetCompression): Promise<PageCodec> => {
 export const writeParquet =
   (url: string, options: WriteParquetOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
-    job(async (context) => {
-      const { signal, progress } = context
-      const codec = await codecOf(requireOneOf('compression', options.compression ?? 'snappy', ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4']))
-      const rowGroupRows = options.rowGroupRows ?? DEFAULT_GROUP_ROWS
-      requireCount(rowGroupRows, 1, 'rowGroupRows of writeParquet')
-      const tally = new Tally(context.tally)
-      const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists, signal }, async ([output]) => {
-        const writer = new ParquetWriter(output!, codec)
-        let schema: Schema = stream.schema
-        await writer.put(MAGIC)
-        for await (const batch of regrouped(stream.open({ ...context, tally }), rowGroupRows)) {
-          throwIfAborted(signal)
-          schema = batch.schema
-          await writer.write(batch)
-          progress?.({ stage: `writing ${url}`, done: writer.rows, unit: 'rows' })
-        }
-        await writer.end(schema)
-        progress?.({ stage: `writing ${url}`, done: writer.rows, unit: 'rows', finished: true })
-        return { rows: writer.rows, bytes: writer.bytes }
-      })
-      return { files: [url], rows, bytes, tally: tally.summary() }
-    })
+    writeFiles('writeParquet', url, options, () => parquetFormat(options), stream)
 
-class ParquetWriter {
+const parquetFormat = async (options: WriteParquetOptions): Promise<FileFormat> => {
+  const codec = await codecOf(requireOneOf('compression', options.compression ?? 'snappy', ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4']))
+  const groupRows = options.rowGroupRows ?? DEFAULT_GROUP_ROWS
+  requireCount(groupRows, 1, 'rowGroupRows of writeParquet')
+  return {
+    ending: '.parquet',
+    groupRows,
+    open: async (output, schema) => {
+      const writer = new ParquetWriter(output, schema, codec)
+      await writer.put(MAGIC)
+      return new GroupingWriter(writer, groupRows)
+    },
+  }
+}
+
+class ParquetWriter implements GroupWriter {
   bytes = 0
   rows = 0
   private readonly groups: ThriftValue[] = []
 
   constructor(
     private readonly output: Output,
+    private readonly schema: Schema,
     private readonly codec: PageCodec,
   ) {}
 
@@ -114,7 +107,7 @@ class ParquetWriter {
     const start = this.bytes
     const columns: ThriftValue[] = []
     let plainBytes = 0
-    for (const [name, field] of Object.entries(batch.schema)) {
+    for (const [name, field] of Object.entries(this.schema)) {
       const chunk = await this.writeColumn((batch.columns as { readonly [name: string]: Column })[name]!, name, field)
       columns.push({ struct: [[2, { i64: 0 }], [3, { struct: chunk.metadata }]] })
       plainBytes += chunk.plainBytes
@@ -158,7 +151,8 @@ class ParquetWriter {
     return head.length + plain.length
   }
 
-  async end(schema: Schema): Promise<void> {
+  async end(): Promise<void> {
+    const { schema } = this
     const elements = [{ struct: [[4, { binary: 'schema' }], [5, { i32: Object.keys(schema).length }]] as ThriftStruct }, ...Object.entries(schema).flatMap(([name, field]) => schemaElements(name, field))]
     const leaves = Object.keys(schema).length
     const footer = thriftStruct([

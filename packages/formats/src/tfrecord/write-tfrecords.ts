@@ -5,6 +5,9 @@ import {
 } from '@millrace/core'
 import { ExampleEncoder } from '../example/index.js'
 import { requireCompression, type Compression } from '../compression/index.js'
+import { requireFolderOptions, type FolderOptions } from '../writing/folder-options.js'
+import { writeFiles } from '../writing/write-files.js'
+import { exampleFormat } from './example-writer.js'
 import { contentOf, manifestColumns, manifestName, type ShardManifest } from './shard-manifest.js'
 import { ShardRows } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
@@ -13,13 +16,16 @@ import { ShardWriter } from './shard-writer.js'
 const MAX_SHARDS = 99999
 
 /** Options of {@link writeTfRecords}. */
-export interface WriteTfRecordsOptions {
-  /** Number of files. Default 1. */
+export interface WriteTfRecordsOptions extends FolderOptions {
+  /** Number of files, with `partitionBy` in each partition. Default 1. */
   readonly shards?: number | undefined
   /** How the files are packed. The names do not show it, and readers find it out. Default `none`. */
   readonly compression?: Compression | undefined
-  /** What to do when files of that name exist. `replace` also removes the shards of another count. Default `fail`. */
-  readonly ifExists?: IfExists | undefined
+  /**
+   * What to do when files of that name exist. `replace` also removes the shards of another count; with `partitionBy` all `part-…` files in
+   * the folder, while `append` leaves them. Default `fail`.
+   */
+  readonly ifExists?: IfExists | 'append' | undefined
   /** The columns to write. Default: all. */
   readonly columns?: readonly string[] | undefined
 }
@@ -48,7 +54,10 @@ const checkedShards = (shards: number): number => {
  * tf.train.Example knows no others. All files appear together when the last is complete; on failure none does. Beside them is
  * `.prefix.manifest.json`, a {@link ShardManifest}.
  *
- * @param prefix - path or URL of the files without their shard suffix
+ * With `partitionBy`, a folder of files is written instead: `part-00000.tfrecord` and so on in folders of partitions, and `_SUCCESS`, but no
+ * manifest.
+ *
+ * @param prefix - path or URL of the files without their shard suffix, or of the folder
  * @throws `AlreadyExists`, `Storage`, `Schema` for columns that a tf.train.Example cannot hold, and what the stream throws
  * @example
  * const report = await run(pipe(train, writeTfRecords('out/train', { shards: 4, compression: 'gzip' })))
@@ -56,30 +65,35 @@ const checkedShards = (shards: number): number => {
 export const writeTfRecords =
   (prefix: string, options: WriteTfRecordsOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
-    job(async (context) => {
-      const { compression = 'none', ifExists = 'fail' } = options
-      requireCompression(compression)
-      const files = shardNames(prefix, checkedShards(options.shards ?? 1))
-      const encoder = new ExampleEncoder<Schema>(stream.schema, options.columns)
-      const tally = new Tally(context.tally)
-      const outputs = [...files, manifestName(prefix)]
-      const { rows, bytes } = await withOutputSet(outputs, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (opened) => {
-        const shards = opened.slice(0, -1).map((output) => new ShardWriter(output, compression))
-        try {
-          const written = await writeShards(stream.open({ ...context, tally }), encoder, shards, prefix, context)
-          const manifest: ShardManifest = {
-            format: 'millrace.tfrecord', version: 1, holds: contentOf(stream.plan), compression, rows: written.rows,
-            shards: shards.map((shard, index) => ({ file: basename(files[index]!), rows: shard.rows })),
-            columns: manifestColumns(stream.schema, options.columns ?? Object.keys(stream.schema)),
-          }
-          await opened.at(-1)!.write(Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`))
-          return written
-        } finally {
-          for (const shard of shards) shard.packed.destroy()
+    options.partitionBy === undefined ? writeSet(prefix, options, stream) : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns), stream)
+
+const writeSet = <S extends Schema, M extends Mode>(prefix: string, options: WriteTfRecordsOptions, stream: Stream<S, M>): Job<WriteReport> =>
+  job(async (context) => {
+    requireFolderOptions({ ...options, shards: undefined }, 'writeTfRecords')
+    const { compression = 'none' } = options
+    const ifExists = options.ifExists as IfExists | undefined
+    requireCompression(compression)
+    const files = shardNames(prefix, checkedShards(options.shards ?? 1))
+    const encoder = new ExampleEncoder<Schema>(stream.schema, options.columns)
+    const tally = new Tally(context.tally)
+    const outputs = [...files, manifestName(prefix)]
+    const { rows, bytes } = await withOutputSet(outputs, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (opened) => {
+      const shards = opened.slice(0, -1).map((output) => new ShardWriter(output, compression))
+      try {
+        const written = await writeShards(stream.open({ ...context, tally }), encoder, shards, prefix, context)
+        const manifest: ShardManifest = {
+          format: 'millrace.tfrecord', version: 1, holds: contentOf(stream.plan), compression, rows: written.rows,
+          shards: shards.map((shard, index) => ({ file: basename(files[index]!), rows: shard.rows })),
+          columns: manifestColumns(stream.schema, options.columns ?? Object.keys(stream.schema)),
         }
-      })
-      return { files, rows, bytes, tally: tally.summary() }
+        await opened.at(-1)!.write(Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`))
+        return written
+      } finally {
+        for (const shard of shards) shard.packed.destroy()
+      }
     })
+    return { files, rows, bytes, tally: tally.summary() }
+  })
 
 const writeShards = async (
   batches: AsyncIterable<Batch>,

@@ -1,0 +1,75 @@
+import { concatBatches, type Batch, type Output, type Schema } from '@millrace/core'
+
+/** Writes the batches of one file in some format. */
+export interface FileWriter {
+  /** Bytes handed to the output. */
+  readonly bytes: number
+  /** Rows that it holds in memory. */
+  readonly held: number
+  /** @param firstRow - index in the stream of the first row, for errors, where the rows are as they came */
+  write(batch: Batch, firstRow?: number): Promise<void>
+  /** Writes what it holds. */
+  flush(): Promise<void>
+  /** Writes what it holds and what ends the file. */
+  end(): Promise<void>
+  /** Releases what it holds of the system. Safe at any time. */
+  destroy(): void
+}
+
+/** A format that files are written in. */
+export interface FileFormat {
+  /** What names of files in folders end in: `.csv.gz`. */
+  readonly ending: string
+  /** Most rows that a writer holds. */
+  readonly groupRows: number
+  readonly open: (output: Output, schema: Schema) => FileWriter | Promise<FileWriter>
+}
+
+/** What {@link GroupingWriter} needs of a format whose files consist of groups of rows. */
+export interface GroupWriter {
+  readonly bytes: number
+  write(batch: Batch): Promise<void>
+  end(): Promise<void>
+}
+
+/** Puts rows together to groups of one size, the last one of what is left. */
+export class GroupingWriter implements FileWriter {
+  held = 0
+  private batches: Batch[] = []
+
+  constructor(
+    private readonly writer: GroupWriter,
+    private readonly groupRows: number,
+  ) {}
+
+  get bytes(): number {
+    return this.writer.bytes
+  }
+
+  async write(batch: Batch): Promise<void> {
+    for (let at = 0; at < batch.numRows; ) {
+      const end = Math.min(batch.numRows, at + this.groupRows - this.held)
+      this.batches.push(at === 0 && end === batch.numRows ? batch : batch.slice(at, end))
+      this.held += end - at
+      at = end
+      if (this.held === this.groupRows) await this.flush()
+    }
+  }
+
+  async flush(): Promise<void> {
+    const { batches } = this
+    if (this.held === 0) return
+    this.batches = []
+    this.held = 0
+    await this.writer.write(concatBatches(batches[0]!.schema, batches))
+  }
+
+  async end(): Promise<void> {
+    await this.flush()
+    await this.writer.end()
+  }
+
+  destroy(): void {
+    this.batches = []
+  }
+}

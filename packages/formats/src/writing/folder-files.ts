@@ -1,0 +1,106 @@
+import { failure, type Batch, type Output, type OutputSet, type Schema } from '@millrace/core'
+import type { FileFormat, FileWriter } from './file-writer.js'
+import type { FolderOptions } from './folder-options.js'
+
+const DEFAULT_OPEN_FILES = 64
+/** Each has a name and a place in the commit; a job with more of them is one that forgot to sort. */
+const MAX_FILES = 1_000_000
+/** Rows held in memory, as a multiple of those of one file's group. */
+const HELD_GROUPS = 4
+
+interface OpenFile {
+  readonly output: Output
+  readonly writer: FileWriter
+  rows: number
+}
+
+/** The files of a folder that is written: few of them open at one time, and few rows in memory. */
+export class FolderFiles {
+  readonly urls: string[] = []
+  bytes = 0
+  /** By partition and shard, the one whose turn was longest ago first. */
+  private readonly open = new Map<string, OpenFile>()
+  private readonly counts = new Map<string, number>()
+
+  constructor(
+    private readonly set: Pick<OutputSet, 'add'>,
+    private readonly root: string,
+    private readonly format: FileFormat,
+    private readonly options: FolderOptions,
+    /** What makes the names of this job others than those of earlier ones. */
+    private readonly mark: string,
+  ) {}
+
+  /** Writes rows to the file of a shard of a partition, or files. */
+  async write(folder: string, shard: number, rows: Batch): Promise<void> {
+    const { rowsPerFile = Infinity, bytesPerFile = Infinity } = this.options
+    const key = `${folder}\0${shard}`
+    for (let at = 0; at < rows.numRows; ) {
+      const file = await this.fileOf(key, folder, rows.schema)
+      const end = Math.min(rows.numRows, at + rowsPerFile - file.rows)
+      await file.writer.write(at === 0 && end === rows.numRows ? rows : rows.slice(at, end))
+      file.rows += end - at
+      at = end
+      if (file.rows >= rowsPerFile || file.writer.bytes >= bytesPerFile) await this.end(key)
+    }
+    await this.relieve()
+  }
+
+  /** Ends all files. */
+  async finish(): Promise<void> {
+    for (const key of [...this.open.keys()]) await this.end(key)
+  }
+
+  destroy(): void {
+    for (const { writer } of this.open.values()) writer.destroy()
+  }
+
+  private async fileOf(key: string, folder: string, schema: Schema): Promise<OpenFile> {
+    const known = this.open.get(key)
+    if (known !== undefined) {
+      this.open.delete(key)
+      this.open.set(key, known)
+      return known
+    }
+    if (this.open.size >= (this.options.openFiles ?? DEFAULT_OPEN_FILES)) await this.end(this.open.keys().next().value!)
+    const output = await this.set.add(this.nextName(folder))
+    const file = { output, writer: await this.format.open(output, schema), rows: 0 }
+    this.open.set(key, file)
+    return file
+  }
+
+  private nextName(folder: string): string {
+    if (this.urls.length >= MAX_FILES) {
+      throw failure({
+        tag: 'Limit', code: 'TOO_MANY_FILES', problem: `the folder would have more than ${MAX_FILES} files`, remedy: 'Partition by columns with fewer values, or sort the stream by them first.', position: { source: this.root },
+      })
+    }
+    const count = this.counts.get(folder) ?? 0
+    this.counts.set(folder, count + 1)
+    const url = [this.root, ...(folder === '' ? [] : [folder]), `part-${String(count).padStart(5, '0')}${this.mark}${this.format.ending}`].join('/')
+    this.urls.push(url)
+    return url
+  }
+
+  private async end(key: string): Promise<void> {
+    const { writer, output } = this.open.get(key)!
+    await writer.end()
+    this.bytes += writer.bytes
+    writer.destroy()
+    this.open.delete(key)
+    await output.close()
+  }
+
+  /** Lets the writers that hold most write it, until they hold few together. */
+  private async relieve(): Promise<void> {
+    const limit = HELD_GROUPS * this.format.groupRows
+    let held = 0
+    for (const { writer } of this.open.values()) held += writer.held
+    while (held > limit) {
+      const [first, ...others] = [...this.open.values()].map(({ writer }) => writer)
+      const most = others.reduce((a, b) => (b.held > a.held ? b : a), first!)
+      held -= most.held
+      await most.flush()
+    }
+  }
+}

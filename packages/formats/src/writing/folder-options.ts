@@ -1,0 +1,49 @@
+import { failure, requireCount, requireOneOf, type IfExists } from '@millrace/core'
+
+/** Options of the writers of files that make them write a folder of files. */
+export interface FolderOptions {
+  /**
+   * Columns whose values become folders, as Hive and Spark have them: `partitionBy: ['date', 'country']` writes
+   * `date=2026-11-24/country=de/part-00000.csv` and so on in the folder of the output's name. `[]` writes a folder without partitions.
+   * Default: one output under its name.
+   */
+  readonly partitionBy?: readonly string[] | undefined
+  /** With `partitionBy`: files of each partition, rows going to them in turn. Default 1. */
+  readonly shards?: number | undefined
+  /** With `partitionBy`: most rows in a file; the next file follows. Default: no limit. */
+  readonly rowsPerFile?: number | undefined
+  /** With `partitionBy`: a file that has so many bytes is ended when the next batch comes. Default: no limit. */
+  readonly bytesPerFile?: number | undefined
+  /**
+   * With `partitionBy`: files that are written at one time. When there are more partitions, the file whose turn was longest ago is
+   * ended, and its partition has another one later: sort the stream by the partitions to have few files. Default 64.
+   */
+  readonly openFiles?: number | undefined
+  /** With `partitionBy`: whether an empty file `_SUCCESS` appears when all is written, as jobs of Spark leave it. Default true. */
+  readonly success?: boolean | undefined
+  /**
+   * What to do when the output exists. With `partitionBy`, `replace` removes all `part-…` files that are in the folder, and `append`
+   * leaves them. Default `fail`.
+   */
+  readonly ifExists?: IfExists | 'append' | undefined
+}
+
+/** Checks the options. @throws `Usage` for those that make no sense */
+export const requireFolderOptions = (options: FolderOptions, use: string): void => {
+  const { partitionBy, shards, rowsPerFile, bytesPerFile, openFiles, success } = options
+  for (const [name, value] of Object.entries({ shards, rowsPerFile, bytesPerFile, openFiles })) if (value !== undefined) requireCount(value, 1, `${name} of ${use}`)
+  if (partitionBy !== undefined) {
+    requireOneOf('ifExists', options.ifExists ?? 'fail', ['fail', 'replace', 'append'])
+    if (new Set(partitionBy).size < partitionBy.length) throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `partitionBy of ${use} names a column twice` })
+    return
+  }
+  requireOneOf('ifExists', options.ifExists ?? 'fail', ['fail', 'replace'])
+  const given = Object.entries({ rowsPerFile, bytesPerFile, openFiles, success }).find(([, value]) => value !== undefined)
+  if (given !== undefined) throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `${given[0]} of ${use} is an option of folders`, remedy: 'Give partitionBy too, [] for a folder without partitions.' })
+}
+
+/** Of writers whose one output is one file. @throws `Usage` for `shards` without `partitionBy` */
+export const requireOneFile = (options: FolderOptions, use: string): void => {
+  if (options.partitionBy !== undefined || options.shards === undefined) return
+  throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `shards of ${use} is an option of folders`, remedy: 'Give partitionBy too, [] for a folder without partitions.' })
+}
