@@ -1,12 +1,10 @@
-import { connect as connectHttp2, type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2'
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { ClientSession } from './http2/client-session.js'
+import type { ClientStream, StreamEvents, StreamRequest } from './http2/client-stream.js'
+import { errorCode } from './http2/error-code.js'
 
-/** So that a large tensor does not come in pieces of 64 KiB that each wait for an answer. */
-const STREAM_WINDOW_BYTES = 8 * 2 ** 20
-/** For several of them at once. */
-const CONNECTION_WINDOW_BYTES = 32 * 2 ** 20
-/** Frames that a server may send: fewer, larger ones cost less. */
-const MAX_FRAME_BYTES = 2 ** 20
+/** What is read at a time. */
+const READ_BYTES = 64 * 2 ** 10
 /** A host that does not answer at all. gRPC's own clients wait as long. */
 const CONNECT_TIMEOUT_MS = 20_000
 /**
@@ -15,8 +13,6 @@ const CONNECT_TIMEOUT_MS = 20_000
  */
 const PINGS_AT_ONCE = 3
 const LATER_PINGS_MS = 310_000
-/** Numbers of streams are odd and have 31 bits. Long before they end, a new connection is made. */
-const MAX_STREAMS = 2 ** 29
 /** Longer timers fire at once in Node. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 /** TCP's own look at a silent peer, which ends a connection to a machine that is gone some ten seconds later. */
@@ -41,11 +37,15 @@ export interface ConnectionEvents {
  * a peer has gone silent: the calls then end with an error.
  */
 export class Connection {
-  readonly #session: ClientHttp2Session
+  readonly #session: ClientSession
   readonly #socket: Socket
   readonly #keepAliveMs: number
+  readonly #late: NodeJS.Timeout
+  readonly #onEnd: () => void
   #open = 0
   #streams = 0
+  #isEnding = false
+  #isGone = false
   #reason: Error | undefined
   #watch: NodeJS.Timeout | undefined
   #seenBytes = 0
@@ -55,80 +55,95 @@ export class Connection {
   /** @param keepAliveMs - of silence before a ping, and for its answer; `Infinity` for no pings */
   constructor(address: string, keepAliveMs: number, { onReady, onEnd }: ConnectionEvents) {
     this.#keepAliveMs = keepAliveMs
-    this.#socket = connectTcp({ ...endpoint(address), noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS })
-    this.#session = connectHttp2(`http://${address}`, {
-      createConnection: () => this.#socket,
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxFrameSize: MAX_FRAME_BYTES },
-      // Megabytes. What a message may take is limited by its length, and sending a large one must not refuse the next.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-    })
-    const session = this.#session
+    this.#onEnd = onEnd
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+    // Read into the same memory again and again, which costs half of what a stream of buffers does.
+    const onread = {
+      buffer,
+      callback: (bytes: number): boolean => {
+        this.#session.read(buffer.subarray(0, bytes))
+        return true
+      },
+    }
+    this.#socket = connect({ ...endpoint(address), noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS, onread })
     // Once there is a connection, requests are on their way.
-    const late = setTimeout(() => this.destroy(new Error(`no ${this.#socket.connecting ? 'connection' : 'answer on the connection'} within ${CONNECT_TIMEOUT_MS} ms`)), CONNECT_TIMEOUT_MS).unref()
-    session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES))
-    session.once('remoteSettings', () => {
-      clearTimeout(late)
-      onReady()
+    this.#late = setTimeout(() => this.destroy(new Error(`no ${this.#socket.connecting ? 'connection' : 'answer on the connection'} within ${CONNECT_TIMEOUT_MS} ms`)), CONNECT_TIMEOUT_MS).unref()
+    this.#session = new ClientSession(this.#socket, {
+      onReady: () => {
+        clearTimeout(this.#late)
+        onReady()
+      },
+      onGoaway: this.#onGoaway,
+      onStreamEnd: this.#onStreamEnd,
+      onError: (reason) => this.destroy(new Error(reason)),
     })
-    // Whatever it is, the calls get it too.
-    session.on('error', (error: Error) => {
-      this.#reason ??= error
-    })
-    session.once('goaway', (errorCode: number) => {
-      this.#reason ??= new Error(`the server ends the connection (HTTP/2 error ${errorCode})`)
-      onEnd()
-    })
-    session.once('close', () => {
-      clearTimeout(late)
-      clearTimeout(this.#watch)
-      onEnd()
-    })
+    this.#socket.on('error', (error: Error) => this.destroy(error))
+    this.#socket.on('end', () => this.destroy())
+    this.#socket.on('close', () => this.destroy())
     this.#socket.unref()
   }
 
   /** False once it has ended, or is ending. */
   get isUsable(): boolean {
-    return !this.#session.closed && !this.#session.destroyed && this.#streams < MAX_STREAMS
+    return !this.#isGone && this.#session.isUsable
   }
 
-  /** True when the connection as a whole is gone, and not one stream of it. */
-  get isGone(): boolean {
-    return this.#session.destroyed || this.#socket.destroyed || this.#reason !== undefined
-  }
-
-  /** Why it has ended, for people. */
-  get reason(): string {
-    const cause = this.#reason
-    return cause === undefined ? 'the connection was closed' : cause.message || (cause as NodeJS.ErrnoException).code || cause.name
-  }
-
-  /** @throws when it can take no more calls */
-  open(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    const stream = this.#session.request(headers)
+  /** Makes a call. On a connection that can take none, its owner hears so at once. */
+  open(request: StreamRequest, events: StreamEvents): ClientStream | undefined {
+    if (!this.isUsable) {
+      events.onGone(this.#why())
+      return undefined
+    }
     this.#streams += 1
     if (this.#open === 0) this.#socket.ref()
     this.#open += 1
-    stream.once('close', this.#onStreamClose)
     if (this.#watch === undefined && Number.isFinite(this.#keepAliveMs)) this.#lookAfter(this.#keepAliveMs)
-    return stream
+    return this.#session.request(request, events)
+  }
+
+  /** Ends one call, and tells the server. */
+  cancel(stream: ClientStream): void {
+    this.#session.cancel(stream)
   }
 
   /** Ends it and all of its calls at once. */
   destroy(reason?: Error): void {
+    if (this.#isGone) return
+    this.#isGone = true
     this.#reason ??= reason
+    clearTimeout(this.#late)
     clearTimeout(this.#watch)
-    this.#session.destroy()
+    // Before calls hear of it, which may be made again at once.
+    this.#onEnd()
+    this.#session.destroy(this.#why())
     this.#socket.destroy()
   }
 
   /** Lets calls that are open end, and takes no new ones. */
   retire(): void {
-    this.#session.close()
+    this.#isEnding = true
+    this.#session.retire()
+    if (this.#open === 0) this.destroy()
   }
 
-  readonly #onStreamClose = (): void => {
+  /** Why it has ended, for people. */
+  #why(): string {
+    const cause = this.#reason
+    return cause === undefined ? 'the connection was closed' : cause.message || (cause as NodeJS.ErrnoException).code || cause.name
+  }
+
+  readonly #onGoaway = (code: number): void => {
+    this.#reason ??= new Error(`the server ends the connection (HTTP/2 error ${code})`)
+    if (code !== errorCode.noError) return this.destroy()
+    this.#onEnd()
+    this.retire()
+  }
+
+  readonly #onStreamEnd = (): void => {
     this.#open -= 1
-    if (this.#open === 0) this.#socket.unref()
+    if (this.#open > 0) return
+    if (this.#isEnding) this.destroy()
+    else if (!this.#isGone) this.#socket.unref()
   }
 
   #lookAfter(ms: number): void {

@@ -15,47 +15,58 @@ export const messagePrefix = (length: number): Buffer => {
 /** What is wrong with an answer, for people. */
 export class FrameError extends Error {}
 
-/** Memory that a message of several pieces starts with. */
+/** Memory that a message starts with, where it is to be as long. */
 const FIRST_BYTES = 64 * 2 ** 10
+
+const NOTHING = Buffer.alloc(0)
 
 /**
  * Puts the one message of an answer together. Its memory grows with what has come, never by what is announced, and it refuses what is
  * longer than that.
  */
 export class MessageAssembler {
-  #bytes: Buffer = Buffer.alloc(0)
+  readonly #prefix = Buffer.allocUnsafe(PREFIX_BYTES)
+  #prefixBytes = 0
+  #bytes = NOTHING
   #received = 0
-  /** Of the prefix and the message; `undefined` until the prefix is there. */
+  /** Of the message; `undefined` until the prefix is there. */
   #total: number | undefined
 
   get isComplete(): boolean {
     return this.#received === this.#total
   }
 
-  /** @throws FrameError for what is no single message without compression */
+  /** @param chunk - is copied @throws FrameError for what is no single message without compression */
   add(chunk: Buffer): void {
-    if (this.#received === 0) this.#bytes = chunk
-    else this.#append(chunk)
-    this.#received += chunk.length
-    if (this.#total === undefined && this.#received >= PREFIX_BYTES) this.#total = PREFIX_BYTES + readPrefix(this.#bytes)
-    if (this.#total !== undefined && this.#received > this.#total) throw new FrameError('it is longer than its length')
+    const start = this.#total === undefined ? this.#addPrefix(chunk) : 0
+    if (start < chunk.length) this.#append(chunk, start)
   }
 
-  /** The message, a view where it came in one piece. To be asked when it is complete. */
+  /** The message. To be asked when it is complete. */
   message(): Uint8Array {
-    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + PREFIX_BYTES, this.#received - PREFIX_BYTES)
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset, this.#received)
   }
 
-  #append(chunk: Buffer): void {
-    const needed = this.#received + chunk.length
-    if (this.#total !== undefined && needed > this.#total) throw new FrameError('it is longer than its length')
-    // The first piece is the server's memory, not ours to write behind.
+  /** @returns where the message begins */
+  #addPrefix(chunk: Buffer): number {
+    const end = Math.min(chunk.length, PREFIX_BYTES - this.#prefixBytes)
+    chunk.copy(this.#prefix, this.#prefixBytes, 0, end)
+    this.#prefixBytes += end
+    if (this.#prefixBytes === PREFIX_BYTES) this.#total = readPrefix(this.#prefix)
+    return end
+  }
+
+  #append(chunk: Buffer, start: number): void {
+    const total = this.#total!
+    const needed = this.#received + chunk.length - start
+    if (needed > total) throw new FrameError('it is longer than its length')
     if (needed > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#total ?? Infinity, Math.max(FIRST_BYTES, 2 * this.#received))))
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(total, Math.max(FIRST_BYTES, 2 * this.#received))))
       this.#bytes.copy(grown, 0, 0, this.#received)
       this.#bytes = grown
     }
-    chunk.copy(this.#bytes, this.#received)
+    chunk.copy(this.#bytes, this.#received, start)
+    this.#received = needed
   }
 }
 

@@ -1,4 +1,5 @@
-import { constants, type IncomingHttpHeaders } from 'node:http2'
+import { errorCode } from './http2/error-code.js'
+import type { Headers } from './http2/hpack-decoder.js'
 
 /** gRPC's status codes that its transport knows; TensorFlow's are the same numbers. */
 export const code = {
@@ -18,22 +19,22 @@ const ofHttp: { readonly [status: number]: number } = {
 
 /** Why a server that lives ends a stream (`doc/PROTOCOL-HTTP2.md` of gRPC). */
 const ofReset: { readonly [reset: number]: number } = {
-  [constants.NGHTTP2_REFUSED_STREAM]: code.unavailable,
-  [constants.NGHTTP2_CANCEL]: code.cancelled,
-  [constants.NGHTTP2_ENHANCE_YOUR_CALM]: code.resourceExhausted,
-  [constants.NGHTTP2_INADEQUATE_SECURITY]: code.permissionDenied,
+  [errorCode.refusedStream]: code.unavailable,
+  [errorCode.cancel]: code.cancelled,
+  [errorCode.enhanceYourCalm]: code.resourceExhausted,
+  [errorCode.inadequateSecurity]: code.permissionDenied,
 }
 
 /** The status of a stream that the server has reset. */
 export const resetStatus = (reset: number): ResponseStatus => ({ code: ofReset[reset] ?? code.internal, message: `the server reset the call (HTTP/2 error ${reset})` })
 
 /** The status of an answer that is not gRPC's. `undefined` for one that may be. */
-export const httpStatus = (headers: IncomingHttpHeaders & { readonly ':status'?: number }): ResponseStatus | undefined => {
-  const status = headers[':status']
-  const type = headers['content-type']
-  if (status === 200 && type?.startsWith('application/grpc') === true) return undefined
-  const known = status === undefined ? undefined : ofHttp[status]
-  const told = status === 200 ? `content of type ${String(type).slice(0, 100)}` : `HTTP status ${String(status)}`
+export const httpStatus = (headers: Headers): ResponseStatus | undefined => {
+  const status = headers.get(':status')
+  const type = headers.get('content-type')
+  if (status === '200' && type?.startsWith('application/grpc') === true) return undefined
+  const known = status === undefined ? undefined : ofHttp[Number(status)]
+  const told = status === '200' ? `content of type ${String(type).slice(0, 100)}` : `HTTP status ${String(status).slice(0, 100)}`
   return { code: known ?? code.unknown, message: `${told} is no answer of a gRPC server` }
 }
 
@@ -44,9 +45,8 @@ export const decodeMessage = (text: string): string =>
   text.replace(escaped, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString('utf8'))
 
 /** `grpc-status` and `grpc-message` of headers or trailers. `undefined` when there is no status in them. */
-export const grpcStatus = (headers: IncomingHttpHeaders): ResponseStatus | undefined => {
-  const status = headers['grpc-status']
-  if (typeof status !== 'string' || !/^\d{1,3}$/.test(status)) return undefined
-  const message = headers['grpc-message']
-  return { code: Number(status), message: typeof message === 'string' ? decodeMessage(message) : '' }
+export const grpcStatus = (headers: Headers): ResponseStatus | undefined => {
+  const status = headers.get('grpc-status')
+  if (status === undefined || !/^\d{1,3}$/.test(status)) return undefined
+  return { code: Number(status), message: decodeMessage(headers.get('grpc-message') ?? '') }
 }

@@ -1,9 +1,11 @@
-import { constants, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import { constants, createServer, type Http2Server, type ServerOptions, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { UnaryClient } from './unary-client.js'
 
 const PATH = '/service/Method'
+/** Of printable characters: all of ASCII that a header can have but spaces at its ends. */
+const PRINTABLE = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).join('')
 const limits = { timeoutMs: 10_000, signal: undefined }
 const OK = { 'grpc-status': '0' }
 
@@ -32,8 +34,8 @@ interface Fake {
   stop(): Promise<void>
 }
 
-const startFake = async (answer: Answer, port = 0): Promise<Fake> => {
-  const server = createServer()
+const startFake = async (answer: Answer, port = 0, options: ServerOptions = {}): Promise<Fake> => {
+  const server = createServer(options)
   const sessions: ServerHttp2Session[] = []
   const sockets: Socket[] = []
   server.on('connection', (socket: Socket) => sockets.push(socket))
@@ -115,6 +117,57 @@ describe('a call', () => {
     const messages = [20_000_000, 3_000_000, 65_536, 65_537].map((length, index) => Buffer.alloc(length, `${index}`))
     const back = await Promise.all(messages.map((message) => client.call(PATH, message, limits)))
     back.forEach((message, index) => expect(messages[index]!.equals(message)).toBe(true))
+  })
+
+  test.each<[string, ServerOptions]>([
+    ['pads its frames', { paddingStrategy: constants.PADDING_STRATEGY_MAX }],
+    ['has small windows', { settings: { initialWindowSize: 1_000 } }],
+    ['has no windows at first', { settings: { initialWindowSize: 0 } }],
+    ['takes one call at a time', { settings: { maxConcurrentStreams: 1 } }],
+    ['takes large frames', { settings: { maxFrameSize: 2 ** 20, initialWindowSize: 2 ** 24 } }],
+    ['keeps no table of headers', { settings: { headerTableSize: 0 } }],
+    ['takes calls with their settings only', { settings: { headerTableSize: 100, enableConnectProtocol: true } }],
+  ])('goes to a server that %s', async (_, options) => {
+    const fake = await startFake((stream, headers) => {
+      // A window that is given by hand.
+      if (options.settings?.initialWindowSize === 0) fake.sessions[0]!.settings({ initialWindowSize: 50_000 })
+      echo(stream, headers)
+    }, 0, options)
+    const client = clientOf(fake.address)
+    // Settings are known when an answer is.
+    await ask(client, 'first')
+    for (let round = 0; round < 3; round++) {
+      const messages = [70_000, 1, 0, 300_000].map((length, index) => Buffer.alloc(length, `${index}`))
+      const back = await Promise.all(messages.map((message) => client.call(PATH, message, limits)))
+      back.forEach((message, index) => expect(messages[index]!.equals(message)).toBe(true))
+    }
+  })
+
+  test('lets the process do other things while a message of 100 MB goes there and back', async () => {
+    const client = await clientTo(echo)
+    let turns = 0
+    let isDone = false
+    const turn = (): void => {
+      turns += 1
+      if (!isDone) setImmediate(turn)
+    }
+    turn()
+    const message = Buffer.alloc(100_000_000, 'words of a message')
+    const back = await client.call(PATH, message, limits)
+    isDone = true
+    expect(message.equals(back)).toBe(true)
+    // A piece of 256 KiB at a time, or less.
+    expect(turns).toBeGreaterThan(300)
+  })
+
+  test('reads words of any kind from headers, in however many frames they come', async () => {
+    const words = [PRINTABLE, 'a'.repeat(100), PRINTABLE.repeat(3), 'é%20'.repeat(10), 'x'.repeat(40_000)]
+    for (const word of words) {
+      const client = await clientTo((stream) => stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '3', 'grpc-message': encodeURIComponent(`-${word}-`) }, { endStream: true }))
+      for (let i = 0; i < 2; i++) await expect(ask(client, '')).rejects.toMatchObject({ code: 'TF_INVALID_ARGUMENT', message: expect.stringContaining(word.slice(0, 200)) as string })
+    }
+    const client = await clientTo((stream) => stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '3', 'grpc-message': `(${PRINTABLE.replace('%', '')})` }, { endStream: true }))
+    await expect(ask(client, '')).rejects.toMatchObject({ message: expect.stringContaining(PRINTABLE.replace('%', '')) as string })
   })
 
   test('shares a connection with others', async () => {

@@ -1,7 +1,7 @@
 import { failure } from '@millrace/core'
 import { statusFailure, type CallLimits } from '@millrace/export'
-import type { OutgoingHttpHeaders } from 'node:http2'
 import { Connection } from './connection.js'
+import { encodeHeaders } from './http2/hpack-encoder.js'
 import { MAX_MESSAGE_BYTES } from './message-frame.js'
 import { code } from './response-status.js'
 import { UnaryCall } from './unary-call.js'
@@ -33,7 +33,7 @@ export class UnaryClient {
   readonly #source: string
   readonly #keepAliveMs: number
   readonly #calls = new Set<UnaryCall>()
-  readonly #headers = new Map<string, OutgoingHttpHeaders>()
+  readonly #blocks = new Map<string, Buffer>()
   /** Calls that wait for the next attempt. */
   #waiting: UnaryCall[] = []
   #connection: Connection | undefined
@@ -58,7 +58,7 @@ export class UnaryClient {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(statusFailure(code.cancelled, 'the client is closed', this.#source))
       if (message.length > MAX_MESSAGE_BYTES) return reject(statusFailure(code.resourceExhausted, `a message of ${message.length} bytes is too long to send`, this.#source))
-      const call = new UnaryCall({ source: this.#source, headers: this.#headersOf(path, limits.timeoutMs), message, limits, resolve, reject, onEnd: this.#onCallEnd })
+      const call = new UnaryCall({ source: this.#source, block: this.#blockOf(path, limits.timeoutMs), message, limits, resolve, reject, onEnd: this.#onCallEnd })
       this.#calls.add(call)
       this.#start(call)
     })
@@ -113,18 +113,19 @@ export class UnaryClient {
     return connection
   }
 
-  /** The same object for the same call again: it is most of what a small request costs. */
-  #headersOf(path: string, timeoutMs: number): OutgoingHttpHeaders {
+  /** Headers as they are sent: the same bytes for the same call again. */
+  #blockOf(path: string, timeoutMs: number): Buffer {
     const timeout = timeoutText(timeoutMs)
     const key = `${path} ${timeout ?? ''}`
-    const known = this.#headers.get(key)
+    const known = this.#blocks.get(key)
     if (known !== undefined) return known
     // Callers whose every timeout is another one.
-    if (this.#headers.size >= 64) this.#headers.clear()
-    const made = {
-      ':method': 'POST', ':path': path, te: 'trailers', 'content-type': 'application/grpc', 'user-agent': 'millrace', ...(timeout === undefined ? {} : { 'grpc-timeout': timeout }),
-    }
-    this.#headers.set(key, made)
+    if (this.#blocks.size >= 64) this.#blocks.clear()
+    const made = encodeHeaders([
+      [':method', 'POST'], [':scheme', 'http'], [':path', path], [':authority', this.#address], ['te', 'trailers'], ['content-type', 'application/grpc'], ['user-agent', 'millrace'],
+      ...(timeout === undefined ? [] : [['grpc-timeout', timeout] as const]),
+    ])
+    this.#blocks.set(key, made)
     return made
   }
 }
