@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { failure } from '../../errors/index.js'
 import type { IdleWatch } from '../http/idle-watch.js'
 import { retryAfter, TryAgain, tryRequest } from '../http/try-request.js'
+import { startMd5 } from '../objects/md5.js'
 import { findAwsCredentials, type FoundCredentials, type S3Credentials } from './s3-credentials.js'
 import { isPassing, s3Error, s3Problem, type S3Problem } from './s3-error.js'
 import { isRegion, s3Settings, type S3Settings, type S3StorageOptions } from './s3-settings.js'
@@ -45,14 +45,9 @@ interface Sent {
   readonly credentials: string
 }
 
-/** MD5 of a body for its header; none where the machine forbids MD5 (FIPS): the signature covers the body too. */
 const md5Header = (body: Uint8Array | undefined): Record<string, string> => {
-  if (body === undefined) return {}
-  try {
-    return { 'content-md5': createHash('md5').update(body).digest('base64') }
-  } catch {
-    return {}
-  }
+  const md5 = body === undefined ? undefined : startMd5()?.update(body).digest('base64')
+  return md5 === undefined ? {} : { 'content-md5': md5 }
 }
 
 const askFor = async (fetchKeys: () => Promise<S3Credentials>): Promise<FoundCredentials> => {
