@@ -28,6 +28,8 @@ const start = ({ isStuck = false } = {}) => {
   const written: Buffer[] = []
   let queued = 0
   const socket = Object.assign(new EventEmitter(), {
+    cork: () => undefined,
+    uncork: () => undefined,
     write: (bytes: Buffer, onDone?: () => void) => {
       written.push(bytes)
       if (isStuck) queued += bytes.length

@@ -315,8 +315,15 @@ export class ClientSession implements FrameSink {
     stream.window -= bytes
     this.#window -= bytes
     if (stream.left === 0) this.#sending.delete(stream)
-    this.#socket.write(frames)
+    this.#write(frames)
     return true
+  }
+
+  #write(pieces: readonly Uint8Array[]): void {
+    if (pieces.length === 1) return void this.#socket.write(pieces[0]!)
+    this.#socket.cork()
+    for (const piece of pieces) this.#socket.write(piece)
+    this.#socket.uncork()
   }
 
   #begin(stream: ClientStream): void {

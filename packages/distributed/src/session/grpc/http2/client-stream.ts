@@ -2,6 +2,9 @@ import type { Headers } from './hpack-decoder.js'
 import { FRAME_HEADER_BYTES, flag, frameType, writeFrameHeader } from './frame.js'
 import { ReceiveWindow } from './receive-window.js'
 
+/** Of a body that is copied behind the headers. */
+const COPY_BYTES = 64 * 2 ** 10
+
 /** What a stream tells: in this order, and one of the last three once. */
 export interface StreamEvents {
   /** Of the answer, then its trailers, if there are any. */
@@ -47,37 +50,69 @@ export class ClientStream {
   }
 
   /**
-   * The frames that come next: the headers if they are to be sent, and so many bytes of the body. One buffer, because a second write costs more
-   * than to copy.
+   * The frames that come next: the headers if they are to be sent, and so many bytes of the body.
+   *
+   * @returns one buffer where they are short, because a second write costs more than to copy; otherwise views of the body, with what is between
    */
-  frames(withHeaders: boolean, bytes: number, maxFrameBytes: number): Buffer {
-    const { block } = this.#request
-    const headerBytes = withHeaders ? FRAME_HEADER_BYTES + block.length : 0
+  frames(withHeaders: boolean, bytes: number, maxFrameBytes: number): readonly Uint8Array[] {
+    return bytes <= COPY_BYTES ? [this.#copied(withHeaders, bytes, maxFrameBytes)] : this.#views(withHeaders, bytes, maxFrameBytes)
+  }
+
+  #copied(withHeaders: boolean, bytes: number, maxFrameBytes: number): Buffer {
+    const headerBytes = withHeaders ? FRAME_HEADER_BYTES + this.#request.block.length : 0
     const out = Buffer.allocUnsafe(headerBytes + bytes + Math.ceil(bytes / maxFrameBytes) * FRAME_HEADER_BYTES)
-    if (withHeaders) {
-      writeFrameHeader(out, 0, block.length, frameType.headers, flag.endHeaders, this.id)
-      out.set(block, FRAME_HEADER_BYTES)
-    }
+    if (withHeaders) this.#writeHeaders(out)
     let at = headerBytes
     for (let rest = bytes; rest > 0;) {
       const length = Math.min(rest, maxFrameBytes)
       rest -= length
-      this.left -= length
-      writeFrameHeader(out, at, length, frameType.data, this.left === 0 ? flag.endStream : 0, this.id)
-      this.#copy(out, at + FRAME_HEADER_BYTES, length)
-      at += FRAME_HEADER_BYTES + length
+      this.#writeDataHeader(out, at, length)
+      at += FRAME_HEADER_BYTES
+      for (const view of this.#take(length)) {
+        out.set(view, at)
+        at += view.length
+      }
     }
     return out
   }
 
-  #copy(out: Buffer, at: number, length: number): void {
-    for (let done = 0; done < length;) {
+  #views(withHeaders: boolean, bytes: number, maxFrameBytes: number): Uint8Array[] {
+    const out: Uint8Array[] = []
+    if (withHeaders) {
+      const headers = Buffer.allocUnsafe(FRAME_HEADER_BYTES + this.#request.block.length)
+      this.#writeHeaders(headers)
+      out.push(headers)
+    }
+    for (let rest = bytes; rest > 0;) {
+      const length = Math.min(rest, maxFrameBytes)
+      const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES)
+      rest -= length
+      this.#writeDataHeader(header, 0, length)
+      out.push(header, ...this.#take(length))
+    }
+    return out
+  }
+
+  #writeHeaders(out: Buffer): void {
+    const { block } = this.#request
+    writeFrameHeader(out, 0, block.length, frameType.headers, flag.endHeaders, this.id)
+    out.set(block, FRAME_HEADER_BYTES)
+  }
+
+  #writeDataHeader(out: Buffer, at: number, length: number): void {
+    this.left -= length
+    writeFrameHeader(out, at, length, frameType.data, this.left === 0 ? flag.endStream : 0, this.id)
+  }
+
+  /** The body's next bytes. */
+  *#take(length: number): Generator<Uint8Array> {
+    for (let rest = length; rest > 0;) {
       const piece = this.#request.body[this.#piece]!
-      const take = Math.min(length - done, piece.length - this.#at)
-      out.set(take === piece.length ? piece : piece.subarray(this.#at, this.#at + take), at + done)
-      done += take
-      this.#at += take
-      if (this.#at < piece.length) continue
+      const end = Math.min(piece.length, this.#at + rest)
+      yield end - this.#at === piece.length ? piece : piece.subarray(this.#at, end)
+      rest -= end - this.#at
+      this.#at = end
+      if (end < piece.length) continue
       this.#piece += 1
       this.#at = 0
     }
