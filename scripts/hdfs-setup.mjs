@@ -1,5 +1,5 @@
 /**
- * node scripts/hdfs-setup.mjs: a real HDFS for test/peers/hdfs*.test.ts, in .peers/hdfs: Hadoop's mini-cluster and its KDC from Maven
+ * node scripts/hdfs-setup.mjs: a real HDFS for test/peers/storage-hdfs*.test.ts, in .peers/hdfs: Hadoop's mini-cluster and its KDC from Maven
  * Central, the program that starts them, and the npm package `kerberos` for the tests of Kerberos.
  *
  * Takes Maven and a JDK (11 and later), and for `kerberos` a C++ compiler and the headers of MIT Kerberos, which on Debian and Ubuntu
@@ -110,8 +110,8 @@ const buildKerberos = () => {
 
 mkdirSync(folder, { recursive: true })
 const self = new URL(import.meta.url)
-const hadoop = part('hadoop', stampOf(join(sources, 'pom.xml')), 'test/peers/hdfs*.test.ts', fetchHadoop)
-const cluster = hadoop && part('cluster', stampOf(join(sources, 'pom.xml'), join(sources, 'HdfsCluster.java')), 'test/peers/hdfs*.test.ts', compileCluster)
-const kerberos = part('kerberos', stampOf(self), 'test/peers/hdfs-kerberos.test.ts', buildKerberos)
+const hadoop = part('hadoop', stampOf(join(sources, 'pom.xml')), 'test/peers/storage-hdfs*.test.ts', fetchHadoop)
+const cluster = hadoop && part('cluster', stampOf(join(sources, 'pom.xml'), join(sources, 'HdfsCluster.java')), 'test/peers/storage-hdfs*.test.ts', compileCluster)
+const kerberos = part('kerberos', stampOf(self), 'test/peers/storage-hdfs-kerberos.test.ts', buildKerberos)
 if (!(cluster && kerberos)) process.exit(1)
 console.log(`peers: ${fromRoot(folder)} is up to date`)

@@ -21,7 +21,7 @@ import org.apache.hadoop.security.Credentials;
 import org.apache.hadoop.security.UserGroupInformation;
 
 /**
- * A real HDFS in one process, for test/peers/hdfs*.test.ts: `HdfsCluster FOLDER ha` has two name nodes and two data nodes,
+ * A real HDFS in one process, for test/peers/storage-hdfs*.test.ts: `HdfsCluster FOLDER ha` has two name nodes and two data nodes,
  * `HdfsCluster FOLDER kerberos` one of each and a KDC. Says one line when it is ready, then answers one line to each command on its
  * standard input, and ends with it.
  */
@@ -144,6 +144,10 @@ public final class HdfsCluster {
         return "";
       case "start-datanode":
         cluster.restartDataNode(stopped, true);
+        cluster.waitActive();
+        return "";
+      case "bounce-datanodes":
+        for (int i = 0; i < 2; i++) cluster.restartDataNode(0, true);
         cluster.waitActive();
         return "";
       case "open-files":

@@ -1,11 +1,16 @@
 import { failure } from '../errors/index.js'
 import { gcsStorage } from './gcs/gcs-storage.js'
+import { hdfsStorage } from './hdfs/hdfs-storage.js'
 import { httpsStorage, httpStorage } from './http-storage.js'
 import { localStorage } from './local-storage.js'
 import { s3Storage } from './s3/s3-storage.js'
 import type { ReadOptions, Storage } from './storage.js'
 
-const storages = new Map<string, Storage>([localStorage, httpStorage, httpsStorage, s3Storage(), s3Storage({ scheme: 's3a' }), gcsStorage()].map((storage) => [storage.scheme, storage]))
+const ours = [
+  localStorage, httpStorage, httpsStorage, s3Storage(), s3Storage({ scheme: 's3a' }), gcsStorage(),
+  hdfsStorage(), hdfsStorage({ scheme: 'webhdfs' }), hdfsStorage({ scheme: 'swebhdfs' }),
+]
+const storages = new Map<string, Storage>(ours.map((storage) => [storage.scheme, storage]))
 
 /** Makes a storage known under its scheme; a later one of the same scheme takes its place. Returns a function that undoes it. */
 export const registerStorage = (storage: Storage): (() => void) => {

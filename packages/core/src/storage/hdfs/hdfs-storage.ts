@@ -13,7 +13,7 @@ import { createHdfs, remove } from './write-hdfs.js'
 const DEFAULT_PART_BYTES = 16 * 1024 * 1024
 
 /** Options of {@link hdfsStorage}. */
-export interface HdfsOptions extends HdfsIdentity {
+export interface HdfsStorageOptions extends HdfsIdentity {
   /** The scheme it is for. Default `hdfs`. */
   readonly scheme?: HdfsScheme | undefined
   /** Folder of `core-site.xml` and `hdfs-site.xml`. Default: `HADOOP_CONF_DIR`, else `HADOOP_HOME/etc/hadoop`. */
@@ -29,7 +29,7 @@ export interface HdfsOptions extends HdfsIdentity {
 class FileSystems {
   private readonly known = new Map<string, Promise<NameNodes>>()
 
-  constructor(private readonly options: HdfsOptions) {}
+  constructor(private readonly options: HdfsStorageOptions) {}
 
   of(place: HdfsPlace): Promise<NameNodes> {
     const folder = this.options.configFolder ?? hadoopConfigFolder()
@@ -59,7 +59,7 @@ class FileSystems {
  *
  * @throws `Usage` for a `partBytes` that is no number of bytes
  */
-export const hdfsStorage = (options: HdfsOptions = {}): Storage => {
+export const hdfsStorage = (options: HdfsStorageOptions = {}): Storage => {
   const { scheme = 'hdfs', partBytes = DEFAULT_PART_BYTES } = options
   requireOneOf('scheme', scheme, ['hdfs', 'webhdfs', 'swebhdfs'])
   if (!(Number.isSafeInteger(partBytes) && partBytes > 0)) {

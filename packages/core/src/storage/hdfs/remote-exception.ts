@@ -87,10 +87,17 @@ const known: Record<string, Known> = {
   PathComponentTooLongException: { tag: 'Usage', remedy: 'Use a shorter name.' },
 }
 
+/** The name of what is meant: some failures come as exceptions of other names. */
+const nameOf = (found: RemoteException): string => {
+  // In clusters with several name nodes.
+  if (/safe mode/i.test(found.message) && isPassing(found)) return 'SafeModeException'
+  if (found.exception === 'AccessControlException' && /is not a directory/.test(found.message)) return 'ParentNotDirectoryException'
+  return found.exception
+}
+
 /** The error for an exception of HDFS: `HDFS_` and its name. */
 export const remoteError = (found: RemoteException, url: string, byte?: number): MillraceError => {
-  // What a name node in safe mode says of it comes as another exception in clusters with several.
-  const name = /safe mode/i.test(found.message) && isPassing(found) ? 'SafeModeException' : found.exception
+  const name = nameOf(found)
   const { tag, problem, remedy } = known[name] ?? { tag: 'Storage' as const, remedy: 'Ask the log of the name node or data node why.', problem: undefined }
   const said = shownMessage(found)
   return failure({
