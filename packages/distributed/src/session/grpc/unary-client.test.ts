@@ -286,6 +286,22 @@ describe('time and signals', () => {
 })
 
 describe('connections', () => {
+  test('one keeps the process only while a call is open', async () => {
+    const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+    const held: ServerHttp2Stream[] = []
+    const fake = await startFake((stream) => void held.push(stream))
+    const client = clientOf(fake.address)
+    for (let round = 0; round < 2; round++) {
+      const waits = ask(client, '')
+      await until(() => held.length === 1)
+      fake.sockets[0]!.unref()
+      expect(sockets()).toBe(1)
+      respond(held.pop()!, [frame('x')])
+      await waits
+      expect(sockets()).toBe(0)
+    }
+  })
+
   test('one that is refused is unavailable; one that is back is found within a second', async () => {
     const fake = await startFake(echo)
     const port = Number(fake.address.split(':')[1])
