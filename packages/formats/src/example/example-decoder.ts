@@ -1,6 +1,6 @@
 import { columnFrom, fromUnknown, makeBatch, type Batch, type Column, type MillraceError, type Row, type Schema } from '@millrace/core'
-import { BYTES, FLOAT, INT64 } from './feature-kinds.js'
 import { FeatureSlot } from './feature-slot.js'
+import { readScalar } from './read-scalar.js'
 import { FeatureTable, isKey } from './feature-table.js'
 import { encodeFeature } from './feature-writer.js'
 import { plainBytes } from './plain-bytes.js'
@@ -26,7 +26,7 @@ export interface ExampleDecoderOptions<S extends Schema> {
 export class ExampleDecoder<S extends Schema = Schema> {
   /** The columns, in the order of the schema. @internal */
   readonly slots: readonly FeatureSlot[]
-  private readonly table: FeatureTable
+  private readonly table: FeatureTable<FeatureSlot>
   private readonly wire = new WireReader(new Uint8Array(0))
   private readonly inner = new WireReader(new Uint8Array(0))
   private readonly defaults: ReadonlyMap<FeatureSlot, Uint8Array>
@@ -66,10 +66,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
    */
   decode(record: Uint8Array, start = 0, end: number = record.length): void {
     const bytes = plainBytes(record)
-    if (this.rows === this.room) this.reserve()
-    this.stamp++
-    this.found = 0
-    if (this.faults.size > 0) this.faults.clear()
+    this.begin()
     const { wire } = this
     wire.bytes = bytes
     wire.at = start
@@ -85,6 +82,19 @@ export class ExampleDecoder<S extends Schema = Schema> {
       wire.at = wire.limit
       wire.limit = end
     }
+    this.end()
+  }
+
+  /** Begins a record; {@link decodeFeatures} adds to it. @internal */
+  begin(): void {
+    if (this.rows === this.room) this.reserve()
+    this.stamp++
+    this.found = 0
+    if (this.faults.size > 0) this.faults.clear()
+  }
+
+  /** Ends a record. @throws `BadRecord`, and the columns are then as if it had not been @internal */
+  end(): void {
     if (this.faults.size > 0) throw [...this.faults.values()][0]!
     if (this.found !== this.slots.length) this.fillAbsent()
     this.rows++
@@ -92,11 +102,16 @@ export class ExampleDecoder<S extends Schema = Schema> {
 
   /** The rows since the last `finish` as a batch, in buffers of its own. */
   finish(): Batch<S> {
+    const { rows } = this
+    return makeBatch(this.schema, this.finishColumns(), rows)
+  }
+
+  /** The rows since the last `finish`, by column. @internal */
+  finishColumns(): { [name: string]: Column } {
     const columns: { [name: string]: Column } = {}
     for (const slot of this.slots) columns[slot.name] = slot.finish(this.rows)
-    const batch = makeBatch(this.schema, columns, this.rows)
     this.rows = 0
-    return batch
+    return columns
   }
 
   private reserve(): void {
@@ -104,9 +119,10 @@ export class ExampleDecoder<S extends Schema = Schema> {
     for (const slot of this.slots) slot.reserveRows(this.room)
   }
 
-  /** Reads a tf.train.Features. Entries that do not look as guessed are read again by {@link decodeEntry}. */
-  private decodeFeatures(bytes: Uint8Array, start: number, end: number): void {
+  /** Reads a tf.train.Features. Entries that do not look as guessed are read again by {@link decodeEntry}. @internal */
+  decodeFeatures(bytes: Uint8Array, start: number, end: number): void {
     const { table, stamp, rows: row } = this
+    this.wire.bytes = bytes
     let at = start
     for (let place = 0; at < end; place++) {
       let p = at + 2
@@ -248,85 +264,4 @@ const endsEntry = (bytes: Uint8Array, start: number, end: number): boolean => {
   if (size < 128) return start + 1 + size === end
   const next = bytes[start + 1]!
   return next < 128 && start + 2 + ((size & 127) | (next << 7)) === end
-}
-
-/**
- * Reads a scalar in its plainest encodings, the value field of a map entry with nothing around: `start` is the byte after its
- * tag, `end` the end of the entry.
- *
- * @returns `false` when it looks any other way; what it may have stored then is overwritten
- */
-const readScalar = (slot: FeatureSlot, row: number, bytes: Uint8Array, start: number, end: number): boolean => {
-  let p = start + 1
-  let size = bytes[start]!
-  if (size > 127) {
-    size = (size & 127) | (bytes[p++]! << 7)
-    if (size > 16383) return false
-  }
-  if (p + size !== end) return false
-  if (slot.wire === FLOAT) {
-    // 12 06 0a 04 (packed) or 12 05 0d, and four bytes.
-    if (bytes[p] !== 18) return false
-    if (size === 8) {
-      if (bytes[p + 1] !== 6 || bytes[p + 2] !== 10 || bytes[p + 3] !== 4) return false
-    } else if (size !== 7 || bytes[p + 1] !== 5 || bytes[p + 2] !== 13) return false
-    slot.words[row] = bytes[end - 4]! | (bytes[end - 3]! << 8) | (bytes[end - 2]! << 16) | (bytes[end - 1]! << 24)
-    return true
-  }
-  if (slot.wire === INT64) {
-    // 1a, size, 0a, size (packed) or 1a, size, 08, and a varint.
-    if (bytes[p] !== 26 || bytes[p + 1] !== size - 2 || size > 15) return false
-    if (bytes[p + 2] === 10) {
-      if (bytes[p + 3] !== size - 4) return false
-      p += 4
-    } else if (bytes[p + 2] === 8) p += 3
-    else return false
-    if (p >= end || bytes[end - 1]! > 127) return false
-    return readInteger(slot, row, bytes, p, end)
-  }
-  // 0a, size, 0a, size, and the bytes.
-  if (slot.wire !== BYTES || bytes[p] !== 10) return false
-  for (let level = 0; level < 2; level++) {
-    if (bytes[p] !== 10 || p + 2 > end) return false
-    size = bytes[p + 1]!
-    p += 2
-    if (size > 127) {
-      size = (size & 127) | (bytes[p++]! << 7)
-      if (size > 16383) return false
-    }
-    if (p + size !== end) return false
-  }
-  return slot.putBytes(row, bytes, p, end)
-}
-
-/** Reads the one varint between `start` and `end`. */
-const readInteger = (slot: FeatureSlot, row: number, bytes: Uint8Array, start: number, end: number): boolean => {
-  let low = 0
-  let high = 0
-  const length = end - start
-  if (length > 10) return false
-  const last = Math.min(end, start + 4)
-  let p = start
-  for (let shift = 0; p < last; p++, shift += 7) {
-    const byte = bytes[p]!
-    // A byte without a top bit ends the varint; more bytes after it are more values.
-    if (byte < 128 && p !== end - 1) return false
-    low |= (byte & 127) << shift
-  }
-  if (p < end) {
-    const byte = bytes[p]!
-    if (byte < 128 && p !== end - 1) return false
-    low |= byte << 28
-    high = (byte & 127) >>> 4
-    p++
-    for (let shift = 3; p < end; p++, shift += 7) {
-      const next = bytes[p]!
-      if (next < 128 && p !== end - 1) return false
-      high |= (next & 127) << shift
-    }
-  }
-  if (slot.check !== 0 && !slot.takesInteger(low, high)) return false
-  slot.words[2 * row] = low
-  slot.words[2 * row + 1] = high
-  return true
 }

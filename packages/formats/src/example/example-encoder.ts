@@ -22,7 +22,7 @@ export class ExampleEncoder<S extends Schema = Schema> {
    */
   constructor(
     readonly schema: S,
-    columns: readonly string[] = Object.keys(schema),
+    readonly columns: readonly string[] = Object.keys(schema),
   ) {
     this.writers = columns.map((name) => {
       featureShape(name, requireColumn(schema, name, 'the encoder of tf.train.Example'))

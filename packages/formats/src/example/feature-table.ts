@@ -1,15 +1,17 @@
-import type { FeatureSlot } from './feature-slot.js'
-
 /** Keys outside the schema that are remembered, so that a file full of invented ones cannot fill the memory. */
 const MAX_STRANGERS = 256
 /** Places in a record whose feature is guessed; those of a longer record are looked up. */
 const MAX_PLACES = 4096
 
-/** A key, and where its values go. */
-export interface FeatureEntry {
+/** What values of a key are gathered in. */
+export interface Keyed {
   readonly key: Uint8Array
+}
+
+/** A key, and where its values go. */
+export interface FeatureEntry<Slot extends Keyed> extends Keyed {
   /** Absent for a key that the schema does not name. */
-  readonly slot: FeatureSlot | undefined
+  readonly slot: Slot | undefined
 }
 
 /** True when the key is `bytes[start..start + length]`. */
@@ -20,13 +22,13 @@ export const isKey = (key: Uint8Array, bytes: Uint8Array, start: number, length:
 }
 
 /** Finds features by the bytes of their keys, and remembers which stood where in the record before. */
-export class FeatureTable {
-  private readonly buckets: FeatureEntry[][]
+export class FeatureTable<Slot extends Keyed> {
+  private readonly buckets: FeatureEntry<Slot>[][]
   private readonly mask: number
   private strangers = 0
-  private readonly places: (FeatureEntry | undefined)[] = []
+  private readonly places: (FeatureEntry<Slot> | undefined)[] = []
 
-  constructor(slots: readonly FeatureSlot[]) {
+  constructor(slots: readonly Slot[]) {
     let size = 16
     while (size < slots.length * 4) size *= 2
     this.mask = size - 1
@@ -35,12 +37,12 @@ export class FeatureTable {
   }
 
   /** The feature that stood in this place of the record before. */
-  guess(place: number): FeatureEntry | undefined {
+  guess(place: number): FeatureEntry<Slot> | undefined {
     return this.places[place]
   }
 
   /** Looks a key up and remembers it for its place. `undefined` for one that the schema does not name. */
-  find(place: number, bytes: Uint8Array, start: number, length: number): FeatureEntry | undefined {
+  find(place: number, bytes: Uint8Array, start: number, length: number): FeatureEntry<Slot> | undefined {
     let entry = this.lookUp(bytes, start, length)
     if (entry === undefined && this.strangers < MAX_STRANGERS) {
       this.strangers++
@@ -51,13 +53,13 @@ export class FeatureTable {
   }
 
   /** Looks a key up. */
-  lookUp(bytes: Uint8Array, start: number, length: number): FeatureEntry | undefined {
+  lookUp(bytes: Uint8Array, start: number, length: number): FeatureEntry<Slot> | undefined {
     const bucket = this.buckets[this.hash(bytes, start, length)]!
     for (let i = 0; i < bucket.length; i++) if (isKey(bucket[i]!.key, bytes, start, length)) return bucket[i]
     return undefined
   }
 
-  private add(entry: FeatureEntry): FeatureEntry {
+  private add(entry: FeatureEntry<Slot>): FeatureEntry<Slot> {
     this.buckets[this.hash(entry.key, 0, entry.key.length)]!.push(entry)
     return entry
   }

@@ -53,7 +53,7 @@ const nothing: WireColumn = {
 /**
  * Writes the features of one column. A protobuf message carries its length in front: short scalars are written at once, and their
  * lengths, of one byte each, filled in afterwards; all else is measured first. Call {@link prepare}, then {@link write} for the
- * same row, or {@link measure}, then {@link writeFeature}.
+ * same row, or {@link measure}, then {@link writeMeasured} or {@link writeFeature}.
  */
 export class FeatureWriter {
   /** Everything of a map entry between its length and the length of its value: the key and the value's tag. */
@@ -93,7 +93,7 @@ export class FeatureWriter {
 
   /** Writes the map entry of the prepared row, nothing for a null; returns the offset after it. */
   write(bytes: Uint8Array, start: number, row: number): number {
-    if (!this.isShort) return this.writeEntry(bytes, start)
+    if (!this.isShort) return this.writeMeasured(bytes, start)
     const { lead, column } = this
     const { wire, validity } = column
     if (validity !== undefined && ((validity[row >> 3]! >> (row & 7)) & 1) === 0) return start
@@ -146,7 +146,7 @@ export class FeatureWriter {
   }
 
   /** Writes the map entry of the measured row; returns the offset after it. */
-  private writeEntry(bytes: Uint8Array, start: number): number {
+  writeMeasured(bytes: Uint8Array, start: number): number {
     if (this.entry < 0) return start
     const { lead, content } = this
     bytes[start] = 10

@@ -1,6 +1,6 @@
 import type { BytesColumn, FixedColumn} from '@millrace/core';
 import {
-  BoolColumn, columnFrom, DecimalColumn, DictionaryColumn, failure, field, halves, ListColumn, type Column, type Values,
+  BoolColumn, columnFrom, DecimalColumn, DictionaryColumn, failure, field, halves, ListColumn, type Column, type MillraceError, type Values,
 } from '@millrace/core'
 import { featureShape, FLOAT, INT64, type WireKind } from './feature-kinds.js'
 
@@ -62,6 +62,16 @@ const flat = (column: Column, wire: WireKind): Omit<WireColumn, 'listOffsets' | 
   return { words: none, offsets, bytes, validity }
 }
 
+/** The error for a null within a list. */
+export const nullItem = (column: string): MillraceError =>
+  failure({
+    tag: 'Schema',
+    code: 'EXAMPLE_NULL_ITEM',
+    problem: 'a list holds a null, which a tf.train.Example cannot',
+    remedy: 'Fill or drop the nulls within the lists first.',
+    position: { column },
+  })
+
 /**
  * Brings a column to the form in which it goes on the wire; 64-bit integers, float32 and byte columns are shared, not copied.
  *
@@ -72,15 +82,7 @@ export const wireColumn = (name: string, column: Column): WireColumn => {
   if (!list || !(column instanceof ListColumn)) return { wire, listOffsets: undefined, ...flat(column, wire) }
   const first = column.offsets[0]!
   const items = column.items.slice(first, column.offsets[column.length]!)
-  if (items.nullCount > 0) {
-    throw failure({
-      tag: 'Schema',
-      code: 'EXAMPLE_NULL_ITEM',
-      problem: 'a list holds a null, which a tf.train.Example cannot',
-      remedy: 'Fill or drop the nulls within the lists first.',
-      position: { column: name },
-    })
-  }
+  if (items.nullCount > 0) throw nullItem(name)
   const listOffsets = first === 0 ? column.offsets : column.offsets.map((offset) => offset - first)
   return { wire, listOffsets, ...flat(items, wire), validity: column.validity }
 }

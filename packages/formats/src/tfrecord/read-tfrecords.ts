@@ -1,7 +1,8 @@
-import { requireColumn, type OpenContext, type Row, type Schema, type Stream } from '@millrace/core'
+import type { Row, Schema, Stream } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
 import { exampleSink } from './kernel-sink.js'
 import { recordStream, type RecordStreamOptions } from './record-stream.js'
+import { defaultsOf, wantedFields } from './wanted-fields.js'
 
 /** Options of {@link readTfRecords}. */
 export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOptions<S> {
@@ -10,21 +11,6 @@ export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOpti
   /** Values of features that a record lacks, by column. Default: null where the field is nullable, else the record is bad. */
   readonly defaults?: Partial<Row<S>> | undefined
 }
-
-/**
- * The fields that are decoded. Columns that nobody will look at are left out only when a bad record ends the stream: where bad
- * records are skipped, which rows there are must not depend on who looks.
- */
-const wantedFields = (schema: Schema, options: RecordStreamOptions, context: OpenContext): Schema => {
-  const { columns } = context
-  if (columns === undefined || (options.onBadRecord ?? 'fail') !== 'fail') return schema
-  for (const name of columns) requireColumn(schema, name, 'the reader of TFRecords')
-  return Object.fromEntries(Object.entries(schema).filter(([name]) => columns.includes(name)))
-}
-
-/** Partitions are no features. */
-const defaultsOf = <D extends object>(schema: Schema, defaults: D | undefined): D | undefined =>
-  defaults === undefined ? undefined : (Object.fromEntries(Object.entries(defaults).filter(([name]) => Object.hasOwn(schema, name))) as D)
 
 /**
  * Reads TFRecord files of tf.train.Example into typed columns.

@@ -7,12 +7,12 @@ import { crcTable } from './crc32c.js'
 import { ShardRows } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
 
-const schema = {
+const schema: Schema = {
   f: field.float32(), wide: field.nullable(field.float64()), i: field.int64(), small: field.nullable(field.int8()), word: field.uint32(), huge: field.uint64(),
   yes: field.nullable(field.bool()), text: field.utf8(), raw: field.nullable(field.binary()), day: field.date(), price: field.nullable(field.decimal(12, 2)), kind: field.dictionary(),
   floats: field.list(field.float32()), pair: field.nullable(field.list(field.int32(), { size: 2 })), longs: field.nullable(field.list(field.int64())), texts: field.list(field.utf8()),
   ['k'.repeat(111)]: field.int64(), ['k'.repeat(109)]: field.int64(), ['k'.repeat(118)]: field.float32(), ['k'.repeat(119)]: field.nullable(field.float32()), ['ü'.repeat(150)]: field.nullable(field.utf8()),
-} satisfies Schema
+}
 
 const integer = (random: Random): bigint => BigInt.asIntN(64, (random.chance(0.5) ? 1n : -1n) * (1n << BigInt(random.below(64))) + BigInt(random.below(3) - 1))
 const many = <A>(random: Random, make: () => A): A[] => Array.from({ length: random.chance(0.2) ? random.below(300) : random.below(4) }, make)

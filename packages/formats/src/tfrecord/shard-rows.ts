@@ -1,5 +1,6 @@
 import { throwIfAborted, type Batch } from '@millrace/core'
-import type { ExampleEncoder } from '../example/index.js'
+import type { ByteBuffer } from '../example/index.js'
+import type { FeatureWriter } from '../example/feature-writer.js'
 import { EncoderKernel } from '../example/kernel/encoder-kernel.js'
 import { crcTable } from './crc32c.js'
 import type { ShardWriter } from './shard-writer.js'
@@ -8,6 +9,18 @@ import type { ShardWriter } from './shard-writer.js'
 const WORTHWHILE_ROWS = 16
 /** Rows that are written without the kernel before it is asked again. */
 const ROWS_WITHOUT = 256
+
+/** Encodes rows of batches as messages. */
+export interface RowEncoder {
+  /** The columns that it writes. */
+  readonly columns: readonly string[]
+  /** Those of a tf.train.Example, which the kernel can write. */
+  readonly writers?: readonly FeatureWriter[]
+  /** Takes up a batch, whose rows `encode` then writes. */
+  bind(batch: Batch): void
+  /** Appends row `row` of the bound batch to `out`. */
+  encode(row: number, out: ByteBuffer): void
+}
 
 /**
  * Writes rows to shards in turn, row `r` to shard `r mod shards`: by the WebAssembly kernel, framing and checksums included, and
@@ -20,7 +33,7 @@ export class ShardRows {
   private isKernelAsked = false
 
   constructor(
-    private readonly encoder: ExampleEncoder,
+    private readonly encoder: RowEncoder,
     private readonly shards: readonly ShardWriter[],
     private readonly withKernel = true,
   ) {}
@@ -47,7 +60,8 @@ export class ShardRows {
   }
 
   private askedKernel(): EncoderKernel | undefined {
-    if (!this.isKernelAsked && this.withKernel) this.kernel = EncoderKernel.of(this.encoder.writers, crcTable)
+    const { writers } = this.encoder
+    if (!this.isKernelAsked && this.withKernel && writers !== undefined) this.kernel = EncoderKernel.of(writers, crcTable)
     this.isKernelAsked = true
     return this.kernel
   }

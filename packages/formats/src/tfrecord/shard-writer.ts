@@ -1,7 +1,8 @@
 import type { Output } from '@millrace/core'
-import { ByteBuffer, type ExampleEncoder } from '../example/index.js'
+import { ByteBuffer } from '../example/index.js'
 import { packedWriter, type Compression, type PackedWriter } from '../compression/index.js'
 import { FRAME_FOOTER, FRAME_HEADER, sealFrame } from './frame.js'
+import type { RowEncoder } from './shard-rows.js'
 
 /** A shard's records are handed to the storage in pieces of this size: large enough that the calls cost nothing. */
 const FLUSH_BYTES = 1024 * 1024
@@ -19,7 +20,7 @@ export class ShardWriter {
   }
 
   /** Appends a row. Returns true when the buffer should be flushed. */
-  append(encoder: ExampleEncoder, row: number): boolean {
+  append(encoder: RowEncoder, row: number): boolean {
     const { buffer } = this
     const start = buffer.length
     buffer.reserve(FRAME_HEADER)

@@ -9,7 +9,7 @@ import { requireFolderOptions, type FolderOptions } from '../writing/folder-opti
 import { writeFiles } from '../writing/write-files.js'
 import { exampleFormat } from './example-writer.js'
 import { contentOf, manifestColumns, manifestName, type ShardManifest } from './shard-manifest.js'
-import { ShardRows } from './shard-rows.js'
+import { ShardRows, type RowEncoder } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
 
 /** The names have five digits. */
@@ -65,16 +65,28 @@ const checkedShards = (shards: number): number => {
 export const writeTfRecords =
   (prefix: string, options: WriteTfRecordsOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
-    options.partitionBy === undefined ? writeSet(prefix, options, stream) : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns), stream)
+    options.partitionBy === undefined ? writeSet('writeTfRecords', prefix, options, (schema) => new ExampleEncoder(schema, options.columns), stream) : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns), stream)
 
-const writeSet = <S extends Schema, M extends Mode>(prefix: string, options: WriteTfRecordsOptions, stream: Stream<S, M>): Job<WriteReport> =>
+/**
+ * A job that writes rows as a set of shards with their manifest.
+ *
+ * @param use - who writes, for errors
+ * @param makeEncoder - called when the job runs
+ */
+export const writeSet = <S extends Schema, M extends Mode>(
+  use: string,
+  prefix: string,
+  options: Omit<WriteTfRecordsOptions, 'columns'>,
+  makeEncoder: (schema: Schema) => RowEncoder,
+  stream: Stream<S, M>,
+): Job<WriteReport> =>
   job(async (context) => {
-    requireFolderOptions({ ...options, shards: undefined }, 'writeTfRecords')
+    requireFolderOptions({ ...options, shards: undefined }, use)
     const { compression = 'none' } = options
     const ifExists = options.ifExists as IfExists | undefined
     requireCompression(compression)
     const files = shardNames(prefix, checkedShards(options.shards ?? 1))
-    const encoder = new ExampleEncoder<Schema>(stream.schema, options.columns)
+    const encoder = makeEncoder(stream.schema)
     const tally = new Tally(context.tally)
     const outputs = [...files, manifestName(prefix)]
     const { rows, bytes } = await withOutputSet(outputs, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (opened) => {
@@ -84,7 +96,7 @@ const writeSet = <S extends Schema, M extends Mode>(prefix: string, options: Wri
         const manifest: ShardManifest = {
           format: 'millrace.tfrecord', version: 1, holds: contentOf(stream.plan), compression, rows: written.rows,
           shards: shards.map((shard, index) => ({ file: basename(files[index]!), rows: shard.rows })),
-          columns: manifestColumns(stream.schema, options.columns ?? Object.keys(stream.schema)),
+          columns: manifestColumns(stream.schema, encoder.columns),
         }
         await opened.at(-1)!.write(Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`))
         return written
@@ -97,7 +109,7 @@ const writeSet = <S extends Schema, M extends Mode>(prefix: string, options: Wri
 
 const writeShards = async (
   batches: AsyncIterable<Batch>,
-  encoder: ExampleEncoder,
+  encoder: RowEncoder,
   shards: readonly ShardWriter[],
   prefix: string,
   { signal, progress }: RunContext,
