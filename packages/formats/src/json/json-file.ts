@@ -222,7 +222,7 @@ export class JsonFile<S extends Schema> implements JsonHandler {
 }
 
 /** stream-json's tokenizer as a plain function: text in, tokens out. Numbers stay texts. */
-const newParser = (): ((text: string) => readonly JsonToken[]) => {
+export const newParser = (): ((text: string) => readonly JsonToken[]) => {
   const tokenize = jsonParser({ packValues: true, streamValues: false, jsonStreaming: true }) as (text: string) => unknown
   return (text) => (tokenize(text) as { readonly values?: readonly JsonToken[] }).values ?? []
 }

@@ -31,6 +31,8 @@ export interface JsonOptions<S extends Schema> extends InputOptions<S> {
   readonly maxDepth?: number | undefined
   /** Longest string of a column, in UTF-16 units; a record with a longer one is bad. Default: as long as a record may be. */
   readonly maxStringLength?: number | undefined
+  /** Columns of kind `utf8` that take numbers and booleans too, as they are written. Default: none, such records are bad. */
+  readonly scalarsAsText?: readonly (keyof S & string)[] | undefined
   /**
    * `auto` (default) reads into columns in WebAssembly, and leaves to stream-json what is out of the ordinary (a key that comes twice, a
    * bad record) and schemas with `binary`, dictionaries and lists of rare kinds; `stream-json` always reads with stream-json. Both give
@@ -49,6 +51,7 @@ export interface ResolvedJsonOptions {
   readonly maxRecordBytes: number
   readonly maxDepth: number
   readonly maxStringLength: number
+  readonly scalarsAsText: readonly string[]
   readonly parser: 'auto' | 'stream-json'
 }
 
@@ -78,6 +81,7 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
     maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
     maxStringLength: options.maxStringLength ?? Infinity,
+    scalarsAsText: options.scalarsAsText ?? [],
     parser,
   }
 }

@@ -48,6 +48,8 @@ const integer = /^-?\d+$/
 export class JsonRow {
   private readonly root: KeyNode = { column: undefined, below: new Map() }
   private readonly targets: readonly Target[]
+  /** Columns of texts that take numbers and booleans. */
+  private readonly asText: ReadonlySet<Target>
   private readonly objects: KeyNode[] = []
   private readonly lists: Target[] = []
   private key: KeyNode | undefined
@@ -67,6 +69,7 @@ export class JsonRow {
   ) {
     this.targets = names.map((name, i) => target(name, builders[i]!))
     for (const column of this.targets) this.place(column, options.paths[column.name]!)
+    this.asText = new Set(this.targets.filter(({ name, builder }) => builder.field.kind === 'utf8' && options.scalarsAsText.includes(name)))
   }
 
   private place(column: Target, path: readonly string[]): void {
@@ -213,7 +216,9 @@ export class JsonRow {
       return this.fail({ code: 'JSON_STRING_TOO_LONG', problem: `the string has ${value.length} characters, and at most ${this.options.maxStringLength} are read`, column: column.name })
     }
     try {
-      if (isNumber) appendNumber(column, value as string)
+      if (value !== null && typeof value !== 'string' && this.asText.has(column)) column.builder.append(String(value))
+      else if (isNumber && this.asText.has(column)) column.builder.append(value)
+      else if (isNumber) appendNumber(column, value as string)
       else column.builder.append(value)
     } catch (error) {
       this.fail(this.faultOf(error, column.name))

@@ -8,7 +8,7 @@ import { JsonRow } from './json-row.js'
 import { splitterOf, type JsonSplitter } from './json-splitter.js'
 
 /** Text in a buffer, cut byte by byte. */
-class WindowText implements JsonText {
+export class WindowText implements JsonText {
   private readonly window: ByteWindow
   private splitter: JsonSplitter | undefined
 

@@ -10,4 +10,6 @@ export interface InputOptions<S extends Schema = Schema> {
    * Files of others are not opened. Default: all.
    */
   readonly partitions?: Where<S> | undefined
+  /** Rows from which the schema was inferred, if these were not all: errors of rows that contradict it say so. `inferSchema` fills it in. */
+  readonly inferredFrom?: number | undefined
 }

@@ -1,5 +1,5 @@
 import {
-  atPosition, countIn, expandInputs, failure, fieldIn, makeStream, throwIfAborted,
+  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, makeStream, throwIfAborted,
   type Batch, type FileInfo, type Json, type MillraceError, type OpenContext, type Position, type Schema, type Stream,
 } from '@millrace/core'
 import { requirePolicy } from '../records/bad-records.js'
@@ -104,19 +104,38 @@ async function* readAll<S extends Schema>(reader: FileReader<S>, policy: OnBadRe
     })
   }
   const progress = byteProgress(reader, files, context)
-  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, error, raw)
+  const explained = inferenceSaid(reader)
+  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, explained(error), raw)
   for (let index = first; index < files.length; index++) {
     throwIfAborted(context.signal)
     const file = files[index]!
     progress.begin(index)
     const resume = index === first ? from?.at : undefined
-    for await (const batch of columns.read(file, { resume, onRead: progress.onRead, reject })) {
-      context.tally.deliver(batch.numRows)
-      progress.report(false)
-      yield atPosition(batch as Batch<S>, { file: index, url: file.url, at: batch.position ?? null })
+    try {
+      for await (const batch of columns.read(file, { resume, onRead: progress.onRead, reject })) {
+        context.tally.deliver(batch.numRows)
+        progress.report(false)
+        yield atPosition(batch as Batch<S>, { file: index, url: file.url, at: batch.position ?? null })
+      }
+    } catch (error) {
+      throw hasTag(error, 'BadRecord') ? explained(error) : error
     }
   }
   progress.report(true)
+}
+
+/** Says of a value that does not fit that its type was a guess, where it was. */
+const inferenceSaid = <S extends Schema>({ schema, input: { inferredFrom } }: FileReader<S>): ((error: MillraceError) => MillraceError) => {
+  if (inferredFrom === undefined || schema === undefined) return (error) => error
+  return (error) => {
+    const { column } = error.position
+    if (column === undefined || !Object.hasOwn(schema, column) || error.problem.includes('was inferred')) return error
+    return failure({
+      tag: error._tag, code: error.code, position: error.position, cause: error,
+      problem: `${error.problem}; the type of the column, ${describeField(schema[column]!)}, was inferred from the first ${inferredFrom} rows`,
+      remedy: 'Give its field in overrides of inferSchema, or infer from more rows; or leave such records out with onBadRecord.',
+    })
+  }
 }
 
 const byteProgress = (

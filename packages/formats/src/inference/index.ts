@@ -1,0 +1,8 @@
+export { inferSchema } from './infer-schema.js'
+export type { InferredFormat } from './infer-schema.js'
+export type { InferCsvOptions, InferredCsv } from './infer-csv.js'
+export type { InferJsonOptions, InferredJson } from './infer-json.js'
+export type { InferredTfRecords, InferTfRecordsOptions } from './infer-tfrecords.js'
+export type { SampleOptions } from './sample.js'
+export type { ColumnReport, SchemaReport } from './schema-report.js'
+export type { TypingOptions } from './value-evidence.js'

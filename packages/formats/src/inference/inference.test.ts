@@ -1,0 +1,160 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { collect, describeField, field, fromRows, pipe, run, type Schema } from '@millrace/core'
+import { inferSchema, readCsv, readJson, readTfRecords, writeTfRecords, type InferCsvOptions, type InferJsonOptions, type InferredCsv, type InferredJson, type RejectedRecord } from '../index.js'
+
+let root: string
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'millrace-inference-'))
+})
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true })
+})
+
+let files = 0
+const put = (text: string, ending: string): string => {
+  const file = join(root, `f${files++}.${ending}`)
+  writeFileSync(file, text)
+  return file
+}
+const csv = (text: string, options: InferCsvOptions = {}): Promise<InferredCsv> => run(inferSchema(put(text, 'csv'), { ...options, format: 'csv' }))
+const json = (text: string, options: InferJsonOptions = {}): Promise<InferredJson> => run(inferSchema(put(text, 'jsonl'), { ...options, format: 'json' }))
+const kinds = (schema: Schema): unknown => Object.fromEntries(Object.entries(schema).map(([name, of]) => [name, `${describeField(of)}${of.params.format === undefined ? '' : ` ${of.params.format}`}`]))
+/** One column of a CSV file with these values. */
+const typed = async (...values: readonly string[]): Promise<unknown> => (kinds((await csv(`x,y\n${values.map((value) => `${value},z\n`).join('')}`)).schema) as { x: string }).x
+
+describe('columns of CSV', () => {
+  it('are typed by their values', async () => {
+    expect(await typed('1', '-2', '9223372036854775807')).toBe('int64')
+    expect(await typed('18446744073709551615', '0')).toBe('uint64')
+    expect(await typed('-1', '18446744073709551615')).toBe('decimal')
+    expect(await typed('1'.repeat(39))).toBe('utf8')
+    expect(await typed('1', '2.5', '-1e3')).toBe('float64')
+    expect(await typed('01', '2', '3')).toBe('utf8')
+    expect(await typed('0', '0.5', '-0')).toBe('float64')
+    expect(await typed('true', 'FALSE')).toBe('bool')
+    expect(await typed('true', '1')).toBe('utf8')
+    expect(await typed('2026-11-24', '1999-01-01')).toBe('date')
+    expect(await typed('2026-02-30')).toBe('utf8')
+    expect(await typed('2026-11-24T10:00:00Z', '2026-11-24 10:30')).toBe('timestamp')
+    expect(await typed('2026/11/24 10:30')).toBe('timestamp yyyy/MM/dd HH:mm')
+    expect(await typed('24.12.2026')).toBe('date dd.MM.yyyy')
+    expect(await typed('11/12/2026', '24/12/2026')).toBe('date dd/MM/yyyy')
+    expect(await typed('11/12/2026', '10/12/2026')).toBe('date MM/dd/yyyy')
+    expect(await typed('1', '', '3')).toBe('nullable int64')
+    expect(await typed('1', 'NA', '3')).toBe('nullable int64')
+    expect(await typed('x', 'NA', 'y')).toBe('utf8')
+    expect(await typed('', '')).toBe('nullable utf8')
+    expect(await typed('10', 'x')).toBe('utf8')
+  })
+
+  it('are read with what was inferred in one line', async () => {
+    const file = put('id;when;price;note;n\n9007199254740993;24.12.2026;1.50;NA;NA\n2;25.12.2026;;none;3\n', 'csv')
+    const inferred = await run(inferSchema(file, { format: 'csv' }))
+    expect(await run(pipe(readCsv(file, inferred.options), collect()))).toEqual([
+      { id: 9007199254740993n, when: new Date('2026-12-24'), price: 1.5, note: 'NA', n: null },
+      { id: 2n, when: new Date('2026-12-25'), price: null, note: 'none', n: 3n },
+    ])
+    expect(inferred.options).toMatchObject({ delimiter: ';', header: true, nullTokens: ['', 'NA'] })
+    expect(inferred.report.columns[4]).toMatchObject({ name: 'n', rows: 2, nulls: 1, examples: ['3'], ambiguous: ['"NA" (1 times) mean null; nullTokens says otherwise'] })
+    expect(inferred.report.text).toContain('Inferred from all 2 rows.')
+    expect(inferred.report.text).toContain('price: field.decimal(3, 2) keeps every digit of those seen')
+    expect(inferred.report.text).toMatch(/^price +nullable float64 +2 +1 +1\.50/m)
+    expect(inferred.report.html).toContain('<td>price</td><td>nullable float64</td>')
+  })
+
+  it('have a header or none, and are cut as the file is', async () => {
+    expect((await csv('a\tb\n1\t2\n')).options).toMatchObject({ delimiter: '\t', header: true })
+    const bare = await csv('1|x,y|2026-11-24\n2|z|2026-11-25\n')
+    expect(bare.options).toMatchObject({ delimiter: '|', header: false })
+    expect(kinds(bare.schema)).toEqual({ column_0: 'int64', column_1: 'utf8', column_2: 'date' })
+    expect(bare.report.notes).toContain('The first record has values, so there is no header; header: true says otherwise.')
+    expect((await csv('name,city\nAnn,Berlin\nBob,Rome\n')).report.notes.join()).toContain('nothing but its place tells it')
+    expect((await csv('"a;b","c;d"\n"e;1;2;3","f"\n')).options.delimiter).toBe(',')
+    expect((await csv('only\n1\n2\n')).schema).toMatchObject({ only: { kind: 'int64' } })
+    await expect(csv('')).rejects.toMatchObject({ _tag: 'Corrupt', code: 'CSV_NO_HEADER' })
+  })
+
+  it('may be told', async () => {
+    const text = 'zip,price\n1,0.10\n2,12.5\n'
+    expect((await csv(text, { overrides: { zip: field.utf8() }, decimals: 'decimal' })).schema).toEqual({ zip: field.utf8(), price: field.decimal(4, 2) })
+    expect(kinds((await csv(text, { nullable: 'all' })).schema)).toEqual({ zip: 'nullable int64', price: 'nullable float64' })
+    await expect(csv(text, { overrides: { zap: field.utf8() } })).rejects.toMatchObject({ _tag: 'Schema', code: 'NO_SUCH_COLUMN' })
+    await expect(csv(text, { rows: 0 })).rejects.toMatchObject({ _tag: 'Usage' })
+    await expect(run(inferSchema(put(text, 'what')))).rejects.toMatchObject({ _tag: 'Usage', code: 'UNKNOWN_FORMAT' })
+  })
+
+  it('that contradict the rows that were looked at are bad, with the reason', async () => {
+    const file = put('a,b\n1,x\n2,y\nthree,z\n', 'csv')
+    const inferred = await run(inferSchema(file, { format: 'csv', rows: 2 }))
+    expect(inferred.report).toMatchObject({ rows: 2, isWhole: false })
+    const rejected: RejectedRecord[] = []
+    expect(await run(pipe(readCsv(file, { ...inferred.options, onBadRecord: { quarantine: (record) => void rejected.push(record) } }), collect()))).toHaveLength(2)
+    expect(rejected.map(({ reason, record }) => [record, reason.includes('the type of the column, int64, was inferred from the first 2 rows')])).toEqual([[2, true]])
+    await expect(run(pipe(readCsv(file, inferred.options), collect()))).rejects.toMatchObject({ _tag: 'BadRecord', problem: expect.stringContaining('was inferred from the first 2 rows') as string })
+    expect(kinds((await run(inferSchema(file, { format: 'csv', rows: 'all' }))).schema)).toEqual({ a: 'utf8', b: 'utf8' })
+  })
+
+  it('come from folders too', async () => {
+    for (const day of ['24', '25']) {
+      mkdirSync(join(root, 'folder', `day=2026-11-${day}`), { recursive: true })
+      writeFileSync(join(root, 'folder', `day=2026-11-${day}`, 'part-0.csv'), `a,b\n${day},x\n`)
+    }
+    const inferred = await run(inferSchema(join(root, 'folder')))
+    expect(kinds(inferred.schema)).toEqual({ a: 'int64', b: 'utf8', day: 'date' })
+    if (inferred.format !== 'csv') throw new Error('it is CSV')
+    expect(await run(pipe(readCsv(join(root, 'folder'), inferred.options), collect()))).toEqual([{ a: 24n, b: 'x', day: new Date('2026-11-24') }, { a: 25n, b: 'x', day: new Date('2026-11-25') }])
+  })
+})
+
+describe('columns of JSON', () => {
+  it('are paths, typed by their values', async () => {
+    const text = [
+      '{"id": 9007199254740993, "p": {"x": 1, "y": {"z": "2026-11-24"}}, "tags": ["a", "b"], "n": null, "ok": true}',
+      '{"id": 2, "p": {"x": 2.5}, "tags": [], "n": null, "deep": [[1]], "objects": [{"a": 1}]}',
+    ].join('\n')
+    const inferred = await json(text)
+    expect(kinds(inferred.schema)).toEqual({ id: 'int64', 'p.x': 'float64', 'p.y.z': 'nullable date', tags: 'list<utf8>', n: 'nullable utf8', ok: 'nullable bool' })
+    expect(inferred.report.notes).toEqual(['deep is left out: its lists hold objects or lists, which are no column.', 'objects is left out: its lists hold objects or lists, which are no column.'])
+    expect(await run(pipe(readJson(put(text, 'json'), inferred.options), collect()))).toEqual([
+      { id: 9007199254740993n, 'p.x': 1, 'p.y.z': new Date('2026-11-24'), tags: ['a', 'b'], n: null, ok: true },
+      { id: 2n, 'p.x': 2.5, 'p.y.z': null, tags: [], n: null, ok: null },
+    ])
+    expect(kinds((await json('[{"a": [1, null, 2]}, {"a": [1.5]}]')).schema)).toEqual({ a: 'list<nullable float64>' })
+    expect(kinds((await json('{"a.b": 1, "__proto": 2}')).schema)).toEqual({ 'a.b': 'int64', __proto: 'int64' })
+  })
+
+  it('of mixed types are texts or an error', async () => {
+    const text = '{"a": 1.50}\n{"a": "x"}\n{"a": true}\n{"a": null}\n'
+    await expect(json(text)).rejects.toMatchObject({ _tag: 'Schema', code: 'MIXED_TYPES', position: { column: 'a' } })
+    const inferred = await json(text, { mixed: 'text' })
+    expect(await run(pipe(readJson(put(text, 'json'), inferred.options), collect()))).toEqual([{ a: '1.50' }, { a: 'x' }, { a: 'true' }, { a: null }])
+    expect((await json('{"a": {"b": 1}}\n{"a": 2}\n')).report.notes).toEqual(['a is left out: it is an object here and something else there.'])
+    expect(kinds((await json('{"a": 1}\nnot json\n{"a": 2}\n')).schema)).toEqual({ a: 'int64' })
+    await expect(json(`{${Array.from({ length: 5000 }, (_, i) => `"k${i}": 1`).join(',')}}`)).rejects.toMatchObject({ _tag: 'Limit', code: 'TOO_MANY_KEYS' })
+    const deep = `{"a":${'{"a":'.repeat(30_000)}1${'}'.repeat(30_000)}}`
+    expect((await json(`${deep}\n{"b": 1}`)).schema).toEqual({ b: field.int64() })
+  })
+
+  it('that contradict the rows that were looked at are bad, with the reason', async () => {
+    const file = put('{"a": 1}\n{"a": 2}\n{"a": "x"}\n', 'jsonl')
+    const inferred = await run(inferSchema(file, { format: 'json', rows: 2 }))
+    await expect(run(pipe(readJson(file, inferred.options), collect()))).rejects.toMatchObject({ problem: expect.stringContaining('was inferred from the first 2 rows') as string })
+  })
+})
+
+describe('features of TFRecords', () => {
+  it('are typed by kind and length', async () => {
+    const schema = { i: field.int64(), f: field.float32(), s: field.utf8(), b: field.binary(), fixed: field.list(field.int64(), { size: 2 }), ragged: field.list(field.float32()), maybe: field.nullable(field.int64()) }
+    const rows = [0, 1, 2].map((i) => ({ i: 2n ** 62n + BigInt(i), f: i / 2, s: `ü${i}`, b: Uint8Array.of(255, i), fixed: [1n, 2n], ragged: Array.from({ length: i }, () => 1), maybe: i === 0 ? null : BigInt(i) }))
+    await run(pipe(fromRows(schema, rows), writeTfRecords(join(root, 'tf'))))
+    const inferred = await run(inferSchema(join(root, 'tf@*'), { format: 'tfrecord' }))
+    expect(inferred.schema).toEqual(Object.fromEntries(Object.entries(schema).sort(([a], [b]) => (a < b ? -1 : 1))))
+    expect(await run(pipe(readTfRecords(join(root, 'tf@*'), inferred.options), collect()))).toEqual(rows)
+    expect(inferred.report.columns.find(({ name }) => name === 'maybe')).toMatchObject({ nulls: 1, rows: 3, evidence: 'int64_list, 1 value each', examples: ['1', '2'] })
+    const few = await run(inferSchema(join(root, 'tf@*'), { format: 'tfrecord', rows: 1 }))
+    expect(few.options).toMatchObject({ inferredFrom: 1 })
+  })
+})
