@@ -36,7 +36,7 @@ export const isPassing = ({ status, code }: S3Problem): boolean => passing.has(c
 const remedyFor = ({ status, code }: S3Problem, credentials: string): string => {
   if (code === 'SignatureDoesNotMatch') return `Check the secret key: the request was signed with ${credentials}.`
   if (code === 'RequestTimeTooSkewed') return 'Set the clock of this machine.'
-  if (status === 401 || status === 403 || /Token|AccessKeyId/.test(code)) return `Check what is allowed to ${credentials}, with which it was asked; where ListBucket is not, a key that is not there is refused too.`
+  if (status === 401 || status === 403 || /Token|AccessKeyId|User/.test(code)) return `Check what is allowed to ${credentials}, with which it was asked; where ListBucket is not, a key that is not there is refused too.`
   if (status === 301 || status === 307 || code === 'AuthorizationHeaderMalformed') return 'Name the region of the bucket (AWS_REGION) or its endpoint (AWS_ENDPOINT_URL_S3).'
   if (status >= 500 || status === 429) return 'Try again later.'
   return 'Check the URL, the endpoint and the region.'
@@ -45,11 +45,14 @@ const remedyFor = ({ status, code }: S3Problem, credentials: string): string => 
 /** `NoSuchKey` as our codes are written: `S3_NO_SUCH_KEY`. */
 const ours = (code: string): string => `S3_${code.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/\W/g, '_').toUpperCase()}`
 
+/** Codes of an object that is not there: other things may lack too, with status 404. */
+const missing = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion'])
+
 /** The error for what S3 says. @param credentials - where those of the request were found */
 export const s3Error = (problem: S3Problem, source: string, credentials: string): MillraceError => {
   const { status, code } = problem
   const position = { source }
   if (code === 'NoSuchBucket') return failure({ tag: 'NotFound', code: 'S3_NO_SUCH_BUCKET', problem: 'there is no such bucket (status 404, NoSuchBucket)', remedy: 'Check the name of the bucket, and the endpoint.', position })
-  if (status === 404 && code !== 'NoSuchUpload') return failure({ tag: 'NotFound', code: 'S3_NO_SUCH_KEY', problem: `there is no such object (status 404, ${code})`, remedy: 'Check the key.', position })
+  if (missing.has(code)) return failure({ tag: 'NotFound', code: 'S3_NO_SUCH_KEY', problem: `there is no such object (status ${status}, ${code})`, remedy: 'Check the key.', position })
   return failure({ tag: 'Storage', code: ours(code), problem: `S3 answered with status ${status} (${code})`, remedy: remedyFor(problem, credentials), position })
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, fromUnknown, hasTag, throwIfAborted } from '../../errors/index.js'
 import { readStart, TryAgain } from '../http/try-request.js'
 import { alreadyExists } from '../local-storage.js'
@@ -16,6 +17,8 @@ const MAX_PARTS = 10_000
 const MARK = 'x-amz-meta-millrace-upload'
 /** What cleans up after a signal has to end some time. */
 const CLEAN_UP_MS = 30_000
+const CLEAN_UP_ROUNDS = 5
+const LATE_PART_MS = 100
 
 /** An upload that begins just when it is aborted is waited for so long, so that it can be aborted too. */
 const BEGINNING_MS = 5000
@@ -56,6 +59,8 @@ export class S3Output implements Output {
   /** All the bytes of a closed output that is one part. */
   private whole: Uint8Array<ArrayBuffer> | undefined
   private failed: unknown
+  /** Whether a part was on its way when its sending ended. */
+  private wasCut = false
   private parts = 0
   private closed = false
   private committed = false
@@ -101,13 +106,25 @@ export class S3Output implements Output {
 
   async abort(): Promise<void> {
     if (this.committed) return
+    this.wasCut ||= this.sending.size > 0
     this.stop.abort()
     await Promise.all(this.sending)
     const { uploadId } = this
     if (uploadId === undefined) return
     this.uploadId = undefined
+    await this.abortUpload(uploadId).catch(() => undefined)
+  }
+
+  /** A part that was cut here may still arrive there, after the upload was aborted: then it has to be aborted again. */
+  private async abortUpload(uploadId: string): Promise<void> {
     const signal = AbortSignal.timeout(CLEAN_UP_MS)
-    await this.request({ method: 'DELETE', query: { uploadId }, accept: ['NoSuchUpload'], signal }, drained).catch(() => undefined)
+    const query = { uploadId }
+    for (let round = 0; round < CLEAN_UP_ROUNDS; round++) {
+      await this.request({ method: 'DELETE', query, accept: ['NoSuchUpload'], signal }, drained)
+      if (!this.wasCut) return
+      await sleep(LATE_PART_MS * 2 ** round)
+      if (await this.request({ method: 'GET', query, accept: ['NoSuchUpload'], signal }, async (answer) => (await drained(answer), answer.refused !== undefined))) return
+    }
   }
 
   /** Fails as the parts under way did. */
@@ -139,6 +156,7 @@ export class S3Output implements Output {
     })
       .catch((error: unknown) => {
         this.failed ??= error
+        this.wasCut ||= this.signal.aborted
       })
       .finally(() => {
         leave()
