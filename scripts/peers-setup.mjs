@@ -1,7 +1,8 @@
 /**
  * npm run peers:setup: makes .peers/venv, the Python environment of the peer tests, from test/peers/requirements.txt, and then
  * .peers/tfjs-node (scripts/tfjs-node-setup.mjs), .peers/tensorflow-2.9 (scripts/tensorflow-2.9-setup.mjs), .peers/tensorflow-2.12
- * (scripts/tensorflow-2.12-setup.mjs) and, where PostgreSQL and MariaDB are not installed, .peers/sql (scripts/sql-servers-setup.mjs), if it can.
+ * (scripts/tensorflow-2.12-setup.mjs) and, where PostgreSQL and MariaDB are not installed, .peers/sql (scripts/sql-servers-setup.mjs), and .peers/hdfs
+ * (scripts/hdfs-setup.mjs), if it can.
  * Does nothing when it is there and the requirements have not changed. Needs no root, and writes inside the repository only.
  * MILLRACE_PYTHON names the Python to build it with (3.11 to 3.13).
  */
@@ -91,6 +92,6 @@ if (isCurrent()) {
 }
 
 // They say themselves when they could not; the tests that need them are skipped then, or fail where peers are required.
-for (const script of ['tfjs-node-setup.mjs', 'tensorflow-2.9-setup.mjs', 'tensorflow-2.12-setup.mjs', 'sql-servers-setup.mjs', 'object-servers-setup.mjs']) {
+for (const script of ['tfjs-node-setup.mjs', 'tensorflow-2.9-setup.mjs', 'tensorflow-2.12-setup.mjs', 'sql-servers-setup.mjs', 'object-servers-setup.mjs', 'hdfs-setup.mjs']) {
   spawnSync(process.execPath, [join(root, 'scripts', script)], { cwd: root, stdio: 'inherit', env: withoutPythonPath() })
 }

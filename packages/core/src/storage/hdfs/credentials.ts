@@ -1,3 +1,6 @@
+// Declarations that other packages, which compile this one from its source, need as well.
+// eslint-disable-next-line @typescript-eslint/triple-slash-reference
+/// <reference path="./kerberos.d.ts" />
 import { lookup } from 'node:dns/promises'
 import { readFile, stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
