@@ -24,7 +24,7 @@ export const parseRemoteException = (body: string): RemoteException | undefined 
   if (typeof found !== 'object' || found === null) return undefined
   const { exception, javaClassName, message } = found as Record<string, unknown>
   if (!isText(exception) && !isText(javaClassName)) return undefined
-  const name = isText(exception) ? exception : (javaClassName as string).replace(/^.*[.$]/, '')
+  const name = (isText(exception) ? exception : (javaClassName as string)).replace(/^.*[.$]/, '')
   return { exception: name.slice(0, 100), javaClassName: isText(javaClassName) ? javaClassName : '', message: isText(message) ? message : '' }
 }
 
@@ -73,7 +73,6 @@ const known: Record<string, Known> = {
   AuthorizationException: denied,
   SecurityException: { ...denied, remedy: 'Check who the requests come from: a Kerberos ticket (kinit), a delegation token (HADOOP_TOKEN_FILE_LOCATION) or HADOOP_USER_NAME.' },
   InvalidToken: expired,
-  SecretManager$InvalidToken: expired,
   NSQuotaExceededException: { ...quota, remedy: 'Remove files below that folder, or have its quota raised (hdfs dfsadmin -setQuota): nothing half-written was left.' },
   DSQuotaExceededException: quota,
   QuotaByStorageTypeExceededException: quota,
@@ -92,6 +91,8 @@ const nameOf = (found: RemoteException): string => {
   // In clusters with several name nodes.
   if (/safe mode/i.test(found.message) && isPassing(found)) return 'SafeModeException'
   if (found.exception === 'AccessControlException' && /is not a directory/.test(found.message)) return 'ParentNotDirectoryException'
+  // Of the filter before the name node, which knows no more of it.
+  if (found.exception === 'SecurityException' && found.message.includes('InvalidToken')) return 'InvalidToken'
   return found.exception
 }
 
@@ -102,7 +103,7 @@ export const remoteError = (found: RemoteException, url: string, byte?: number):
   const said = shownMessage(found)
   return failure({
     tag,
-    code: `HDFS_${name.replace(/(?:Exception)?$/, '').replace(/^.*[.$]/, '').replace(/([a-z])([A-Z])/g, '$1_$2').toUpperCase().replace(/[^A-Z0-9_]/g, '_')}`,
+    code: `HDFS_${name.replace(/(?:Exception)?$/, '').replace(/([a-z])([A-Z])/g, '$1_$2').toUpperCase().replace(/[^A-Z0-9_]/g, '_')}`,
     problem: problem === undefined ? `HDFS says ${found.exception}${said === '' ? '' : `: ${said}`}` : problem,
     remedy,
     position: { source: url, byte },
