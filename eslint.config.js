@@ -21,6 +21,8 @@ const edges = [
   'packages/export/src/tensorboard/event-file.ts',
   // Looks for libtensorflow, which no storage but this machine's can hold.
   'packages/export/src/runtime/native/find-library.ts',
+  // HiveServer2 is spoken to by us, without a driver.
+  'packages/formats/src/sql/hive/transport/**/*.ts',
   // The client of a server's gRPC is a connection.
   'packages/distributed/src/session/grpc/**/*.ts',
   // Servers are processes that listen.

@@ -115,7 +115,7 @@ export const openMysql = async (server: ResolvedServer): Promise<SqlSession> => 
   }
 
   return {
-    server, dialect: mysqlDialect, query, cursor,
+    dialect: mysqlDialect, query, cursor,
     beginReading: () => Promise.resolve(),
     exportSnapshot: () => Promise.resolve(undefined),
     describe: async (statement) => (await run(narrow(mysqlDialect, statement, { limit: 0 }))).fields.map(mysqlColumn),

@@ -93,7 +93,7 @@ export const openPostgres = async (server: ResolvedServer): Promise<PostgresSess
   const end = (): Promise<void> => (ending ??= stop())
 
   return {
-    server, dialect: postgresDialect, client, query,
+    dialect: postgresDialect, client, query,
     beginReading: async (snapshot) => {
       await query({ sql: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', parameters: [] })
       // The name is the server's own.

@@ -1,8 +1,7 @@
 import { ConversionError, failure, type Batch, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
 import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
 import { badValue, type OnBadRecord, type RecordFault } from '../records/index.js'
-import type { ResolvedServer } from './sql-server.js'
-import type { SqlRows } from './sql-session.js'
+import type { SqlDatabase, SqlRows } from './sql-session.js'
 import type { SqlColumn } from './sql-type.js'
 import { sqlAppender, sqlValueBytes, type SqlAppender, type SqlValue } from './sql-values.js'
 
@@ -37,7 +36,7 @@ export class SqlBatches {
     schema: Schema,
     private readonly columns: readonly SqlColumn[],
     private readonly reading: {
-      readonly server: ResolvedServer
+      readonly database: Pick<SqlDatabase, 'name'>
       readonly context: OpenContext
       readonly policy: OnBadRecord | undefined
       readonly options: { readonly orderBy: readonly string[]; readonly batchRows: number }
@@ -63,7 +62,7 @@ export class SqlBatches {
         assembler.rollback()
         // With `fail` the rows before the fault are sound: they are handed over before it is told.
         if (!mustValidateAll(this.reading.policy) && assembler.rows > 0) yield { batch: this.batch() }
-        yield { error: badValue(fault, { source: this.reading.server.name, record: this.read }), raw: this.raw(row) }
+        yield { error: badValue(fault, { source: this.reading.database.name, record: this.read }), raw: this.raw(row) }
       } else assembler.rows++
       this.advance(row)
       if (assembler.rows === this.reading.options.batchRows || (this.bytes > MAX_BATCH_BYTES && assembler.rows > 0)) yield { batch: this.batch() }
@@ -99,7 +98,7 @@ export class SqlBatches {
     if (this.keys.length === 0) return
     const key = this.keys.map((index) => row[index] ?? null)
     const column = this.reading.options.orderBy[key.indexOf(null)]
-    const place = { source: this.reading.server.name, record: this.read - 1 }
+    const place = { source: this.reading.database.name, record: this.read - 1 }
     if (column !== undefined) throw badKey('NULL', 'a column of orderBy is null', { ...place, column })
     const texts = key.map(keyText)
     if (this.lastKey?.every((text, i) => text === texts[i]) === true) throw badKey('NOT_UNIQUE', 'two rows have the same values in the columns of orderBy', place)
@@ -113,7 +112,7 @@ export class SqlBatches {
   }
 
   private raw(row: readonly SqlValue[]): Uint8Array {
-    const values = row.map((value, i) => [this.columns[i]!.name, value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value])
+    const values = row.map((value, i) => [this.columns[i]!.name, value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : typeof value === 'bigint' ? String(value) : value])
     return encoder.encode(JSON.stringify(Object.fromEntries(values)))
   }
 }

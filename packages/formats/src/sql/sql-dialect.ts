@@ -3,7 +3,7 @@ import type { SqlType } from './sql-type.js'
 
 /** What differs between the servers' languages. */
 export interface SqlDialect {
-  readonly name: 'postgres' | 'mysql'
+  readonly name: 'postgres' | 'mysql' | 'hive'
   /** A name as an identifier, whatever characters it has. @throws `Usage` for a name that no identifier can be */
   readonly quote: (name: string) => string
   /** The place of parameter `index`, from 1. */
@@ -14,7 +14,8 @@ export interface SqlDialect {
   readonly ordered: (column: string, type: SqlType) => string
 }
 
-const quoteWith = (mark: string, maxBytes: number, name: string): string => {
+/** A name between marks, with those in it doubled. @throws `Usage` */
+export const quoteWith = (mark: string, maxBytes: number, name: string): string => {
   // PostgreSQL would cut a longer one silently, and mean another table.
   if (name !== '' && !name.includes('\0') && Buffer.byteLength(name) <= maxBytes) return `${mark}${name.replaceAll(mark, mark + mark)}${mark}`
   throw failure({

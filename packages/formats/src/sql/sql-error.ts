@@ -1,5 +1,5 @@
 import { failure, fromUnknown, isMillraceError, type ErrorTag, type MillraceError } from '@millrace/core'
-import type { ResolvedServer } from './sql-server.js'
+import type { SqlDatabase } from './sql-session.js'
 
 interface DriverError {
   readonly code?: unknown
@@ -21,7 +21,7 @@ const unsafe: Meaning = { tag: 'Storage', code: 'SQL_TLS', remedy: 'Give the aut
 const exists: Meaning = { tag: 'AlreadyExists', code: 'SQL_TABLE_EXISTS', remedy: "Pass ifExists: 'append' or 'replace'." }
 const misfit: Meaning = { tag: 'BadRecord', code: 'SQL_VALUE_REFUSED', remedy: 'The table does not take the value: mend it, or the table.' }
 
-/** By the codes of both servers' families: SQLSTATE classes, MySQL's names, Node's. */
+/** By the codes of the servers' families: SQLSTATE classes, MySQL's names, Node's. */
 const meanings: readonly (readonly [RegExp, Meaning])[] = [
   [/^(08...|57P0[1-3]|PROTOCOL_.*|ECONNRESET|EPIPE|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|1927|HANDSHAKE_NO_SSL_SUPPORT)$/, lost],
   [/^(28...|42501|ER_.*ACCESS_DENIED.*|ER_.*DENIED_ERROR)$/, denied],
@@ -36,7 +36,7 @@ const meaningOf = (code: string, message: string, writes: boolean): Meaning =>
   (/terminated|closed state|not queryable|server closed|socket has been ended|timeout expired/i.test(message) ? lost : /certificate|does not support SSL/i.test(message) ? unsafe : refused)
 
 /** Texts without the password, which no driver puts there on purpose. */
-const withoutPassword = (text: string, { password }: ResolvedServer): string =>
+const withoutPassword = (text: string, { password }: Pick<SqlDatabase, 'password'>): string =>
   password === undefined || password.length < 4 ? text : text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***')
 
 /**
@@ -45,7 +45,7 @@ const withoutPassword = (text: string, { password }: ResolvedServer): string =>
  * @param work - what was being done: `the query SELECT … broke off after 5 rows`
  * @param writes - whether values were being written, so that one that does not fit is a bad record
  */
-export const sqlError = (thrown: unknown, server: ResolvedServer, work: string, writes = false): MillraceError => {
+export const sqlError = (thrown: unknown, server: Pick<SqlDatabase, 'name' | 'password'>, work: string, writes = false): MillraceError => {
   if (isMillraceError(thrown)) return thrown
   const { code, errno, message } = thrown as DriverError
   const key = typeof code === 'string' ? code : typeof errno === 'number' ? String(errno) : ''

@@ -1,14 +1,12 @@
 import { throwIfAborted, type OpenContext } from '@millrace/core'
-import { openMysql } from './mysql-session.js'
-import { openPostgres } from './postgres-session.js'
 import { sqlError } from './sql-error.js'
-import type { ResolvedServer } from './sql-server.js'
-import type { SqlSession } from './sql-session.js'
+import type { SqlDatabase, SqlSession } from './sql-session.js'
 
 /** Opens a connection. A signal does not wait for a server that does not answer. @throws `MissingPeer`, `Storage`, `Aborted` */
-export const openSession = async (server: ResolvedServer, signal: AbortSignal | undefined): Promise<SqlSession> => {
+export const openSession = async (database: SqlDatabase, context: Pick<OpenContext, 'signal' | 'progress'>): Promise<SqlSession> => {
+  const { signal } = context
   throwIfAborted(signal)
-  const opening: Promise<SqlSession> = server.server === 'postgres' ? openPostgres(server) : openMysql(server)
+  const opening = database.open(context)
   let giveUp = (): void => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
     giveUp = () => reject(new Error('aborted'))
@@ -20,7 +18,7 @@ export const openSession = async (server: ResolvedServer, signal: AbortSignal | 
     // One that comes about after all is not kept.
     opening.then((session) => session.end()).catch(() => undefined)
     throwIfAborted(signal)
-    throw sqlError(error, server, 'no connection to the database')
+    throw sqlError(error, database, 'no connection to the database')
   } finally {
     signal?.removeEventListener('abort', giveUp)
   }

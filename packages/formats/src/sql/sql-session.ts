@@ -1,5 +1,5 @@
+import type { OpenContext } from '@millrace/core'
 import type { SqlDialect } from './sql-dialect.js'
-import type { ResolvedServer } from './sql-server.js'
 import type { SqlStatement } from './sql-statement.js'
 import type { SqlColumn } from './sql-type.js'
 import type { SqlValue } from './sql-values.js'
@@ -16,7 +16,6 @@ export interface SqlCursor {
 
 /** One connection, on which one thing is done at a time. What a driver throws comes as it is. */
 export interface SqlSession {
-  readonly server: ResolvedServer
   readonly dialect: SqlDialect
   /** Runs a statement to its end; for small results. */
   readonly query: (statement: SqlStatement) => Promise<SqlRows>
@@ -29,6 +28,16 @@ export interface SqlSession {
   readonly cursor: (statement: SqlStatement, batchRows: number, table: boolean) => Promise<SqlCursor>
   /** Ends the connection, at once: what still runs is stopped on the server. Once ended it stays so. */
   readonly end: () => Promise<void>
+}
+
+/** A database that can be read. */
+export interface SqlDatabase {
+  /** The database without credentials, for errors and plans. */
+  readonly name: string
+  /** Taken out of what drivers say. */
+  readonly password: string | undefined
+  /** Opens a connection. What a driver throws comes as it is. */
+  readonly open: (context: Pick<OpenContext, 'signal' | 'progress'>) => Promise<SqlSession>
 }
 
 /** A piece of a result is about this large, so that few wide rows fit beside many narrow ones. */

@@ -20,7 +20,7 @@ describe('times', () => {
     expect(parseSqlMicros('1883-11-18 12:03:58-04:56:02')).toBe(BigInt(Date.parse('1883-11-18T17:00:00Z')) * 1000n)
     expect(parseSqlDate('0001-01-01 BC')).toBe(parseSqlDate('0001-01-01') - 366)
     for (const text of ['0000-00-00', '2023-02-29', '2024-13-01', '2024-1-1', '', 'infinity']) expect(() => parseSqlDate(text), text).toThrow()
-    for (const text of ['2024-01-01', '2024-01-01 24:00:00', '2024-01-01 00:60:00', '2024-01-01 00:00:00.1234567', '-infinity']) expect(() => parseSqlMicros(text), text).toThrow()
+    for (const text of ['2024-01-01', '2024-01-01 24:00:00', '2024-01-01 00:60:00', '2024-01-01 00:00:00.1234567890', '-infinity']) expect(() => parseSqlMicros(text), text).toThrow()
   })
 
   it('come back from their texts', () => {

@@ -1,8 +1,8 @@
 import { ConversionError, showValue, timeFormat, type Field, type TimeUnit } from '@millrace/core'
 
-/** Dates and times as PostgreSQL (ISO style) and MySQL write them; years may have more digits, or be before Christ. */
+/** Dates and times as PostgreSQL (ISO style), MySQL and Hive write them; years may have more digits, or be before Christ. */
 const datePattern = /^(\d{4,7})-(\d\d)-(\d\d)( BC)?$/
-const instantPattern = /^(\d{4,7}-\d\d-\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:([+-]\d\d)(?::(\d\d))?(?::(\d\d))?)?( BC)?$/
+const instantPattern = /^(\d{4,7}-\d\d-\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: UTC)?(?:([+-]\d\d)(?::(\d\d))?(?::(\d\d))?)?( BC)?$/
 
 const DAY_SECONDS = 86_400
 const unitOfMicros: { readonly [U in TimeUnit]: bigint } = { s: 1_000_000n, ms: 1_000n, us: 1n, ns: 1n }
@@ -21,12 +21,12 @@ export const parseSqlDate = (text: string): number => {
   return date.getTime() / (DAY_SECONDS * 1000)
 }
 
-/** Microseconds since 1970 UTC; a text without an offset is read as UTC, or in `zone`. */
+/** Microseconds since 1970 UTC; a text without an offset is read as UTC, or in `zone`. Hive's digits after the sixth are cut. */
 export const parseSqlMicros = (text: string, zone?: string): bigint => {
   const match = instantPattern.exec(text)
   if (match === null) throw unreadable(text, 'time')
   const [, date, hour, minute, second, fraction = '', zoneHours, zoneMinutes = '0', zoneSeconds = '0', era = ''] = match
-  const micros = BigInt(fraction.padEnd(6, '0'))
+  const micros = BigInt(fraction.slice(0, 6).padEnd(6, '0'))
   if (zoneHours === undefined && zone !== undefined && zone !== 'UTC') {
     return BigInt(timeFormat({ zone }).parse(`${date} ${hour}:${minute}:${second}${era}`)) * 1000n + micros
   }
@@ -35,6 +35,12 @@ export const parseSqlMicros = (text: string, zone?: string): bigint => {
   const offset = Number(zoneHours?.slice(1) ?? 0) * 3600 + Number(zoneMinutes) * 60 + Number(zoneSeconds)
   const local = parseSqlDate(`${date}${era}`) * DAY_SECONDS + clock
   return BigInt(zoneHours?.startsWith('-') === true ? local + offset : local - offset) * 1_000_000n + micros
+}
+
+/** A text's instant in the unit of a field, nanoseconds too. */
+export const parseSqlInstant = (text: string, zone: string | undefined, target: Field): bigint => {
+  const instant = inUnit(parseSqlMicros(text, zone), target)
+  return target.params.unit === 'ns' ? instant + BigInt(/\.\d{6}(\d{1,3})/.exec(text)?.[1]?.padEnd(3, '0') ?? 0) : instant
 }
 
 /** An instant in the unit of a field; what is finer than the unit is cut towards the past. */

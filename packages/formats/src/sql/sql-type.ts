@@ -1,14 +1,15 @@
 import { failure, field, type Field, type MillraceError } from '@millrace/core'
 
-/** What the values of a result's column mean, whatever the server calls it. */
+/** What the values of a result's column mean, whatever the server calls it. `json` is nested, and of a shape that the server does not tell. */
 export type SqlType =
-  | { readonly is: 'bool' | 'float' | 'double' | 'text' | 'bytes' | 'date' | 'other' | 'none'; readonly name: string }
+  | { readonly is: 'bool' | 'float' | 'double' | 'text' | 'json' | 'bytes' | 'date' | 'other' | 'none'; readonly name: string }
   | { readonly is: 'integer'; readonly bits: 8 | 16 | 32 | 64; readonly signed: boolean; readonly name: string }
   /** `precision` is absent where the server does not say it, or where it is more than 38. */
   | { readonly is: 'decimal'; readonly precision?: number | undefined; readonly scale: number; readonly name: string }
   /** `zoned` values are instants; the others are wall-clock times, which belong to no zone. */
   | { readonly is: 'instant'; readonly zoned: boolean; readonly name: string }
-  | { readonly is: 'list'; readonly item: SqlType; readonly name: string }
+  /** Arrays as the server writes them: PostgreSQL's way unless it is said. */
+  | { readonly is: 'list'; readonly item: SqlType; readonly syntax?: 'json' | undefined; readonly name: string }
 
 /** A column of a result. */
 export interface SqlColumn {
@@ -59,13 +60,14 @@ const integerFields: { readonly [type: string]: () => Field } = {
 
 const holders: { readonly [is: string]: RegExp } = {
   bool: /^(bool|u?int\d+)$/, integer: /^(bool|u?int\d+|float\d+|decimal|utf8)$/, decimal: /^(decimal|float\d+|u?int\d+|utf8)$/, float: /^float\d+$/, double: /^float\d+$/,
-  text: /^(?!binary$)/, other: /^utf8$/, bytes: /^binary$/, date: /^(date|timestamp)$/, instant: /^timestamp$/, list: /^list$/, none: /^$/,
+  text: /^(?!binary$)/, other: /^utf8$/, json: /^(utf8|list)$/, bytes: /^binary$/, date: /^(date|timestamp)$/, instant: /^timestamp$/, list: /^list$/, none: /^$/,
 }
 
 /** Whether a field can take values of a type; each value is checked as it is taken. */
 export const canHold = (target: Field, type: SqlType): boolean => {
-  if (target.kind === 'dictionary') return type.is !== 'list' && canHold(target.params.item!, type)
+  if (target.kind === 'dictionary') return type.is !== 'list' && type.is !== 'json' && canHold(target.params.item!, type)
   if (!holders[type.is]!.test(target.kind)) return false
+  if (type.is === 'json' && target.kind === 'list') return canHold(target.params.item!, { is: 'text', name: 'item' })
   return type.is !== 'list' || canHold(target.params.item!, type.item)
 }
 

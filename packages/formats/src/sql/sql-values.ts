@@ -1,26 +1,27 @@
 import { ConversionError, type ColumnBuilder, type Field, type ListBuilder } from '@millrace/core'
+import { parseJsonArray } from './json-array.js'
 import { parsePostgresArray, type ArrayItem } from './postgres-array.js'
-import { inUnit, parseSqlDate, parseSqlMicros } from './sql-time.js'
+import { inUnit, parseSqlDate, parseSqlInstant, parseSqlMicros } from './sql-time.js'
 import type { SqlType } from './sql-type.js'
 
 /** A value as a driver hands it over: PostgreSQL's are all texts. */
-export type SqlValue = string | number | Uint8Array | null
+export type SqlValue = string | number | bigint | Uint8Array | null
 
 /** Appends a value that is not null to a builder. @throws ConversionError */
-export type SqlAppender = (builder: ColumnBuilder, value: string | number | Uint8Array) => void
+export type SqlAppender = (builder: ColumnBuilder, value: string | number | bigint | Uint8Array) => void
 
 const DAY = 86_400_000
 
 const asText: SqlAppender = (builder, value) => {
   if (typeof value === 'number') builder.append(value)
   else if (typeof value === 'string') builder.appendText(value)
-  else throw new ConversionError('WRONG_TYPE', `${value.length} bytes are not of kind ${builder.field.kind}`)
+  else throw new ConversionError('WRONG_TYPE', `${typeof value === 'bigint' ? value : `${value.length} bytes`} are not of kind ${builder.field.kind}`)
 }
 
 /** Integers and decimals, to the last digit; MySQL's BIT comes as bytes. */
 const asDigits: SqlAppender = (builder, value) => {
   if (value instanceof Uint8Array) builder.append(BigInt(`0x0${Buffer.from(value).toString('hex')}`))
-  else if (typeof value === 'number') builder.append(builder.field.kind === 'utf8' ? String(value) : value)
+  else if (typeof value !== 'string') builder.append(builder.field.kind === 'utf8' ? String(value) : value)
   else builder.appendText(value)
 }
 
@@ -38,12 +39,12 @@ const asBytes: SqlAppender = (builder, value) => {
   builder.append(Buffer.from(value.slice(2), 'hex'))
 }
 
-const asList = (target: Field, item: SqlType): SqlAppender => {
+const asList = (target: Field, item: SqlType, parse: (text: string) => readonly ArrayItem[]): SqlAppender => {
   const append = sqlAppender(target.params.item!, item)
   return (builder, value) => {
     const list = builder as ListBuilder
     // An item that does not fit leaves those before it: the row's rollback takes them back.
-    for (const one of parsePostgresArray(String(value))) appendItem(list.items, append, one)
+    for (const one of parse(String(value))) appendItem(list.items, append, one)
     list.endList()
   }
 }
@@ -70,7 +71,9 @@ export const sqlAppender = (target: Field, type: SqlType): SqlAppender => {
     case 'bytes':
       return asBytes
     case 'list':
-      return asList(target, type.item)
+      return asList(target, type.item, type.syntax === 'json' ? parseJsonArray : parsePostgresArray)
+    case 'json':
+      return target.kind === 'list' ? asList(target, { is: 'text', name: 'item' }, parseJsonArray) : asText
     case 'integer':
     case 'decimal':
       return asDigits
@@ -80,7 +83,7 @@ export const sqlAppender = (target: Field, type: SqlType): SqlAppender => {
         : (builder, value) => builder.append(inUnit(parseSqlMicros(String(value).replace(/( BC)?$/, ' 00:00:00$1'), target.params.zone), target))
     case 'instant': {
       const zone = type.zoned ? 'UTC' : target.params.zone
-      return (builder, value) => builder.append(inUnit(parseSqlMicros(String(value), zone), target))
+      return (builder, value) => builder.append(parseSqlInstant(String(value), zone, target))
     }
     default:
       return asText
@@ -88,4 +91,4 @@ export const sqlAppender = (target: Field, type: SqlType): SqlAppender => {
 }
 
 /** About how many bytes a value holds. */
-export const sqlValueBytes = (value: SqlValue): number => (value === null || typeof value === 'number' ? 8 : value.length)
+export const sqlValueBytes = (value: SqlValue): number => (typeof value === 'string' || value instanceof Uint8Array ? value.length : 8)

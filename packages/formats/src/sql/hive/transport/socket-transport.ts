@@ -1,0 +1,109 @@
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { tlsOptions } from '../../sql-server.js'
+import { connectionLost, hiveCodes, HiveFault } from '../hive-fault.js'
+import type { ResolvedHive } from '../hive-server.js'
+import type { HiveTransport } from './hive-transport.js'
+import { SocketBytes } from './socket-bytes.js'
+import { badMessage, tooLarge } from '../thrift-error.js'
+import { ThriftScanner } from '../thrift-scanner.js'
+import { MAX_MESSAGE_BYTES } from '../thrift-types.js'
+
+const CONNECT_TIMEOUT_MS = 30_000
+
+/** States of SASL's negotiation. @see TSaslTransport.java of Apache Thrift */
+const Sasl = { start: 1, ok: 2, bad: 3, error: 4, complete: 5 } as const
+/** What servers say to PLAIN is nothing, or why not. */
+const MAX_SASL_BYTES = 64 * 1024
+
+const connected = (server: ResolvedHive, signal: AbortSignal | undefined): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const { host, port, tls } = server
+    const socket = tls === false ? connect({ host, port }) : connectTls({ host, port, servername: /^[\d.]+$|:/.test(host) ? '' : host, ...tlsOptions(tls) })
+    const give = (error: Error): void => {
+      socket.destroy()
+      reject(error)
+    }
+    const stop = (): void => give(connectionLost())
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => give(new HiveFault(hiveCodes.lost, 'connecting timeout expired')))
+    socket.once('error', give)
+    socket.once(tls === false ? 'connect' : 'secureConnect', () => {
+      signal?.removeEventListener('abort', stop)
+      socket.removeListener('error', give)
+      // One that breaks between two calls says so in the next one.
+      socket.on('error', () => undefined)
+      socket.setTimeout(0)
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 60_000)
+      resolve(socket)
+    })
+    if (signal?.aborted === true) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+  })
+
+/** Thrift on a socket: in frames after SASL's negotiation, bare without. */
+export class SocketTransport implements HiveTransport {
+  private readonly bytes: SocketBytes
+
+  private constructor(
+    private readonly socket: Socket,
+    private readonly framed: boolean,
+  ) {
+    this.bytes = new SocketBytes(socket)
+  }
+
+  /** Connects, and tells the server who asks. @throws what sockets throw, and `HiveFault` */
+  static async open(server: ResolvedHive, signal: AbortSignal | undefined): Promise<SocketTransport> {
+    const transport = new SocketTransport(await connected(server, signal), server.auth === 'plain')
+    const stop = (): void => transport.close()
+    signal?.addEventListener('abort', stop, { once: true })
+    const timer = setTimeout(stop, CONNECT_TIMEOUT_MS)
+    try {
+      if (transport.framed) await transport.authenticate(server)
+      return transport
+    } catch (error) {
+      transport.close()
+      throw error
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  async send(call: Uint8Array): Promise<Uint8Array> {
+    if (!this.framed) {
+      this.socket.write(call)
+      const scanner = new ThriftScanner()
+      return this.bytes.takeWhole((bytes) => scanner.scan(bytes), MAX_MESSAGE_BYTES)
+    }
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(call.length)
+    this.socket.write(Buffer.concat([length, call]))
+    const size = (await this.bytes.take(4)).readUInt32BE(0)
+    if (size > MAX_MESSAGE_BYTES) throw tooLarge(size, MAX_MESSAGE_BYTES)
+    return this.bytes.take(size)
+  }
+
+  close(): void {
+    this.socket.destroy()
+  }
+
+  private async authenticate({ user, password }: ResolvedHive): Promise<void> {
+    this.say(Sasl.start, Buffer.from('PLAIN'))
+    // Servers that check nothing want something all the same.
+    this.say(Sasl.ok, Buffer.from(`\0${user}\0${password ?? 'anonymous'}`))
+    const head = await this.bytes.take(5)
+    const size = head.readUInt32BE(1)
+    if (head[0]! < Sasl.start || head[0]! > Sasl.complete || size > MAX_SASL_BYTES) throw badMessage('it does not know SASL', 0)
+    const said = (await this.bytes.take(size)).toString('utf8')
+    if (head[0] === Sasl.complete) return
+    throw new HiveFault(hiveCodes.denied, said === '' ? 'the server does not take the user, or not by PLAIN' : said)
+  }
+
+  private say(status: number, payload: Uint8Array): void {
+    const head = Buffer.alloc(5)
+    head.writeUInt8(status)
+    head.writeInt32BE(payload.length, 1)
+    this.socket.write(Buffer.concat([head, payload]))
+  }
+}
