@@ -14,6 +14,9 @@ const RENEWED_BEFORE_MS = 5 * 60_000
 /** Those that do not say when they lapse are looked for again after this time: files change. */
 const LOOKED_FOR_AGAIN_MS = 60_000
 
+/** S3 refuses clocks that are off by a quarter of an hour. */
+const TOLERATED_SKEW_MS = 5 * 60_000
+
 /** One request to S3. */
 export interface S3Request {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
@@ -142,20 +145,21 @@ export class S3Client {
 
   /** Learns from an answer what was wrong with the request; true where there is something to be learned. */
   private correct(bucket: string, { code, region, status }: S3Problem, response: Response, sent: Sent): boolean {
-    if (code === 'RequestTimeTooSkewed') {
-      const theirs = Date.parse(response.headers.get('date') ?? '')
-      if (Number.isNaN(theirs)) return false
-      this.skewMs = theirs - Date.now()
-      return true
-    }
-    if (code === 'ExpiredToken' && typeof this.options.credentials !== 'object') {
-      this.found = undefined
-      return true
-    }
     // The host is made of the region by us: no server says where credentials go.
     const isElsewhere = status === 301 || status === 307 || status === 400
-    if (!isElsewhere || region === undefined || !isRegion(region) || region === sent.region) return false
-    this.regions.set(bucket, region)
+    if (isElsewhere && region !== undefined && isRegion(region) && region !== sent.region) {
+      this.regions.set(bucket, region)
+      return true
+    }
+    // An answer to HEAD has no code.
+    const theirs = Date.parse(response.headers.get('date') ?? '')
+    const ahead = theirs - Date.now()
+    if (status === 403 && Math.abs(ahead - this.skewMs) > TOLERATED_SKEW_MS) {
+      this.skewMs = ahead
+      return true
+    }
+    if ((code !== 'ExpiredToken' && code !== 'Unknown') || status !== 400 || typeof this.options.credentials === 'object') return false
+    this.found = undefined
     return true
   }
 }
