@@ -1,6 +1,8 @@
-import { registerStorage, s3Storage } from '@millrace/core'
-import { afterAll, beforeAll } from 'vitest'
+import { field, fromRows, pipe, registerStorage, run, s3Storage } from '@millrace/core'
+import { readParquet, writeParquet } from '@millrace/formats'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { storageConformance } from '../conformance/storage.js'
+import { describePeer, runPython } from '../support/peer.js'
 import { describeObjectServer, s3Keys, startS3, type ObjectServer } from '../support/object-servers.js'
 
 describeObjectServer('S3', 's3', () => {
@@ -16,5 +18,27 @@ describeObjectServer('S3', 's3', () => {
   })
 
   let folders = 0
+  describePeer('beside pyarrow', 'pyarrow', () => {
+    const schema = { id: field.int64(), name: field.utf8() }
+    const data = Array.from({ length: 1000 }, (_, id) => ({ id: BigInt(id), name: `row ${id}` }))
+
+    test('each reads what the other wrote', async () => {
+      await run(pipe(fromRows(schema, data), writeParquet('s3://bucket/pyarrow/ours +%20.parquet')))
+      const script = `
+import sys, pyarrow.fs, pyarrow.parquet
+endpoint, key, secret = sys.argv[1:]
+s3 = pyarrow.fs.S3FileSystem(access_key=key, secret_key=secret, endpoint_override=endpoint, scheme='http', region='us-east-1')
+table = pyarrow.parquet.read_table('bucket/pyarrow/ours +%20.parquet', filesystem=s3)
+pyarrow.parquet.write_table(table, 'bucket/pyarrow/theirs +%20.parquet', filesystem=s3)
+print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
+`
+      const told = await runPython(script, { args: [server.endpoint.slice('http://'.length), s3Keys.accessKeyId, s3Keys.secretAccessKey] })
+      expect(told.trim()).toBe('1000 499500 row 999')
+      const read: unknown[] = []
+      for await (const batch of readParquet('s3://bucket/pyarrow/theirs*.parquet', { schema })) for (let row = 0; row < batch.numRows; row++) read.push(batch.row(row))
+      expect(read).toEqual(data)
+    })
+  })
+
   storageConformance({ name: 'S3', folder: async () => `s3://bucket/folder-${++folders}` })
 })
