@@ -187,7 +187,7 @@ describe('flow control', () => {
     expect(peer.sent().map(({ payload }) => payload.length)).toEqual([block.length, 20_000, 20_000, 10_000])
   })
 
-  test('the peer gets back what it has sent, and may not send more', () => {
+  test('the peer gets back what it has sent, half a window at a time', () => {
     const peer = ready()
     peer.request()
     const piece = Buffer.alloc(2 ** 20)
