@@ -1,4 +1,4 @@
-import { failure, type MillraceError } from '@millrace/core'
+import { failure, type ErrorPosition, type MillraceError } from '@millrace/core'
 import { plainBytes } from '../example/plain-bytes.js'
 import { crc32c, maskCrc32c } from './crc32c.js'
 import { FRAME_FOOTER, FRAME_HEADER, headerHolds, readWord } from './frame.js'
@@ -11,6 +11,36 @@ export const MAX_RECORD_BYTES = 256 * 1024 * 1024
 
 /** No buffer of 32-bit offsets holds more. */
 const LARGEST_RECORD_BYTES = 2147483647 - FRAME_HEADER - FRAME_FOOTER
+
+/** The error for a header whose checksum is wrong. */
+export const damagedLength = (position: ErrorPosition): MillraceError =>
+  failure({
+    tag: 'Corrupt',
+    code: 'TFRECORD_LENGTH_CRC',
+    problem: 'the checksum of a record length is wrong, so where the next record begins is lost',
+    remedy: position.byte === 0 ? 'Check that this is a TFRecord file and how it is compressed.' : 'The file is damaged: copy or write it again.',
+    position,
+  })
+
+/** The error for a file that ends within a record. */
+export const cutRecord = (end: number, position: ErrorPosition): MillraceError =>
+  failure({
+    tag: 'Corrupt',
+    code: 'TFRECORD_TRUNCATED',
+    problem: `the TFRecord file ends at byte ${end}, in the middle of a record`,
+    remedy: 'The file was cut short: copy or write it again.',
+    position,
+  })
+
+/** The error for a payload whose checksum is wrong. */
+export const damagedData = (position: ErrorPosition): MillraceError =>
+  failure({
+    tag: 'BadRecord',
+    code: 'TFRECORD_DATA_CRC',
+    problem: "the checksum of a record's data is wrong",
+    remedy: "The file is damaged: copy or write it again, or leave such records out with onBadRecord: 'skip'.",
+    position,
+  })
 
 /** Options of {@link TfRecordDecoder}. */
 export interface TfRecordDecoderOptions {
@@ -152,13 +182,7 @@ export class TfRecordDecoder {
   /** Says that no more bytes will come. @throws `Corrupt` TFRECORD_TRUNCATED when they end within a record */
   finish(): void {
     if (this.carried === 0) return
-    throw failure({
-      tag: 'Corrupt',
-      code: 'TFRECORD_TRUNCATED',
-      problem: `the TFRecord file ends at byte ${this.nextByte + this.carried}, in the middle of a record`,
-      remedy: 'The file was cut short: copy or write it again.',
-      position: { source: this.source, byte: this.nextByte, record: this.nextRecord },
-    })
+    throw cutRecord(this.nextByte + this.carried, { source: this.source, byte: this.nextByte, record: this.nextRecord })
   }
 
   private nextCarried(): boolean {
@@ -188,15 +212,7 @@ export class TfRecordDecoder {
   }
 
   private frameSize(bytes: Uint8Array, at: number): number {
-    if (!headerHolds(bytes, at)) {
-      throw failure({
-        tag: 'Corrupt',
-        code: 'TFRECORD_LENGTH_CRC',
-        problem: 'the checksum of a record length is wrong, so where the next record begins is lost',
-        remedy: this.nextByte === 0 ? 'Check that this is a TFRecord file and how it is compressed.' : 'The file is damaged: copy or write it again.',
-        position: { source: this.source, byte: this.nextByte, record: this.nextRecord },
-      })
-    }
+    if (!headerHolds(bytes, at)) throw damagedLength({ source: this.source, byte: this.nextByte, record: this.nextRecord })
     const low = readWord(bytes, at)
     const high = readWord(bytes, at + 4)
     if (high !== 0 || low > this.limit) {
@@ -220,16 +236,6 @@ export class TfRecordDecoder {
     this.record = this.nextRecord
     this.nextByte += size
     this.nextRecord++
-    if (maskCrc32c(crc32c(bytes, this.start, this.end)) !== readWord(bytes, this.end)) throw this.dataError()
-  }
-
-  private dataError(): MillraceError {
-    return failure({
-      tag: 'BadRecord',
-      code: 'TFRECORD_DATA_CRC',
-      problem: "the checksum of a record's data is wrong",
-      remedy: "The file is damaged: copy or write it again, or leave such records out with onBadRecord: 'skip'.",
-      position: { source: this.source, byte: this.recordByte, record: this.record },
-    })
+    if (maskCrc32c(crc32c(bytes, this.start, this.end)) !== readWord(bytes, this.end)) throw damagedData({ source: this.source, byte: this.recordByte, record: this.record })
   }
 }

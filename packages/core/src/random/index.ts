@@ -1,0 +1,2 @@
+export { permutation, randomFrom } from './random.js'
+export type { Random } from './random.js'
