@@ -1,5 +1,7 @@
 import { field, fromRows, pipe, registerStorage, run, s3Storage } from '@millrace/core'
+import { exportSavedModel, loadSavedModel } from '@millrace/export'
 import { readParquet, writeParquet } from '@millrace/formats'
+import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { storageConformance } from '../conformance/storage.js'
 import { describePeer, runPython } from '../support/peer.js'
@@ -38,6 +40,21 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
       for await (const batch of readParquet('s3://bucket/pyarrow/theirs*.parquet', { schema })) for (let row = 0; row < batch.numRows; row++) read.push(batch.row(row))
       expect(read).toEqual(data)
     })
+  })
+
+  test('a SavedModel is exported to it, replaced, and loaded from it', async () => {
+    const url = 's3://bucket/models/small/1'
+    const model = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3], name: 'out', kernelInitializer: 'ones' })] })
+    await run(exportSavedModel(model, url))
+    await expect(run(exportSavedModel(model, url))).rejects.toMatchObject({ _tag: 'AlreadyExists' })
+    await run(exportSavedModel(model, url, { ifExists: 'replace' }))
+    const predictor = await run(loadSavedModel(url))
+    try {
+      const outputs = await run(predictor.predict({ [Object.keys(predictor.signatures['serving_default']!.inputs)[0]!]: [[1, 2, 3]] }))
+      expect(Object.values(outputs).map(({ values }) => [...(values as Iterable<number>)])).toEqual([[6, 6]])
+    } finally {
+      predictor.dispose()
+    }
   })
 
   storageConformance({ name: 'S3', folder: async () => `s3://bucket/folder-${++folders}` })
