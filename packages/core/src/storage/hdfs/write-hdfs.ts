@@ -50,8 +50,14 @@ export const createHdfs = async (nodes: NameNodes, place: HdfsPlace, options: Hd
   if (there?.isFolder === true) throw outputIsFolder(url)
   if (there !== undefined && options.ifExists === 'fail') throw alreadyExists(url)
   const output = new HdfsOutput(nodes, place, url, options)
-  await output.begin()
-  return output
+  try {
+    await output.begin()
+    return output
+  } catch (error) {
+    // What an abort left under way makes the file yet.
+    await output.abort()
+    throw error
+  }
 }
 
 /**
@@ -80,7 +86,7 @@ class HdfsOutput implements Output {
 
   /** Creates the empty file, so that what stands against it is told before anything is computed for it. */
   begin(): Promise<void> {
-    return this.perform(() => this.create())
+    return this.perform(() => this.create(new Uint8Array(0)))
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -118,7 +124,7 @@ class HdfsOutput implements Output {
     const part = Buffer.concat(this.pending)
     this.pending.length = 0
     this.pendingBytes = 0
-    await this.perform(() => this.append(part))
+    await this.perform(() => (this.length === 0 ? this.create(part) : this.append(part)))
   }
 
   /** Work that the caller's signal leaves, but does not cut off: {@link abort} waits for it. */
@@ -143,12 +149,13 @@ class HdfsOutput implements Output {
     })
   }
 
-  private async create(): Promise<void> {
-    // Making it anew is right whatever became of a try before: nobody else has this name.
+  private async create(part: Uint8Array): Promise<void> {
+    // Making it anew is right whatever became of a try before: nobody else has this name. Servers that cannot append take one part.
     const { response } = await this.nodes.data({
-      method: 'PUT', op: 'CREATE', path: this.temporary.path, parameters: { overwrite: true }, shown: this.url, signal: this.stop.signal, body: new Uint8Array(0),
+      method: 'PUT', op: 'CREATE', path: this.temporary.path, parameters: { overwrite: true }, shown: this.url, signal: this.stop.signal, body: part,
     })
     await response.body?.cancel()
+    this.length = part.length
   }
 
   /** Sends a part; after a failure, what of it has not arrived: data nodes keep what they get in its order. */
