@@ -93,6 +93,28 @@ describePeer('processes of a training that are killed', 'tensorflow', () => {
     expect([said, 'it has done no step for 3000 ms'].some((one) => stays!.error.includes(one))).toBe(true)
   })
 
+  test.each([
+    ['for a while: workers go on, each update made once at most', {}],
+    ['for good: the bound ends the workers', { timeoutMs: 4_000 }],
+  ] as const)('a parameter server hangs that workers call by the servers in their own processes, %s', async (_, more) => {
+    const spec = await localSpec()
+    const options: TaskOptions = { rows: ROWS, stepTimeoutMs: 2_000, ...more }
+    const servers = start(spec, ps!, options)
+    const workers = [start(spec, chief!, options), start(spec, worker!, options)]
+    await Promise.all(workers.map((one) => one.until(isStepFrom(100))))
+    for (const { said } of workers) expect(said).toContainEqual({ stage: expect.stringMatching(/^worker \d calls its server in this process$/) as string })
+    servers.child.kill('SIGSTOP')
+    const isLost = (said: Said): boolean => 'recovery' in said && said.recovery.what === 'lost'
+    expect(await Promise.all(workers.map((one) => one.until(isLost)))).toMatchObject([0, 1].map((index) => ({ recovery: { task: `worker ${index}`, fault: 'hung' } })))
+    if ('timeoutMs' in more) {
+      for (const one of workers) expect(await one.until((said) => 'error' in said)).toMatchObject({ error: expect.stringContaining('it has done no step for 4000 ms') as string })
+      return
+    }
+    servers.child.kill('SIGCONT')
+    const [first] = await Promise.all(workers.map((one) => one.report()))
+    expect(first!.counts.filter((count) => count > 1)).toEqual([])
+  })
+
   test('the client that drives all workers is killed: a new one goes on from the checkpoint, and nothing hangs on the servers', async () => {
     const cluster = await run(startLocalCluster({ ps: 1, workers: 2, library: peerLibrary(), environment: { TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' } }))
     try {

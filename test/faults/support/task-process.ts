@@ -15,6 +15,8 @@ export type Said =
   | { readonly step: number; readonly worker: number }
   | { readonly checkpoint: number }
   | { readonly recovery: RecoveryEvent }
+  /** A stage of its progress that is over. */
+  | { readonly stage: string; readonly note?: string }
   | SaidReport
   | { readonly error: string }
 
@@ -53,7 +55,7 @@ const program = `
       onStep: ({ globalStep, worker }) => { if (globalStep >= options.abortAt) stop.abort(); if (globalStep % 10 === 0) say({ step: globalStep, worker }) },
       onCheckpoint: ({ step }) => say({ checkpoint: step }),
       onRecovery: (recovery) => say({ recovery }),
-    }), { signal: stop.signal })
+    }), { signal: stop.signal, progress: ({ stage, note, finished }) => { if (finished) say({ stage, note }) } })
     say({ report, counts: countsOf(model) })
   } catch (thrown) {
     say({ error: thrown.message })

@@ -11,13 +11,14 @@ import { faultOf } from './recovery.js'
 import { describeTask, deviceOf, type Roles } from './roles.js'
 import { sleep } from './sleep.js'
 
-/** Starts the TensorFlow server of a task in this process, where that is wanted. */
-export const hostServer = async ({ spec }: Roles, task: Task, { server = 'auto', library }: ClusterTrainingOptions, signal: AbortSignal | undefined): Promise<void> => {
-  if (server === 'external') return
+/** Starts the TensorFlow server of a task in this process, where that is wanted. @returns its target, if so */
+export const hostServer = async ({ spec }: Roles, task: Task, { server = 'auto', library }: ClusterTrainingOptions, signal: AbortSignal | undefined): Promise<string | undefined> => {
+  if (server === 'external') return undefined
   const address = taskAddress(spec, task)
   if (address === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `the cluster has no task ${describeTask(task)}` })
-  if (server === 'auto' && (await listens(address))) return
-  await run(startTensorFlowServer({ cluster: spec, job: task.type, task: task.index, library }), { signal })
+  if (server === 'auto' && (await listens(address))) return undefined
+  const { target } = await run(startTensorFlowServer({ cluster: spec, job: task.type, task: task.index, library }), { signal })
+  return target
 }
 
 const POLL_MS = 500

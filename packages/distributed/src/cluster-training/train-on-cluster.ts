@@ -1,7 +1,6 @@
-import { failure, fromUnknown, hasTag, job, run, type Job, type RunContext } from '@millrace/core'
-import type { CallOptions, Session } from '@millrace/export'
+import { failure, fromUnknown, hasTag, job, type Job, type ProgressEvent, type RunContext } from '@millrace/core'
+import type { CallOptions } from '@millrace/export'
 import { replicaDeviceSetter } from '../placement/index.js'
-import { remoteSession } from '../session/index.js'
 import type { SavedCheckpoint } from '../checkpoints/index.js'
 import { checkOptions } from './check-options.js'
 import { chiefCheckpoints } from './chief-checkpoints.js'
@@ -15,11 +14,12 @@ import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { hostServer, serveVariables } from './own-server.js'
 import { prepareAsChief, prepareAsWorker, type Restore } from './prepare.js'
 import type { ClusterEvaluation, ClusterTrainingReport, RecoveryEvent } from './report.js'
-import { describeTask, deviceOf, rolesOf, type Roles, type Trainer, type TrainingCluster } from './roles.js'
+import { describeTask, rolesOf, type Roles, type Trainer, type TrainingCluster } from './roles.js'
 import { writeWeights, type FetchedWeights } from './weights.js'
 import { StepTime } from './step-time.js'
 import { unlessAborted } from './unless-aborted.js'
 import { workerGraph, type WorkerGraph } from './worker-graph.js'
+import { workerSessions, type SessionWay } from './worker-session.js'
 import type { WorkerResult, WorkerSetup } from './worker-setup.js'
 
 /**
@@ -52,17 +52,17 @@ type Outcome = Omit<ClusterTrainingReport, 'seconds'>
 /** Plays this process's part. */
 const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingOptions, context: RunContext): Promise<Outcome> => {
   const { task } = roles
-  if (task === undefined) return drive(model, roles, roles.trainers, options, context)
+  if (task === undefined) return drive(model, roles, roles.trainers, options, context, undefined)
   const spectator: Outcome = { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], checkpoints: [], recoveries: [], notFetched: [] }
   if (task.type === 'evaluator') return { ...spectator, ...(await measure(model, roles, options, context)) }
-  await hostServer(roles, task, options, context.signal)
+  const hosted = await hostServer(roles, task, options, context.signal)
   if (task.type === 'ps') {
     await serveVariables(roles, task, options, context.signal)
     return spectator
   }
   const trainer = roles.trainers.find((one) => one.task.type === task.type && one.task.index === task.index)
   if (trainer === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `a task ${describeTask(task)} has no part in the training`, remedy: 'Tasks of a training are ps, chief, worker and evaluator.' })
-  return drive(model, roles, [trainer], options, context)
+  return drive(model, roles, [trainer], options, context, hosted)
 }
 
 /** As the evaluator. */
@@ -93,8 +93,12 @@ class Shared {
   globalStep: number | undefined
 }
 
-/** Drives workers to their end, the chief among them or not. */
-const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Trainer[], options: ClusterTrainingOptions, context: RunContext): Promise<Outcome> => {
+/**
+ * Drives workers to their end, the chief among them or not.
+ *
+ * @param hosted - target of the server that this process runs for the only one of them
+ */
+const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Trainer[], options: ClusterTrainingOptions, context: RunContext, hosted: string | undefined): Promise<Outcome> => {
   const shared = new Shared()
   // One that fails for good ends them all.
   const stop = new AbortController()
@@ -107,7 +111,7 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
     // All of them have closed their sessions when this is over.
     const settled = await Promise.allSettled(trainers.map(async (trainer): Promise<WorkerResult | undefined> => {
       try {
-        return await driveWorker(setUp({ model, roles, trainer, options: seen, context, signal, shared, log, chiefIsReady }))
+        return await driveWorker(setUp({ model, roles, trainer, options: seen, context, signal, shared, log, chiefIsReady, hosted }))
       } catch (thrown) {
         shared.gone.add(trainer.share)
         // The others go on without a worker that was lost, not without the chief, and not with a graph that is wrong.
@@ -173,6 +177,7 @@ interface SetUp {
   readonly log: ClusterLog | undefined
   /** Opened when the chief of this process has seen to the variables: before that, others may find those of an earlier training. */
   readonly chiefIsReady: Latch
+  readonly hosted: string | undefined
 }
 
 const targetOf = ({ steps = Number.MAX_SAFE_INTEGER }: ClusterTrainingOptions): number => steps
@@ -212,7 +217,11 @@ const setUp = (all: SetUp): WorkerSetup => {
   return {
     trainer, graph, workers: roles.trainers.length, inFlight, delivery, signal, onRecovery, duties,
     input: 'open' in options.data ? fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }) : servedInput(batchSize, options.stepsPerRun ?? 1),
-    connect: () => connectTo(roles, trainer, graph, limits),
+    connect: workerSessions({
+      roles, trainer, graph: graph.bytes, limits, hosted: all.hosted, library: options.library,
+      inFlight, inStep: options.synchronous !== undefined,
+      onWay: (way) => { if (all.hosted !== undefined) context.progress?.(wayEvent(trainer, way)) },
+    }),
     ...preparationOf(all, graph, limits, onRecovery, checkpoints?.restore),
     bounds: recovery,
     stepTime,
@@ -252,6 +261,10 @@ const preparationOf = ({ model, roles, trainer, options, signal, chiefIsReady }:
   }
 }
 
-/** A session on the worker's own server that sees the parameter servers and nobody else, so that it goes on when others die. */
-const connectTo = ({ ps }: Roles, { task, target }: Trainer, { bytes }: WorkerGraph, { timeoutMs, signal }: CallOptions): Promise<Session> =>
-  run(remoteSession({ target, graph: bytes, config: { deviceFilters: [...ps.map((index) => `/job:ps/task:${index}`), deviceOf(task)] }, timeoutMs }), { signal })
+const wayEvent = ({ task }: Trainer, { kind, reason }: SessionWay): ProgressEvent => ({
+  stage: `${describeTask(task)} calls its server ${kind === 'native' ? 'in this process' : 'by gRPC'}`,
+  done: 0,
+  unit: 'steps',
+  note: reason === undefined ? undefined : `not in this process: ${reason}`,
+  finished: true,
+})

@@ -1,11 +1,13 @@
 import { failure, job, type Job } from '@millrace/core'
 import { tensorflow, toInt64 } from '../../proto/index.js'
 import { configProto, type SessionConfig } from '../session-config.js'
-import { DEFAULT_TIMEOUT_MS, sessionOf, type Session } from '../session.js'
+import { callLimits, DEFAULT_TIMEOUT_MS, sessionOf, type CallLimits, type Session } from '../session.js'
+import { deadlineFailure } from '../status.js'
 import { loadLibrary, offLoop, type Address, type TensorFlowLibrary } from './bindings.js'
 import { withStatus, withStatusAsync } from './held.js'
 import { NativeEngine } from './native-engine.js'
 import { NativeGraph } from './native-graph.js'
+import { takeSlot, within } from './thread-slots.js'
 
 /** What all native sessions may be told. */
 export interface NativeOptions {
@@ -56,18 +58,40 @@ export const withSessionOptions = async <R>(library: TensorFlowLibrary, options:
  * const session = await run(nativeSession({ graph: graph.encode() }))
  * const [y] = await session.run({ feeds: { x: [[1, 2]] }, fetches: ['y'] })
  */
-export const nativeSession = (options: NativeSessionOptions): Job<Session> => job(async () => {
+export const nativeSession = (options: NativeSessionOptions): Job<Session> => job(async ({ signal }) => {
   const target = options.target ?? ''
   if (target !== '' && !/^grpc:\/\/\S+$/.test(target)) throw failure({ tag: 'Usage', code: 'TARGET', problem: `"${target}" is no target`, remedy: 'Write grpc://host:port.' })
   const library = await loadLibrary(options.library)
   const graph = new NativeGraph(library)
   try {
     await graph.extend(options.graph)
-    const session = await withSessionOptions(library, options, target, (address) =>
+    const engineOf = (session: Address): NativeEngine => new NativeEngine(library, graph, session, { target, blocking: options.blocking })
+    const make = (): Promise<Address | null> => withSessionOptions(library, options, target, (address) =>
       withStatusAsync(library, (status) => offLoop(library.TF_NewSession, graph.address, address, status), target))
-    return sessionOf(new NativeEngine(library, graph, session!, { target, blocking: options.blocking }), options.timeoutMs)
+    const engine = target === '' ? engineOf((await make())!) : await onServer(make, { engineOf, free: () => graph.free() }, target, callLimits({ timeoutMs: options.timeoutMs, signal }))
+    return sessionOf(engine, options.timeoutMs)
   } catch (thrown) {
-    graph.free()
-    throw thrown
+    if (!(thrown instanceof Late)) graph.free()
+    throw thrown instanceof Late ? thrown.cause : thrown
   }
 })
+
+/** A session that was not made in time, and may be yet: its graph is still in use. */
+class Late extends Error {}
+
+/** A server waits for all that a session is to see, and no time limit ends that: so it is given up here. A session that is made later is closed. */
+const onServer = async (
+  make: () => Promise<Address | null>, { engineOf, free }: { engineOf(session: Address): NativeEngine; free(): void }, target: string, limits: CallLimits,
+): Promise<NativeEngine> => {
+  const slot = await takeSlot(limits, target)
+  const making = make().then((session) => engineOf(session!)).finally(slot.release)
+  let isSettled = false
+  making.then(() => { isSettled = true }, () => { isSettled = true })
+  try {
+    return await within(making, { timeoutMs: slot.timeoutMs, signal: limits.signal }, () => deadlineFailure(limits.timeoutMs, target))
+  } catch (thrown) {
+    if (isSettled) throw thrown
+    making.then((engine) => engine.close(), free).catch(() => undefined)
+    throw new Late('', { cause: thrown })
+  }
+}

@@ -7,8 +7,11 @@ const poolSize = (): number => {
   return Number.isInteger(size) && size > 0 ? Math.min(size, 1024) : 4
 }
 
-/** One thread stays free, so that steps that wait never stop the reading of files. */
-const capacity = (): number => Math.max(1, poolSize() - 1)
+/**
+ * How many native steps may run at a time; others wait for them. One thread of the pool stays free, so that steps that wait never stop
+ * the reading of files.
+ */
+export const nativeStepsAtATime = (): number => Math.max(1, poolSize() - 1)
 
 let taken = 0
 const waiting: (() => void)[] = []
@@ -45,7 +48,7 @@ export const within = <T>(promise: Promise<T>, { timeoutMs, signal }: CallLimits
  * @returns the milliseconds that are left, and what gives the thread back
  */
 export const takeSlot = async (limits: CallLimits, source: string): Promise<{ readonly timeoutMs: number; readonly release: () => void }> => {
-  if (taken < capacity()) {
+  if (taken < nativeStepsAtATime()) {
     taken += 1
     return { timeoutMs: limits.timeoutMs, release }
   }
@@ -60,7 +63,7 @@ export const takeSlot = async (limits: CallLimits, source: string): Promise<{ re
       failure({
         tag: 'Engine',
         code: 'TF_DEADLINE_EXCEEDED',
-        problem: `the step did not start within ${limits.timeoutMs} ms: ${capacity()} native steps run at a time, and they ran all the while`,
+        problem: `the step did not start within ${limits.timeoutMs} ms: ${nativeStepsAtATime()} native steps run at a time, and they ran all the while`,
         remedy: 'Steps that wait for each other need a thread each: start Node with a larger UV_THREADPOOL_SIZE.',
         position: { source },
       }))
@@ -73,5 +76,5 @@ export const takeSlot = async (limits: CallLimits, source: string): Promise<{ re
   return { timeoutMs: Math.max(1, limits.timeoutMs - (performance.now() - start)), release }
 }
 
-/** True when another call would have to wait. */
-export const isFull = (): boolean => taken >= capacity()
+/** True when steps have every thread, the one that stays free where there are several among them. */
+export const isFull = (): boolean => taken >= poolSize()
