@@ -1,5 +1,5 @@
-import { pipe, run, fromBatches, type Batch, type BytesColumn, type ColumnMap, type FixedColumn } from '@millrace/core'
-import { readTfRecords, writeTfRecords } from '@millrace/formats'
+import { pipe, run, fromBatches, type Batch, type BytesColumn, type Column, type ColumnMap, type FixedColumn, type ListColumn, type Stream } from '@millrace/core'
+import { readSequenceExamples, readTfRecords, writeTfRecords } from '@millrace/formats'
 import { Digester, type Digest } from './harness/digest.js'
 import { timed, type Cost } from './harness/measure.js'
 import { serve } from './harness/program.js'
@@ -8,7 +8,7 @@ import { jsonContenders } from './peers/json-contenders.js'
 import { parquetContenders } from './peers/parquet-contenders.js'
 import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
 import { fastestCrc } from './peers/tfrecord-frames.js'
-import { schemas, tabular, type Tabular } from './suites/tfrecord-schemas.js'
+import { schemas, sequences, tabular, type Tabular } from './suites/tfrecord-schemas.js'
 
 /** What the tfrecord suite asks of a contender. `rows` and `module` matter to protobufjs only. */
 export interface ContenderCommand {
@@ -40,16 +40,26 @@ const loadBatches = (() => {
     })())
 })()
 
+const read = (file: string, schema: string): Stream => (schema === 'sequences' ? readSequenceExamples(file, sequences) : readTfRecords(file, { schema: schemas[schema]! }))
+
+/** Values of lists one after another, and how many the innermost lists have. */
+const addList = (digester: Digester, name: string, { items, offsets, length }: ListColumn): void => {
+  if (items.field.kind === 'list') return addList(digester, name, items as unknown as ListColumn)
+  const { values } = items as Column as FixedColumn
+  digester.addStrings(name, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), Int32Array.from({ length }, (_, row) => offsets[row + 1]! - offsets[row]!))
+}
+
 const ours: TfRecordContender = {
   check: async ({ file, schema }) => {
     const digester = new Digester()
-    for await (const batch of readTfRecords(file, { schema: schemas[schema]! })) {
+    for await (const batch of read(file, schema)) {
       digester.rows += batch.numRows
       for (const [name, column] of Object.entries(batch.columns as ColumnMap)) {
         if (column.field.kind === 'utf8' || column.field.kind === 'binary') {
           const { bytes, offsets, length } = column as BytesColumn
           digester.addStrings(name, bytes.subarray(offsets[0], offsets[length]), Int32Array.from({ length }, (_, row) => offsets[row + 1]! - offsets[row]!))
-        } else digester.add(name, (column as FixedColumn).values)
+        } else if (column.field.kind === 'list') addList(digester, name, column as ListColumn)
+        else digester.add(name, (column as FixedColumn).values)
       }
     }
     return digester.digest()
@@ -57,7 +67,7 @@ const ours: TfRecordContender = {
   read: ({ file, schema, rows }) =>
     timed(async () => {
       let seen = 0
-      for await (const batch of readTfRecords(file, { schema: schemas[schema]! })) seen += batch.numRows
+      for await (const batch of read(file, schema)) seen += batch.numRows
       if (seen !== rows) throw new Error(`read ${seen} rows of ${rows}`)
     }),
   write: async ({ file, out }) => {

@@ -15,13 +15,23 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 DTYPES = {'float': tf.float32, 'int': tf.int64, 'bytes': tf.string}
 
 
+CONTEXT = {'user': tf.io.FixedLenFeature([], tf.int64), 'country': tf.io.FixedLenFeature([], tf.string)}
+LISTS = {'price': tf.io.RaggedFeature(tf.float32), 'item': tf.io.RaggedFeature(tf.int64), 'tags': tf.io.RaggedFeature(tf.int64)}
+
+
+def parse_sequences(batch):
+    context, lists, _ = tf.io.parse_sequence_example(batch, CONTEXT, LISTS)
+    return {**context, **lists}
+
+
 def dataset(command):
-    specs = {name: tf.io.FixedLenFeature([], DTYPES[kind]) for name, kind in command['features'].items()}
+    is_sequences = command['schema'] == 'sequences'
+    specs = {} if is_sequences else {name: tf.io.FixedLenFeature([], DTYPES[kind]) for name, kind in command['features'].items()}
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
     options.autotune.enabled = False
     records = tf.data.TFRecordDataset(command['file'], buffer_size=1 << 20)
-    return records.batch(command['batch']).map(lambda batch: tf.io.parse_example(batch, specs)).with_options(options)
+    return records.batch(command['batch']).map(parse_sequences if is_sequences else lambda batch: tf.io.parse_example(batch, specs)).with_options(options)
 
 
 def timed(work):
@@ -40,14 +50,21 @@ def check(command):
     sums = {name: [0, 0] for name in command['features']}
     for batch in dataset(command):
         for name, kind in command['features'].items():
-            values = batch[name].numpy()
             sum = sums[name]
+            if kind == 'list':
+                ragged = batch[name]
+                # Each step is a list, of one value where that is all it has.
+                lengths = ragged.values.row_lengths() if name == 'tags' else ragged.row_lengths()
+                sum[0] = zlib.crc32(ragged.flat_values.numpy().tobytes(), sum[0])
+                sum[1] = zlib.crc32(lengths.numpy().astype(np.int32).tobytes(), sum[1])
+                continue
+            values = batch[name].numpy()
             if kind == 'bytes':
                 sum[0] = zlib.crc32(b''.join(values), sum[0])
                 sum[1] = zlib.crc32(np.array([len(value) for value in values], np.int32).tobytes(), sum[1])
             else:
                 sum[0] = zlib.crc32(values.tobytes(), sum[0])
-        rows += int(values.shape[0])
+        rows += int(batch[next(iter(command['features']))].shape[0])
     return {'rows': rows, 'columns': {name: f'{a}/{b}' for name, (a, b) in sums.items()}}
 
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { field, fixedColumn, bytesColumn, makeBatch, type Batch } from '@millrace/core'
-import { ByteBuffer, encodeFrame, ExampleEncoder } from '@millrace/formats'
-import { images, tabular, type Tabular } from './tfrecord-schemas.js'
+import { batchFromRows, field, fixedColumn, bytesColumn, makeBatch, type Batch } from '@millrace/core'
+import { ByteBuffer, encodeFrame, ExampleEncoder, SequenceExampleEncoder } from '@millrace/formats'
+import { images, sequences, tabular, type Tabular } from './tfrecord-schemas.js'
 
 const IMAGE_BYTES = 30_000
 const countries = ['US', 'GB', 'DE', 'FR', 'IN', 'BR', 'JP', 'CN']
@@ -81,17 +81,39 @@ function* imageFrames(count: number): Generator<Uint8Array> {
   }
 }
 
+function* sequenceFrames(count: number): Generator<Uint8Array> {
+  const random = randomNumbers(4711)
+  const below = (limit: number): number => Math.floor(random() * limit)
+  const many = <A>(length: number, make: () => A): A[] => Array.from({ length }, make)
+  const schema = { ...sequences.context, ...sequences.featureLists }
+  const encoder = new SequenceExampleEncoder(schema, { featureLists: Object.keys(sequences.featureLists) })
+  const out = new ByteBuffer()
+  for (let i = 0; i < count; i++) {
+    const steps = 1 + below(40)
+    const row = {
+      user: BigInt(below(1e9)), country: countries[below(countries.length)]!,
+      price: many(steps, () => random() * 100), item: many(steps, () => BigInt(below(1e6))), tags: many(steps, () => many(below(5), () => BigInt(below(1000)))),
+    }
+    encoder.bind(batchFromRows(schema, [row]))
+    out.clear()
+    encoder.encode(0, out)
+    yield encodeFrame(out.written())
+  }
+}
+
 /** Files that the suite reads, by what they hold. */
 export interface TfRecordData {
   readonly tabular: string
   readonly shuffled: string
   readonly images: string
+  readonly sequences: string
 }
 
 /** Writes the suite's files where they are missing, the same bytes on every machine. */
 export const makeData = async (folder: string, scale: number): Promise<TfRecordData> => {
   const rows = Math.ceil(200_000 * scale)
   const pictures = Math.ceil(3000 * scale)
+  const sessions = Math.ceil(40_000 * scale)
   const random = randomNumbers(99)
   // 997 orders: more than any guess about the next record's order could learn.
   const orders = Array.from({ length: 997 }, () => shuffled(Object.keys(tabular), random))
@@ -108,5 +130,6 @@ export const makeData = async (folder: string, scale: number): Promise<TfRecordD
     tabular: await make(`tabular-${rows}`, () => tabularFrames(tabularBatches(rows), [Object.keys(tabular)])),
     shuffled: await make(`shuffled-${rows}`, () => tabularFrames(tabularBatches(rows), orders)),
     images: await make(`images-${pictures}`, () => imageFrames(pictures)),
+    sequences: await make(`sequences-${sessions}`, () => sequenceFrames(sessions)),
   }
 }

@@ -11,5 +11,11 @@ export type Tabular = typeof tabular
 /** Few large values. */
 export const images = { image: field.binary(), label: field.int64() }
 
+/** A session: who, and its steps, with one value each and with several. */
+export const sequences = {
+  context: { user: field.int64(), country: field.utf8() },
+  featureLists: { price: field.list(field.float32()), item: field.list(field.int64()), tags: field.list(field.list(field.int64())) },
+}
+
 /** Schemas by the names that commands to contenders use. */
-export const schemas: { readonly [name: string]: Schema } = { tabular, images }
+export const schemas: { readonly [name: string]: Schema } = { tabular, images, sequences: { ...sequences.context, ...sequences.featureLists } }

@@ -14,7 +14,7 @@ const TENSORFLOW = 'tf.data'
 const PROTOBUFJS = 'protobufjs static'
 
 const featureKinds = (schema: string): { [name: string]: string } =>
-  Object.fromEntries(Object.entries(schemas[schema]!).map(([name, { kind }]) => [name, kind === 'float32' ? 'float' : kind === 'int64' ? 'int' : 'bytes']))
+  Object.fromEntries(Object.entries(schemas[schema]!).map(([name, { kind }]) => [name, kind === 'float32' ? 'float' : kind === 'int64' ? 'int' : kind === 'list' ? 'list' : 'bytes']))
 
 /** A contender as the suite talks to it: each in a process of its own. */
 interface Entrant {
@@ -84,7 +84,7 @@ class TfRecordSuite {
   }
 }
 
-/** TFRecords of tf.train.Example: 200,000 records of 13 features, the same with the features in another order each time, images. */
+/** TFRecords of tf.train.Example: 200,000 records of 13 features, the same with the features in another order each time, images; sequences. */
 export const tfrecordSuite = async (context: SuiteContext): Promise<readonly BenchRow[]> => {
   const { scale, say } = context
   const data = await makeData(resolve('bench/data'), scale)
@@ -113,6 +113,7 @@ export const tfrecordSuite = async (context: SuiteContext): Promise<readonly Ben
         const peer = opened(`${PROTOBUFJS}, slicing-by-8`, startContender('protobufjs', { native: false }))
         return suite.read({ name, file: data.images, schema: 'images', batch: 32, ours: plain, peers: [peer] })
       },
+      'read sequences': async (name) => (tensorflow === undefined ? [] : suite.read({ name, file: data.sequences, schema: 'sequences', batch: 256, ours, peers: [tensorflow] })),
       'write tabular': (name) => suite.write(name, data.tabular, ours, all),
     }
     const rows: BenchRow[] = []
