@@ -1,0 +1,89 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { collect, field, fromRows, pipe, run, sort, type Row, type Stream } from '@millrace/core'
+import { readCsv, readJson, readParquet, readRawRecords, readTfRecords, writeCsv, writeJson, writeParquet, writeTfRecords } from '@millrace/formats'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeSpark, SPARK_TIMEOUT, SparkProcess } from '../support/spark.js'
+
+const own = { id: field.int64(), price: field.nullable(field.float64()), name: field.nullable(field.utf8()) }
+const schema = { ...own, day: field.date(), country: field.nullable(field.utf8()), at: field.timestamp() }
+
+const countries = ['de', 'a/b: "ü" {x}=%', null, "it's [1]*?#^"]
+const rows: readonly Row<typeof schema>[] = Array.from({ length: 24 }, (_, i) => ({
+  id: 2n ** 60n + BigInt(i), price: i % 5 === 0 ? null : i / 4, name: i % 7 === 0 ? null : `näme "${i}", x`,
+  day: new Date(Date.UTC(2026, 10, 23 + (i % 2))), country: countries[i % 4]!, at: new Date(Date.UTC(2026, 10, 24, 10, 30, i % 2, (i % 2) * 250)),
+}))
+/** As Spark tells them. */
+const plain = rows.map(({ id, price, name, day, country, at }) => [String(id), price, name, day.toISOString().slice(0, 10), country, at.getTime()])
+const columns = 'cast(id as string) id, price, name, cast(cast(day as date) as string) day, country, unix_millis(cast(at as timestamp)) at'
+
+describeSpark('Spark', () => {
+  let spark: SparkProcess
+  let folder: string
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-spark-'))
+    spark = new SparkProcess()
+    await spark.run(`
+import datetime
+rows = [(int(i), None if p is None else float(p), n, datetime.date.fromisoformat(d), c, datetime.datetime.fromtimestamp(t / 1000, datetime.timezone.utc)) for i, p, n, d, c, t in args]
+spark.createDataFrame(rows, 'id long, price double, name string, day date, country string, at timestamp').createOrReplaceTempView('rows')`, plain)
+  }, SPARK_TIMEOUT)
+  afterAll(() => {
+    spark?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const byId = (stream: Stream<typeof schema>): Promise<readonly Row<typeof schema>[]> => run(pipe(stream, sort('id'), collect()))
+
+  test('writes partitioned folders that are read with the same rows', async () => {
+    await spark.run(`
+df = spark.table('rows').repartition(2)
+for name, options in (('csv', dict(header=True, compression='gzip', escape='"')), ('json', dict(compression='gzip')), ('parquet', dict(compression='snappy'))):
+    df.write.partitionBy('day', 'country', 'at').options(**options).format(name).save(args + '/spark-' + name)`, folder)
+    expect(await byId(readCsv(join(folder, 'spark-csv'), { schema, requireSuccess: true }))).toEqual(rows)
+    expect(await byId(readJson(join(folder, 'spark-json'), { schema, requireSuccess: true }))).toEqual(rows)
+    expect(await byId(readParquet(join(folder, 'spark-parquet'), { schema, requireSuccess: true }))).toEqual(rows)
+    const german = await byId(readParquet(join(folder, 'spark-parquet'), { schema, where: { country: { eq: 'de' }, price: { gt: 2 } } }))
+    expect(german).toEqual(rows.filter(({ country, price }) => country === 'de' && price !== null && price > 2))
+  }, SPARK_TIMEOUT)
+
+  test('reads the partitioned folders that are written, with the same rows', async () => {
+    const stream = fromRows(schema, rows, { batchRows: 7 })
+    const partitionBy = ['day', 'country', 'at']
+    await run(pipe(stream, writeCsv(join(folder, 'our-csv'), { partitionBy, compression: 'gzip', rowsPerFile: 2 })))
+    await run(pipe(stream, writeJson(join(folder, 'our-json'), { partitionBy, shards: 2 })))
+    await run(pipe(stream, writeParquet(join(folder, 'our-parquet'), { partitionBy })))
+    for (const [name, options] of [['csv', { header: true, escape: '"', schema: 'id long, price double, name string, day date, country string, at timestamp' }], ['json', {}], ['parquet', {}]] as const) {
+      const found = await spark.run(`
+options = dict(args['options'])
+schema = options.pop('schema', None)
+reader = spark.read.options(**options).format(args['name'])
+reader = reader.schema(schema) if schema else reader
+df = reader.load(args['folder'] + '/our-' + args['name'])
+result = [list(row) for row in df.selectExpr(*args['columns'].split(', ')).orderBy('id').collect()]`, { folder, name, options, columns })
+      expect([name, found]).toEqual([name, plain])
+    }
+  }, SPARK_TIMEOUT)
+
+  test('and Hadoop write part files of TFRecords that are read, and read those that are written', async () => {
+    const records = rows.map(({ id, price, name }) => ({ id, price: price ?? -1, name: name ?? '' }))
+    const flat = { id: field.int64(), price: field.float32(), name: field.utf8() }
+    const ours = join(folder, 'our-tfrecords')
+    await run(pipe(fromRows(flat, records), writeTfRecords(ours, { partitionBy: [], shards: 3, compression: 'gzip' })))
+    const passed = await spark.run<number>(`
+read = lambda path: sc.newAPIHadoopFile(path, 'org.tensorflow.hadoop.io.TFRecordFileInputFormat', 'org.apache.hadoop.io.BytesWritable', 'org.apache.hadoop.io.NullWritable')
+found = read(args + '/our-tfrecords').map(lambda pair: (bytearray(pair[0]), None)).collect()
+result = len(found)
+for name, codec in (('plain', None), ('packed', 'true')):
+    conf = {'mapreduce.output.fileoutputformat.compress': codec, 'mapreduce.output.fileoutputformat.compress.codec': 'org.apache.hadoop.io.compress.GzipCodec'} if codec else {}
+    sc.parallelize(found, 2).saveAsNewAPIHadoopFile(args + '/hadoop-' + name, 'org.tensorflow.hadoop.io.TFRecordFileOutputFormat', keyClass='org.apache.hadoop.io.BytesWritable', valueClass='org.apache.hadoop.io.NullWritable', conf=conf)`, folder)
+    expect(passed).toBe(rows.length)
+    const parts = readdirSync(join(folder, 'hadoop-plain')).filter((name) => name.startsWith('part-'))
+    expect(parts.sort()).toEqual(['part-r-00000', 'part-r-00001'])
+    for (const name of ['hadoop-plain', 'hadoop-packed']) {
+      expect(await run(pipe(readTfRecords(join(folder, name), { schema: flat, requireSuccess: true }), sort('id'), collect()))).toEqual(records)
+    }
+    expect(await run(pipe(readRawRecords(join(folder, 'hadoop-plain', 'part-r-*')), collect()))).toHaveLength(rows.length)
+  }, SPARK_TIMEOUT)
+})
