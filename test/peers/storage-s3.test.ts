@@ -29,7 +29,7 @@ describeObjectServer('S3', 's3', () => {
       const script = `
 import sys, pyarrow.fs, pyarrow.parquet
 endpoint, key, secret = sys.argv[1:]
-s3 = pyarrow.fs.S3FileSystem(access_key=key, secret_key=secret, endpoint_override=endpoint, scheme='http', region='us-east-1')
+s3 = pyarrow.fs.S3FileSystem(access_key=key, secret_key=secret, endpoint_override=endpoint, scheme='http', region='us-east-1', allow_delayed_open=True)
 table = pyarrow.parquet.read_table('bucket/pyarrow/ours +%20.parquet', filesystem=s3)
 pyarrow.parquet.write_table(table, 'bucket/pyarrow/theirs +%20.parquet', filesystem=s3)
 print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
