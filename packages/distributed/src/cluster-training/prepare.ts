@@ -81,7 +81,8 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
     if (restored !== undefined || !first || leftBehind !== undefined) {
       const note = restored === undefined ? 'from the beginning: there is no checkpoint' : restored.note
       const left = leftBehind === undefined ? [] : [`a training that was under way on the servers is not gone on with, since ${leftBehind}`]
-      chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: restored === undefined ? 'initialized' : 'restored', note: [note, ...left].join('; ') })
+      const again = restored === undefined || fits ? [] : [noteOfStartingOver(restored.progress, progress)]
+      chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: restored === undefined ? 'initialized' : 'restored', note: [note, ...again, ...left].join('; ') })
     }
     return own
   }
@@ -128,6 +129,12 @@ const valuesOf = async (model: ClusterModel): Promise<ReadonlyMap<string, FeedVa
 const startOver = (before: readonly WorkerProgress[], workers: number): WorkerProgress[] => {
   const epoch = before.reduce((least, { position }) => Math.min(least, position.epoch), before[0]?.position.epoch ?? 0)
   return Array.from({ length: workers }, () => ({ ...notBegun, position: { ...notBegun.position, epoch } }))
+}
+
+/** What is known of the rows that are read again then; how many stand before the epoch is not. */
+export const noteOfStartingOver = (before: readonly WorkerProgress[], now: readonly WorkerProgress[]): string => {
+  const rows = before.reduce((sum, { position }) => sum + position.rows, 0)
+  return `it is of ${before.length} workers, and now there are ${now.length}: all begin epoch ${(now[0]?.position.epoch ?? 0) + 1} again, so that at most ${rows} rows are read a second time`
 }
 
 /** How often a worker looks whether variables have values. */
