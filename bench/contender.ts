@@ -4,6 +4,7 @@ import { Digester, type Digest } from './harness/digest.js'
 import { timed, type Cost } from './harness/measure.js'
 import { serve } from './harness/program.js'
 import { csvContenders } from './peers/csv-contenders.js'
+import { gzipContenders } from './peers/gzip-contenders.js'
 import { jsonContenders } from './peers/json-contenders.js'
 import { parquetContenders } from './peers/parquet-contenders.js'
 import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
@@ -99,4 +100,4 @@ const protobufjs: TfRecordContender = {
 
 const contenders: { readonly [name: string]: TfRecordContender } = { ours, protobufjs }
 const name = process.argv[2] ?? ''
-await serve({ ...(contenders[name] ?? csvContenders[name] ?? jsonContenders[name] ?? parquetContenders[name])! })
+await serve({ ...(contenders[name] ?? csvContenders[name] ?? gzipContenders[name] ?? jsonContenders[name] ?? parquetContenders[name])! })

@@ -15,7 +15,7 @@ const { build } = createRequire(require.resolve('tsup'))('esbuild')
 
 const folder = join(root, 'out', 'bench')
 await build({
-  entryPoints: ['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender'].map((name) => join(root, 'bench', `${name}.ts`)),
+  entryPoints: ['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender', 'memory-contender'].map((name) => join(root, 'bench', `${name}.ts`)),
   outdir: folder,
   outExtension: { '.js': '.mjs' },
   bundle: true,

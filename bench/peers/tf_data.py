@@ -30,7 +30,7 @@ def dataset(command):
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
     options.autotune.enabled = False
-    records = tf.data.TFRecordDataset(command['file'], buffer_size=1 << 20)
+    records = tf.data.TFRecordDataset(command['file'], compression_type=command.get('compression', ''), buffer_size=1 << 20)
     return records.batch(command['batch']).map(parse_sequences if is_sequences else lambda batch: tf.io.parse_example(batch, specs)).with_options(options)
 
 

@@ -13,7 +13,8 @@ import { schemas } from './tfrecord-schemas.js'
 const TENSORFLOW = 'tf.data'
 const PROTOBUFJS = 'protobufjs static'
 
-const featureKinds = (schema: string): { [name: string]: string } =>
+/** What `bench/peers/tf_data.py` is told of a schema. */
+export const featureKinds = (schema: string): { [name: string]: string } =>
   Object.fromEntries(Object.entries(schemas[schema]!).map(([name, { kind }]) => [name, kind === 'float32' ? 'float' : kind === 'int64' ? 'int' : kind === 'list' ? 'list' : 'bytes']))
 
 /** A contender as the suite talks to it: each in a process of its own. */
