@@ -32,14 +32,16 @@ export class BatchAssembler<S extends Schema> {
 
   /** The rows so far as a batch; the assembler starts again, empty. */
   finish(position: Json): Batch<S> {
-    const columns: { [name: string]: Column } = {}
-    for (let i = 0; i < this.names.length; i++) {
-      const column = this.builders[i]!.finish()
-      if (this.wanted[i] === true) columns[this.names[i]!] = column
-    }
-    const batch = makeBatch(this.schema, columns, this.rows, position)
+    const batch = this.assemble(this.builders.map((builder) => builder.finish()), this.rows, position)
     this.rows = 0
-    return batch as unknown as Batch<S>
+    return batch
+  }
+
+  /** A batch of columns that came whole, one for each of `names`. */
+  assemble(built: readonly Column[], rows: number, position: Json): Batch<S> {
+    const columns: { [name: string]: Column } = {}
+    for (let i = 0; i < this.names.length; i++) if (this.wanted[i] === true) columns[this.names[i]!] = built[i]!
+    return makeBatch(this.schema, columns, rows, position) as unknown as Batch<S>
   }
 }
 

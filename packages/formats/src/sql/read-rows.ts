@@ -152,9 +152,9 @@ async function* readStatement(
     const schema = schemaToRead(reading, cursor.columns)
     requireNames(schema)
     batches = new SqlBatches(schema, cursor.columns, reading, place)
-    for (let rows = await cursor.next(); rows.length > 0; rows = await cursor.next()) {
+    for (let piece = await cursor.next(); piece.length > 0; piece = await cursor.next()) {
       throwIfAborted(context.signal)
-      for (const outcome of batches.take(rows)) {
+      for (const outcome of batches.take(piece)) {
         if (outcome.error === undefined) yield outcome.batch
         else await rejectRecord(policy, context, outcome.error, outcome.raw)
       }

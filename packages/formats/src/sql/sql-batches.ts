@@ -1,7 +1,7 @@
-import { ConversionError, failure, type Batch, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
+import { ConversionError, failure, type Batch, type Column, type Json, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
 import { BatchAssembler, mustValidateAll } from '../reading/batch-assembler.js'
 import { badValue, type OnBadRecord, type RecordFault } from '../records/index.js'
-import type { SqlDatabase, SqlRows } from './sql-session.js'
+import type { SqlColumns, SqlDatabase, SqlRows } from './sql-session.js'
 import type { SqlColumn } from './sql-type.js'
 import { sqlAppender, sqlValueBytes, type SqlAppender, type SqlValue } from './sql-values.js'
 
@@ -33,7 +33,7 @@ export class SqlBatches {
   private bytes = 0
 
   constructor(
-    schema: Schema,
+    private readonly schema: Schema,
     private readonly columns: readonly SqlColumn[],
     private readonly reading: {
       readonly database: Pick<SqlDatabase, 'name'>
@@ -54,7 +54,17 @@ export class SqlBatches {
   }
 
   /** Takes rows; gives the batches that they fill, and what is bad among them, in order. */
-  *take(rows: SqlRows): Generator<SqlOutcome, void, undefined> {
+  *take(piece: SqlRows | SqlColumns): Generator<SqlOutcome, void, undefined> {
+    if (!('column' in piece)) return yield* this.takeRows(piece)
+    const columns = this.wholeColumns(piece)
+    // Row by row it shows which of them are bad.
+    if (columns === undefined) return yield* this.takeRows(piece.rows())
+    if (this.assembler.rows > 0) yield { batch: this.batch() }
+    for (let row = 0; row < piece.length; row++) this.advance((column) => piece.value(column, row))
+    yield { batch: this.assembler.assemble(columns, piece.length, this.position()) }
+  }
+
+  private *takeRows(rows: SqlRows): Generator<SqlOutcome, void, undefined> {
     const { assembler } = this
     for (const row of rows) {
       const fault = this.append(row)
@@ -64,7 +74,7 @@ export class SqlBatches {
         if (!mustValidateAll(this.reading.policy) && assembler.rows > 0) yield { batch: this.batch() }
         yield { error: badValue(fault, { source: this.reading.database.name, record: this.read }), raw: this.raw(row) }
       } else assembler.rows++
-      this.advance(row)
+      this.advance((column) => row[column] ?? null)
       if (assembler.rows === this.reading.options.batchRows || (this.bytes > MAX_BATCH_BYTES && assembler.rows > 0)) yield { batch: this.batch() }
     }
   }
@@ -93,10 +103,10 @@ export class SqlBatches {
   }
 
   /** Notes the row's key, by which a reading goes on after it: a key that comes twice, or null, would lose rows. */
-  private advance(row: readonly SqlValue[]): void {
+  private advance(valueOf: (column: number) => SqlValue): void {
     this.read++
     if (this.keys.length === 0) return
-    const key = this.keys.map((index) => row[index] ?? null)
+    const key = this.keys.map(valueOf)
     const column = this.reading.options.orderBy[key.indexOf(null)]
     const place = { source: this.reading.database.name, record: this.read - 1 }
     if (column !== undefined) throw badKey('NULL', 'a column of orderBy is null', { ...place, column })
@@ -107,8 +117,24 @@ export class SqlBatches {
 
   private batch(): Batch {
     this.bytes = 0
-    const batch = this.assembler.finish({ after: this.lastKey ?? [], rows: this.read })
-    return batch
+    return this.assembler.finish(this.position())
+  }
+
+  private position(): Json {
+    return { after: this.lastKey ?? [], rows: this.read }
+  }
+
+  /** The columns of a piece, where each of them is sound and they are no more rows than a batch has. */
+  private wholeColumns(piece: SqlColumns): readonly Column[] | undefined {
+    if (piece.length > this.reading.options.batchRows) return undefined
+    const columns: Column[] = []
+    for (const [i, name] of this.assembler.names.entries()) {
+      const source = this.sources[i]!
+      const column = piece.column(source, this.schema[name]!, this.columns[source]!.type)
+      if (column === undefined) return undefined
+      columns.push(column)
+    }
+    return columns
   }
 
   private raw(row: readonly SqlValue[]): Uint8Array {

@@ -1,6 +1,5 @@
 import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
-import { requirePolicy } from '../records/bad-records.js'
-import type { OnBadRecord } from '../records/index.js'
+import { requirePolicy, type OnBadRecord } from '../records/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import { describeSource, type SqlParameter, type SqlSource } from './sql-statement.js'
 

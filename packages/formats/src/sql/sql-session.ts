@@ -1,17 +1,26 @@
-import type { OpenContext } from '@millrace/core'
+import type { Column, Field, OpenContext } from '@millrace/core'
 import type { SqlDialect } from './sql-dialect.js'
 import type { SqlStatement } from './sql-statement.js'
-import type { SqlColumn } from './sql-type.js'
+import type { SqlColumn, SqlType } from './sql-type.js'
 import type { SqlValue } from './sql-values.js'
 
 /** Rows of a result, in the order of its columns. */
 export type SqlRows = readonly (readonly SqlValue[])[]
 
+/** Rows of a result that came column by column. */
+export interface SqlColumns {
+  readonly length: number
+  readonly value: (column: number, row: number) => SqlValue
+  readonly rows: () => SqlRows
+  /** A whole column under a field that can hold its type; `undefined` where a value of it does not fit. */
+  readonly column: (column: number, field: Field, type: SqlType) => Column | undefined
+}
+
 /** A result that the server hands over piece by piece. */
 export interface SqlCursor {
   readonly columns: readonly SqlColumn[]
   /** The next rows; none at the end. */
-  readonly next: () => Promise<SqlRows>
+  readonly next: () => Promise<SqlRows | SqlColumns>
 }
 
 /** One connection, on which one thing is done at a time. What a driver throws comes as it is. */

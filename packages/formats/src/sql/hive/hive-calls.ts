@@ -5,8 +5,15 @@ import { decodeReply } from './thrift-reader.js'
 import type { ThriftStruct } from './thrift-value.js'
 import { encode, encodeCall, type ThriftEncoded } from './thrift-writer.js'
 
-/** What names a session or an operation to the server. */
+/** What names a session to the server. */
 export type HiveHandle = ThriftEncoded
+
+/** A statement that the server took. */
+export interface HiveOperation {
+  readonly handle: ThriftEncoded
+  /** Whether it has rows, as far as the server knows; statements that have none do not describe them. */
+  readonly hasResult: boolean
+}
 
 /** Results by columns came with the sixth, intervals with the eighth. @see TProtocolVersion of TCLIService.thrift */
 const PROTOCOL_V8 = 7
@@ -61,38 +68,41 @@ export class HiveCalls {
     return (await this.call('GetInfo', encode.struct({ 1: session, 2: encode.i32(CLI_DBMS_NAME) }))).struct(2).optionalText(1) ?? ''
   }
 
-  async execute(session: HiveHandle, sql: string): Promise<HiveHandle> {
+  async execute(session: HiveHandle, sql: string): Promise<HiveOperation> {
     const response = await this.call('ExecuteStatement', encode.struct({ 1: session, 2: encode.string(sql), 4: encode.bool(true) }))
     const handle = response.struct(2)
-    return encode.struct({ 1: identifierOf(handle), 2: encode.i32(handle.i32(2)), 3: encode.bool(handle.isTrue(3)) })
+    const hasResult = handle.isTrue(3)
+    return { handle: encode.struct({ 1: identifierOf(handle), 2: encode.i32(handle.i32(2)), 3: encode.bool(hasResult) }), hasResult }
   }
 
   /** How far an operation is, and what the server says of its progress, from 0 to 1. @throws `HiveFault` for one that failed */
-  async state(operation: HiveHandle): Promise<{ readonly state: HiveState; readonly progress: number | undefined }> {
-    const response = await this.call('GetOperationStatus', encode.struct({ 1: operation, 2: encode.bool(true) }))
+  async state({ handle, hasResult }: HiveOperation): Promise<{ readonly state: HiveState; readonly progress: number | undefined; readonly hasResult: boolean }> {
+    const response = await this.call('GetOperationStatus', encode.struct({ 1: handle, 2: encode.bool(true) }))
     const state = response.i32(2)
     const progress = response.has(10) ? response.struct(10).optionalNumber(3) : undefined
-    if (RUNNING.has(state)) return { state: 'running', progress }
-    if (state === FINISHED) return { state: 'finished', progress }
+    // Servers that compile a statement while it runs know it later than when they took it.
+    const known = { progress, hasResult: response.has(9) ? response.isTrue(9) : hasResult }
+    if (RUNNING.has(state)) return { state: 'running', ...known }
+    if (state === FINISHED) return { state: 'finished', ...known }
     const told = state === CANCELED ? 'it was cancelled on the server' : state === TIMED_OUT ? 'it ran past the server\'s time limit' : undefined
     throw faultOf({ sqlState: response.optionalText(3), errorCode: response.optionalNumber(4), message: response.optionalText(5) ?? told })
   }
 
-  async columns(operation: HiveHandle): Promise<readonly ThriftStruct[]> {
-    return (await this.call('GetResultSetMetadata', encode.struct({ 1: operation }))).struct(2).structs(1)
+  async columns({ handle }: HiveOperation): Promise<readonly ThriftStruct[]> {
+    return (await this.call('GetResultSetMetadata', encode.struct({ 1: handle }))).struct(2).structs(1)
   }
 
   /** The next rows of a result, at most as many as asked; a TRowSet. */
-  async fetch(operation: HiveHandle, rows: number): Promise<ThriftStruct> {
-    return (await this.call('FetchResults', encode.struct({ 1: operation, 2: encode.i32(FETCH_NEXT), 3: encode.i64(rows), 4: encode.i16(0) }))).struct(3)
+  async fetch({ handle }: HiveOperation, rows: number): Promise<ThriftStruct> {
+    return (await this.call('FetchResults', encode.struct({ 1: handle, 2: encode.i32(FETCH_NEXT), 3: encode.i64(rows), 4: encode.i16(0) }))).struct(3)
   }
 
-  async cancel(operation: HiveHandle): Promise<void> {
-    await this.call('CancelOperation', encode.struct({ 1: operation }))
+  async cancel({ handle }: HiveOperation): Promise<void> {
+    await this.call('CancelOperation', encode.struct({ 1: handle }))
   }
 
-  async closeOperation(operation: HiveHandle): Promise<void> {
-    await this.call('CloseOperation', encode.struct({ 1: operation }))
+  async closeOperation({ handle }: HiveOperation): Promise<void> {
+    await this.call('CloseOperation', encode.struct({ 1: handle }))
   }
 
   async closeSession(session: HiveHandle): Promise<void> {

@@ -56,7 +56,10 @@ export const isNull = ({ nulls }: HiveColumnValues, row: number): boolean => (((
 
 const decoder = new TextDecoder()
 
-const valueAt = ({ values, isText }: HiveColumnValues, row: number): SqlValue => {
+/** The value of a row, null or not. */
+export const valueAt = (column: HiveColumnValues, row: number): SqlValue => {
+  const { values, isText } = column
+  if (isNull(column, row)) return null
   if (!('offsets' in values)) return values[row]!
   const bytes = values.bytes.subarray(values.offsets[row], values.offsets[row + 1])
   return isText ? decoder.decode(bytes) : bytes
@@ -64,7 +67,7 @@ const valueAt = ({ values, isText }: HiveColumnValues, row: number): SqlValue =>
 
 /** A piece, row by row. */
 export const rowsOf = ({ rows, columns }: HivePiece): SqlRows =>
-  Array.from({ length: rows }, (_, row) => columns.map((column) => (isNull(column, row) ? null : valueAt(column, row))))
+  Array.from({ length: rows }, (_, row) => columns.map((column) => valueAt(column, row)))
 
 /** About how many bytes a piece holds. */
 export const pieceBytes = ({ columns }: HivePiece): number =>

@@ -1,13 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { OpenContext } from '@millrace/core'
-import { CANCEL_TIMEOUT_MS, FIRST_ROWS, PIECE_BYTES, settledWithin, type SqlCursor, type SqlRows, type SqlSession } from '../sql-session.js'
+import { CANCEL_TIMEOUT_MS, FIRST_ROWS, PIECE_BYTES, settledWithin, type SqlColumns, type SqlCursor, type SqlRows, type SqlSession } from '../sql-session.js'
 import { narrow, selectList, type SqlStatement } from '../sql-statement.js'
 import type { SqlColumn } from '../sql-type.js'
-import { HiveCalls, type HiveHandle } from './hive-calls.js'
+import { HiveCalls, type HiveHandle, type HiveOperation } from './hive-calls.js'
 import { hiveDialect } from './hive-dialect.js'
 import { connectionLost } from './hive-fault.js'
 import { hiveText } from './hive-literals.js'
-import { hivePiece, pieceBytes, rowsOf, type HivePiece } from './hive-rows.js'
+import { hiveColumnOf } from './hive-columns.js'
+import { hivePiece, pieceBytes, rowsOf, valueAt, type HivePiece } from './hive-rows.js'
 import type { ResolvedHive } from './hive-server.js'
 import { openTransport } from './transport/hive-transport.js'
 import { hiveColumn, sparkType } from './hive-types.js'
@@ -44,7 +45,7 @@ export const openHive = async (server: ResolvedHive, { signal, progress }: Pick<
 /** A session of HiveServer2 or of Spark's Thrift server. */
 class HiveSession implements SqlSession {
   readonly dialect = hiveDialect
-  private readonly running = new Set<HiveHandle>()
+  private readonly running = new Set<HiveOperation>()
   private readonly over = new AbortController()
   private ending: Promise<void> | undefined
 
@@ -121,30 +122,40 @@ class HiveSession implements SqlSession {
     return told.map((column, i) => ({ ...column, type: columns[i]?.type ?? column.type }))
   }
 
-  private async withOperation<T>(sql: string, use: (operation: HiveHandle, columns: readonly SqlColumn[]) => Promise<T>): Promise<T> {
+  private async withOperation<T>(sql: string, use: (operation: HiveOperation, columns: readonly SqlColumn[]) => Promise<T>): Promise<T> {
     const operation = await this.execute(sql)
     const out = await use(operation, await this.columnsOf(operation))
     await this.close(operation)
     return out
   }
 
-  private async columnsOf(operation: HiveHandle): Promise<readonly SqlColumn[]> {
+  private async columnsOf(operation: HiveOperation): Promise<readonly SqlColumn[]> {
+    if (!operation.hasResult) return []
     return (await this.calls.columns(operation)).map((column) => hiveColumn(column, this.isSpark))
   }
 
   /** Starts a statement and waits until it has run. */
-  private async execute(sql: string): Promise<HiveHandle> {
+  private async execute(sql: string): Promise<HiveOperation> {
     const operation = await this.calls.execute(this.session, sql)
     this.running.add(operation)
+    const hasResult = await this.finished(operation)
+    this.running.delete(operation)
+    const known = { ...operation, hasResult }
+    this.running.add(known)
+    return known
+  }
+
+  /** Waits until a statement has run. Whether it has rows. */
+  private async finished(operation: HiveOperation): Promise<boolean> {
     for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(LONGEST_PAUSE_MS, wait * 2)) {
-      const { state, progress } = await this.calls.state(operation)
-      if (state === 'finished') return operation
+      const { state, progress, hasResult } = await this.calls.state(operation)
+      if (state === 'finished') return hasResult
       if (progress !== undefined) this.progress?.({ stage: `running the query on ${this.server.name}`, done: Math.round(100 * progress), total: 100, unit: 'steps' })
       await pause(wait, undefined, { signal: this.over.signal }).catch(() => Promise.reject(connectionLost()))
     }
   }
 
-  private async close(operation: HiveHandle): Promise<void> {
+  private async close(operation: HiveOperation): Promise<void> {
     this.running.delete(operation)
     await this.calls.closeOperation(operation)
   }
@@ -184,6 +195,13 @@ const asJson = (statement: SqlStatement, columns: readonly SqlColumn[]): SqlStat
 
 const isNested = ({ type }: SqlColumn): boolean => type.is === 'list' || type.is === 'json'
 
+const columnsOf = (piece: HivePiece): SqlColumns => ({
+  length: piece.rows,
+  value: (column, row) => valueAt(piece.columns[column]!, row),
+  rows: () => rowsOf(piece),
+  column: (column, field, type) => hiveColumnOf(piece.columns[column]!, field, type),
+})
+
 /** Fetches the next piece while the one before is worked on; pieces grow until they hold `PIECE_BYTES`. */
 const ahead = (columns: readonly SqlColumn[], fetch: (rows: number) => Promise<HivePiece>, close: () => Promise<void>, batchRows: number): SqlCursor => {
   let size = Math.min(FIRST_ROWS, batchRows)
@@ -202,7 +220,7 @@ const ahead = (columns: readonly SqlColumn[], fetch: (rows: number) => Promise<H
       pending = fetch(size)
       // Its error is told when its turn comes, unless the reading has ended by then.
       pending.catch(() => undefined)
-      return rowsOf(piece)
+      return columnsOf(piece)
     },
   }
 }

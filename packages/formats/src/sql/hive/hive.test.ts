@@ -1,7 +1,9 @@
-import { hasTag } from '@millrace/core'
+import { field, hasTag, type Field } from '@millrace/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseJsonArray } from '../json-array.js'
+import type { SqlType } from '../sql-type.js'
+import { hiveColumnOf } from './hive-columns.js'
 import { hiveLiteral, hiveText } from './hive-literals.js'
 import { hivePiece, isNull, rowsOf } from './hive-rows.js'
 import { resolveHive } from './hive-server.js'
@@ -64,6 +66,32 @@ describe('results', () => {
     expect(isNull(piece.columns[6]!, 0)).toBe(true)
     // Bitmaps may end before the rows do.
     expect(isNull(piece.columns[1]!, 3)).toBe(false)
+  })
+
+  it('are columns without a detour, or value by value, or not at all where one does not fit', () => {
+    const { columns: found } = hivePiece(decodeReply(fetched, 'FetchResults', 1).struct(3), columns.length)
+    const text: SqlType = { is: 'text', name: 'string' }
+    const integer: SqlType = { is: 'integer', bits: 64, signed: true, name: 'bigint' }
+    const taken = (index: number, target: Field, type: SqlType): readonly unknown[] | undefined => {
+      const column = hiveColumnOf(found[index]!, field.nullable(target), type)
+      return column === undefined ? undefined : Array.from({ length: 4 }, (_, row) => column.get(row))
+    }
+    expect(taken(0, field.bool(), { is: 'bool', name: 'boolean' })).toEqual([true, null, true, false])
+    expect(taken(1, field.int8(), integer)).toEqual([1, -1, 127, -128])
+    expect(taken(3, field.int32(), integer)).toEqual([1, -2, 2 ** 31 - 1, null])
+    expect(taken(3, field.int64(), integer)).toEqual([1n, -2n, 2147483647n, null])
+    expect(taken(4, field.int64(), integer)).toEqual([1n, -2n, 2n ** 63n - 1n, -(2n ** 63n)])
+    expect(taken(4, field.int32(), integer)).toBeUndefined()
+    expect(taken(5, field.float32(), { is: 'float', name: 'float' })).toEqual([Math.fround(0.1), -0, Infinity, 0])
+    expect(taken(6, field.utf8(), text)).toEqual([null, 'a', 'ü€😀', 'x'.repeat(100)])
+    expect(taken(6, field.dictionary(), text)).toEqual([null, 'a', 'ü€😀', 'x'.repeat(100)])
+    expect(taken(6, field.int32(), text)).toBeUndefined()
+    expect(hiveColumnOf(found[6]!, field.utf8(), text)).toBeUndefined()
+    // What stands in the place of a null is ours: zero.
+    const nulls = reply(encode.struct({ 3: rowSet([column(5, ThriftType.i64, [long(7n), long(8n)], [0b01])]) }))
+    const [longs] = hivePiece(decodeReply(nulls, 'FetchResults', 1).struct(3), 1).columns
+    const column64 = hiveColumnOf(longs!, field.nullable(field.int64()), integer) as unknown as { readonly values: BigInt64Array }
+    expect([...column64.values]).toEqual([0n, 8n])
   })
 
   it('that are damaged are errors of ours, at any byte and any length', () => {
