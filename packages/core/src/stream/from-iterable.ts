@@ -1,10 +1,10 @@
-import { makeBuilder, type Column } from '../columns/index.js'
-import { throwIfAborted } from '../errors/index.js'
-import type { Row, Schema } from '../schema/index.js'
-import { makeBatch, type Batch } from './batch.js'
-import { callbackError } from './callback.js'
+import type { Schema } from '../schema/index.js'
+import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
+import { withQuarantine } from '../records/quarantine.js'
+import type { Batch } from './batch.js'
 import { requireCount } from './operators/counts.js'
-import { ownValue } from './own-value.js'
+import { RowBatcher } from './row-batcher.js'
+import { isSync, valuesOf, type RowSource } from './row-source.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from './stream.js'
 
 const DEFAULT_BATCH_ROWS = 4096
@@ -15,23 +15,31 @@ export interface FromIterableOptions {
   readonly batchRows?: number | undefined
   /** Says that every iteration gives the same rows in the same order. Only functions may say so. Default false. */
   readonly stableOrder?: boolean | undefined
+  /** What becomes of rows that do not fit the schema. Default: the stream ends with their error. */
+  readonly onBadRecord?: OnBadRecord | undefined
+  /** What quarantined rows name as their source. Default `fromIterable`. */
+  readonly name?: string | undefined
 }
 
-/** Rows that come one after another. */
-export type RowSource<S extends Schema> = Iterable<Row<S>> | AsyncIterable<Row<S>>
+/** Makes the rows of one reading. The signal is that of the reading, for what waits (`fetch`, timers). */
+export type MakeRows<S extends Schema> = (context: { readonly signal?: AbortSignal | undefined }) => RowSource<S>
 
 /**
- * A stream over rows that someone else makes. An iterable can be read once; a function that makes one each time gives a
- * cold stream.
+ * A stream over rows that someone else makes: iterables and generators, synchronous or not, Node's `Readable` in object mode, web
+ * `ReadableStream`s. Such a source can be read once; a function that makes one each time gives a cold stream.
  *
- * @throws `BadRecord` with the row's ordinal and the column for a value that does not fit
+ * One row is taken at a time, so a source with back-pressure waits for its reader. Leaving early returns the generator, destroys the
+ * `Readable`, cancels the `ReadableStream`; so does the signal, at once.
+ *
+ * @throws `BadRecord` with the row's ordinal and the column for a value that does not fit, unless `onBadRecord` says otherwise
  * @example
  * fromIterable({ line: field.utf8() }, readline.createInterface({ input }).map((line) => ({ line })))
  */
-export function fromIterable<S extends Schema>(schema: S, rows: () => RowSource<S>, options?: FromIterableOptions): Stream<S, 'cold'>
+export function fromIterable<S extends Schema>(schema: S, rows: MakeRows<S>, options?: FromIterableOptions): Stream<S, 'cold'>
 export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S>, options?: FromIterableOptions): Stream<S, 'once'>
-export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | (() => RowSource<S>), options: FromIterableOptions = {}): Stream<S, Mode> {
+export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | MakeRows<S>, options: FromIterableOptions = {}): Stream<S, Mode> {
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of fromIterable')
+  requirePolicy(options.onBadRecord)
   const cold = typeof rows === 'function'
   return makeStream<S, Mode>({
     schema,
@@ -39,49 +47,32 @@ export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | (
     plan: { operator: 'source:iterable', options: { batchRows }, inputs: [] },
     stableOrder: cold && options.stableOrder === true,
     positions: 'replay',
-    open: (context) => batches(schema, cold ? rows() : rows, batchRows, context),
+    open: (context) =>
+      withQuarantine(options.onBadRecord, (onBadRecord) =>
+        batches(schema, cold ? rows({ signal: context.signal }) : rows, { ...options, batchRows, onBadRecord }, context)),
   })
 }
 
-async function* batches<S extends Schema>(schema: S, rows: RowSource<S>, batchRows: number, context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
-  const names = Object.keys(schema)
-  let builders = names.map((name) => makeBuilder(schema[name]!))
-  let held = 0
-  let record = 0
-  const finish = (): Batch<S> => {
-    const columns: { [name: string]: Column } = {}
-    names.forEach((name, i) => (columns[name] = builders[i]!.finish()))
-    const batch = makeBatch(schema, columns, held)
-    context.tally.deliver(held)
-    builders = names.map((name) => makeBuilder(schema[name]!))
-    held = 0
-    return batch
-  }
-  const append = (row: { readonly [name: string]: unknown }): void => {
-    let column: string | undefined
-    try {
-      for (let i = 0; i < names.length; i++) {
-        column = names[i]!
-        builders[i]!.append(ownValue(row, column))
-      }
-    } catch (thrown) {
-      throw callbackError('fromIterable', record, thrown, column)
-    }
-    held++
-    record++
-  }
-  if (Symbol.iterator in rows) {
+async function* batches<S extends Schema>(
+  schema: S,
+  rows: RowSource<S>,
+  { batchRows, onBadRecord, name = 'fromIterable' }: FromIterableOptions & { readonly batchRows: number },
+  context: OpenContext,
+): AsyncGenerator<Batch<S>, void, undefined> {
+  const batcher = new RowBatcher(schema, { operator: 'fromIterable', name, tally: context.tally, onBadRecord })
+  if (isSync(rows)) {
     // An await for each row would cost more than the row.
-    for (const row of rows as Iterable<{ readonly [name: string]: unknown }>) {
-      append(row)
-      if (held === batchRows) yield finish()
+    for (const row of rows) {
+      const rejected = batcher.append(row)
+      if (rejected !== undefined) await rejected
+      if (batcher.held === batchRows) yield batcher.finish()
     }
   } else {
-    for await (const row of rows as AsyncIterable<{ readonly [name: string]: unknown }>) {
-      throwIfAborted(context.signal)
-      append(row)
-      if (held === batchRows) yield finish()
+    for await (const row of valuesOf(rows, context.signal)) {
+      const rejected = batcher.append(row)
+      if (rejected !== undefined) await rejected
+      if (batcher.held === batchRows) yield batcher.finish()
     }
   }
-  if (held > 0) yield finish()
+  if (batcher.held > 0) yield batcher.finish()
 }

@@ -1,16 +1,19 @@
 import {
   atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, makeStream, throwIfAborted,
-  type Batch, type FileInfo, type Json, type MillraceError, type OpenContext, type Position, type Schema, type Stream,
+  type Batch, type FileInfo, type InputFile, type Json, type MillraceError, type OpenContext, type Position, type Schema, type Stream,
 } from '@millrace/core'
-import { requirePolicy } from '../records/bad-records.js'
-import { rejectRecord, withQuarantine, type OnBadRecord } from '../records/index.js'
+import { rejectRecord, requirePolicy, withQuarantine, type OnBadRecord } from '../records/index.js'
 import type { Condition } from '../values/index.js'
 import { FileColumns } from './file-columns.js'
 import type { InputOptions } from './input-options.js'
+import { RemoteFiles } from '../workers/remote-files.js'
+import { resolveWorkerOptions, type ResolvedWorkerOptions } from '../workers/worker-options.js'
 
 /** One file that a reader is asked to read. */
 export interface FileTask {
   readonly file: FileInfo
+  /** Which of the files of the reading it is. */
+  readonly index: number
   readonly context: OpenContext
   /** The columns to read from the file; `undefined` for those that it says it has. */
   readonly schema: Schema | undefined
@@ -20,10 +23,33 @@ export interface FileTask {
   readonly partitioned: readonly string[]
   /** Where to go on within the file, as a batch of this file said. */
   readonly resume: Json | undefined
+  /** The part of the file to read, where it is not to be read whole. */
+  readonly span?: FileSpan | undefined
   /** Told of bytes taken from storage. */
   readonly onRead: (bytes: number) => void
   /** Deals with a bad record as the user asked. @throws the error when the policy is `fail` */
   readonly reject: (error: MillraceError, raw: Uint8Array | undefined) => Promise<void>
+}
+
+/** A part of a file: the records that begin in it. Bytes, or row groups of Parquet. */
+export interface FileSpan {
+  readonly start: number
+  readonly end: number
+  /**
+   * Told where the first record begins; `undefined` where none does. Without a place to resume from, where that is may be guessed, and records
+   * and lines are counted from there.
+   */
+  readonly found: (start: number | undefined) => void
+  /** Told the place after the last record. */
+  readonly ended: (place: Json) => void
+}
+
+/** Parts of a file that may be read at the same time. */
+export interface FileSpans {
+  /** They follow one another without a gap. */
+  readonly bounds: readonly { readonly start: number; readonly end: number }[]
+  /** Whether only the records before tell for certain where those of a part begin, and how many came before. */
+  readonly areGuesses: boolean
 }
 
 /** What {@link readFiles} needs to know of a format. */
@@ -43,6 +69,10 @@ export interface FileReader<S extends Schema> {
   readonly options: Json
   /** The batches of one file, each at its position within the file. Closes the file when it is returned early. */
   readonly readFile: (task: FileTask) => AsyncGenerator<Batch, void, undefined>
+  /** Options by which a worker thread reads the format's files. Plain data, `onBadRecord` apart, which is left out. */
+  readonly remote: object
+  /** The parts, of some size in bytes, of a file that is larger; `undefined` for one that can only be read whole. */
+  readonly spans?: ((task: FileTask, splitBytes: number) => Promise<FileSpans | undefined>) | undefined
   /** The columns that a file says it has. Absent in formats whose records may lack any. */
   readonly schemaOf?: ((file: FileInfo, signal: AbortSignal | undefined) => Promise<Schema>) | undefined
   /** Whether a file has what a column of the schema is read from. Default: by the names that `schemaOf` gives. */
@@ -73,29 +103,77 @@ const filePosition = (position: Position | undefined): FilePosition | undefined 
  * progress. Columns that a file has not itself are filled in: those of its folders, and, nullable ones, those that others of the files
  * have.
  *
- * @throws `Usage` for an `onBadRecord` that is no policy
+ * With `workers`, files and parts of them are decoded on worker threads.
+ *
+ * @throws `Usage` for an `onBadRecord` that is no policy, and workers that cannot be
  */
 export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'cold'> => {
   requirePolicy(reader.onBadRecord)
   const { partitions } = reader.input
+  const workers = resolveWorkerOptions(reader.input)
+  const { count, order } = workers
+  const isOrdered = count === 0 || order === 'kept'
   return makeStream<S, 'cold'>({
     schema: reader.schema ?? ({} as S),
     mode: 'cold',
     plan: {
       operator: `source:${reader.format}`,
-      options: { source: reader.source, ...(reader.options as object), ...(partitions === undefined ? {} : { partitions: Object.keys(partitions) }), onBadRecord: typeof reader.onBadRecord === 'object' ? 'quarantine' : (reader.onBadRecord ?? 'fail') },
+      options: { source: reader.source, ...(reader.options as object), ...(partitions === undefined ? {} : { partitions: Object.keys(partitions) }), onBadRecord: typeof reader.onBadRecord === 'object' ? 'quarantine' : (reader.onBadRecord ?? 'fail'), ...(count === 0 ? {} : { workers: count, order }) },
       inputs: [],
     },
-    stableOrder: true,
+    stableOrder: isOrdered,
     positions: 'native',
-    open: (context) => withQuarantine(reader.onBadRecord, (policy) => readAll(reader, policy, context)),
+    open: (context) => withQuarantine(reader.onBadRecord, (policy) => (isOrdered ? inOrder : inAnyOrder)(reader, policy, context, workers)),
   })
 }
 
-async function* readAll<S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
-  const from = filePosition(context.from)
-  const columns = await FileColumns.of(reader, await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess }), context)
+/** The files of one reading, and how they are read. */
+interface Reading {
+  readonly files: readonly InputFile[]
+  /** The batches of a file, each at its position in the source. */
+  readonly read: (index: number, resume: Json | undefined) => AsyncGenerator<Batch, void, undefined>
+  readonly finish: () => void
+  readonly close: () => Promise<void>
+}
+
+const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext, workers: ResolvedWorkerOptions): Promise<Reading> => {
+  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess })
+  const remote = workers.count === 0 ? undefined : new RemoteFiles(reader, workers)
+  const columns = await FileColumns.of(remote === undefined ? reader : { ...reader, readFile: (task) => remote.read(task) }, found, context)
   const { files } = columns
+  const progress = byteProgress(reader, files, context)
+  const explained = inferenceSaid(reader)
+  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, explained(error), raw)
+  const taskOf = (index: number, resume: Json | undefined): Parameters<typeof columns.read>[1] => ({ index, resume, onRead: (bytes) => progress.onRead(index, bytes), reject })
+  const prepare = (index: number, resume?: Json): void => remote?.prepare(index, files, (next) => columns.taskOf(files[next]!, taskOf(next, next === index ? resume : undefined)))
+  return {
+    files,
+    read: async function* (index, resume) {
+      throwIfAborted(context.signal)
+      progress.begin(index)
+      prepare(index, resume)
+      const { url } = files[index]!
+      try {
+        for await (const batch of columns.read(files[index]!, taskOf(index, resume))) {
+          context.tally.deliver(batch.numRows)
+          progress.report(false)
+          yield atPosition(batch, { file: index, url, at: batch.position ?? null })
+          prepare(index)
+        }
+        progress.end(index)
+      } catch (error) {
+        throw hasTag(error, 'BadRecord') ? explained(error) : error
+      }
+    },
+    finish: () => progress.report(true),
+    close: async () => remote?.close(),
+  }
+}
+
+async function* inOrder<S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext, workers: ResolvedWorkerOptions): AsyncGenerator<Batch<S>, void, undefined> {
+  const from = filePosition(context.from)
+  const reading = await openReading(reader, policy, context, workers)
+  const { files } = reading
   const first = from?.file ?? 0
   if (from !== undefined && files[first]?.url !== from.url) {
     throw failure({
@@ -103,25 +181,46 @@ async function* readAll<S extends Schema>(reader: FileReader<S>, policy: OnBadRe
       remedy: 'Resume with the files that were there when the position was taken.',
     })
   }
-  const progress = byteProgress(reader, files, context)
-  const explained = inferenceSaid(reader)
-  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, explained(error), raw)
-  for (let index = first; index < files.length; index++) {
-    throwIfAborted(context.signal)
-    const file = files[index]!
-    progress.begin(index)
-    const resume = index === first ? from?.at : undefined
-    try {
-      for await (const batch of columns.read(file, { resume, onRead: progress.onRead, reject })) {
-        context.tally.deliver(batch.numRows)
-        progress.report(false)
-        yield atPosition(batch as Batch<S>, { file: index, url: file.url, at: batch.position ?? null })
-      }
-    } catch (error) {
-      throw hasTag(error, 'BadRecord') ? explained(error) : error
-    }
+  try {
+    for (let index = first; index < files.length; index++) yield* reading.read(index, index === first ? from?.at : undefined) as AsyncGenerator<Batch<S>, void, undefined>
+    reading.finish()
+  } finally {
+    await reading.close()
   }
-  progress.report(true)
+}
+
+/** As many files at a time as there are workers, batches as they come. */
+async function* inAnyOrder<S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext, workers: ResolvedWorkerOptions): AsyncGenerator<Batch<S>, void, undefined> {
+  if (context.from !== undefined) {
+    throw failure({ tag: 'Usage', code: 'UNSTABLE_ORDER', problem: "a reader with order: 'any' gives its rows in no stable order, so it cannot resume from a position", remedy: "Read with order: 'kept'." })
+  }
+  const reading = await openReading(reader, policy, context, workers)
+  const open = new Map<number, AsyncGenerator<Batch, void, undefined>>()
+  const coming = new Map<number, Promise<{ readonly index: number; readonly next: IteratorResult<Batch, void> }>>()
+  const ask = (index: number): void => void coming.set(index, open.get(index)!.next().then((next) => ({ index, next })))
+  let begun = 0
+  try {
+    for (;;) {
+      for (; begun < reading.files.length && open.size < workers.count; begun++) {
+        open.set(begun, reading.read(begun, undefined))
+        ask(begun)
+      }
+      if (open.size === 0) break
+      const { index, next } = await Promise.race(coming.values())
+      coming.delete(index)
+      if (next.done === true) open.delete(index)
+      else {
+        yield atPosition(next.value as Batch<S>, undefined)
+        ask(index)
+      }
+    }
+    reading.finish()
+  } finally {
+    const leaving = [...coming.values()].map((promise) => promise.catch(() => undefined))
+    await reading.close()
+    await Promise.all(leaving)
+    await Promise.all([...open.values()].map((batches) => batches.return()))
+  }
 }
 
 /** Says of a value that does not fit that its type was a guess, where it was. */
@@ -138,29 +237,38 @@ const inferenceSaid = <S extends Schema>({ schema, input: { inferredFrom } }: Fi
   }
 }
 
+interface ByteProgress {
+  begin(index: number): void
+  onRead(index: number, bytes: number): void
+  end(index: number): void
+  report(finished: boolean): void
+}
+
 const byteProgress = (
   reader: { readonly format: string; readonly source: string | readonly string[] },
   files: readonly FileInfo[],
-  context: OpenContext,
-): { begin(index: number): void; onRead(bytes: number): void; report(finished: boolean): void } => {
-  const { progress } = context
-  if (progress === undefined) return { begin: () => undefined, onRead: () => undefined, report: () => undefined }
+  { progress }: OpenContext,
+): ByteProgress => {
+  if (progress === undefined) return { begin: () => undefined, onRead: () => undefined, end: () => undefined, report: () => undefined }
   const total = files.every(({ size }) => size !== undefined) ? files.reduce((sum, { size }) => sum + size!, 0) : undefined
   const name = typeof reader.source === 'string' ? reader.source : `${files.length} files`
+  let first = Infinity
   let before = 0
-  let inFile = 0
-  let size = Infinity
+  let done = 0
+  const inFile = new Map<number, number>()
+  const reach = (index: number, bytes: number): void => {
+    done += bytes - (inFile.get(index) ?? 0)
+    inFile.set(index, bytes)
+  }
   return {
     begin: (index) => {
-      before = files.slice(0, index).reduce((sum, { size }) => sum + (size ?? 0), 0)
-      inFile = 0
-      size = files[index]!.size ?? Infinity
+      // Files before the one that a reading resumes in are done.
+      if (index < first) before = files.slice(0, (first = index)).reduce((sum, { size }) => sum + (size ?? 0), 0)
     },
-    onRead: (bytes) => {
-      // What is read twice (headers, footers) counts once.
-      inFile = Math.min(size, inFile + bytes)
-    },
+    // What is read twice (headers, footers) counts once.
+    onRead: (index, bytes) => reach(index, Math.min(files[index]!.size ?? Infinity, (inFile.get(index) ?? 0) + bytes)),
+    end: (index) => reach(index, files[index]!.size ?? inFile.get(index) ?? 0),
     report: (finished) =>
-      progress({ stage: `reading ${name}`, done: finished && total !== undefined ? total : before + inFile, total, unit: 'bytes', ...(finished ? { finished } : {}) }),
+      progress({ stage: `reading ${name}`, done: finished && total !== undefined ? total : before + done, total, unit: 'bytes', ...(finished ? { finished } : {}) }),
   }
 }

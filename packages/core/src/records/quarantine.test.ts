@@ -1,8 +1,9 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { failure, Tally, type MillraceError } from '@millrace/core'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { failure, type MillraceError } from '../errors/index.js'
+import { Tally } from '../stream/index.js'
 import { quarantine, readQuarantine, rejectRecord, withQuarantine, type OnBadRecord, type RejectedRecord } from './index.js'
 
 let folder: string

@@ -1,4 +1,5 @@
-import { failure, openOutputSet, readBytes, type OutputSet } from '@millrace/core'
+import { failure } from '../errors/index.js'
+import { openOutputSet, readBytes, type OutputSet } from '../storage/index.js'
 import type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
 
 /** A {@link Quarantine} that is told when a reading begins and ends. */

@@ -1,4 +1,5 @@
-import { describeValue, failure, type MillraceError, type OpenContext } from '@millrace/core'
+import { describeValue, failure, type MillraceError } from '../errors/index.js'
+import type { Tally } from '../stream/tally.js'
 
 /** One record that a reader left out. */
 export interface RejectedRecord {
@@ -45,7 +46,7 @@ export const requirePolicy = (policy: OnBadRecord | undefined): void => {
  *
  * @throws `error` when the policy is `fail`
  */
-export const rejectRecord = async (policy: OnBadRecord | undefined, context: OpenContext, error: MillraceError, raw: Uint8Array | undefined): Promise<void> => {
+export const rejectRecord = async (policy: OnBadRecord | undefined, context: { readonly tally: Tally }, error: MillraceError, raw: Uint8Array | undefined): Promise<void> => {
   if (policy === undefined || policy === 'fail') throw error
   context.tally.reject(error)
   if (policy === 'skip') return
