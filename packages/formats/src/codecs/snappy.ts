@@ -67,3 +67,56 @@ export const encodeSnappy = (input: Uint8Array): Uint8Array => {
   }
   return out.subarray(0, to)
 }
+
+/** What is wrong with Snappy data, by the numbers of assembly/page-kernel.ts. */
+export const snappyFault = (fault: number): Error =>
+  new Error(['', 'Snappy data tells another length than its page', 'Snappy data ends too early', 'Snappy data refers to bytes before its own', 'Snappy data is longer than it says'][fault])
+
+/** A copy of three bytes gives 64 at most. */
+const MOST_FOR_A_BYTE = 22
+
+/** Whether so few bytes can hold so many: lengths are checked before room is made for them. */
+export const canBeSnappy = (size: number, length: number): boolean => length <= MOST_FOR_A_BYTE * size
+
+/** Inflates Snappy that holds `length` bytes. @throws when it holds another number */
+export const decodeSnappy = (input: Uint8Array, length: number): Uint8Array => {
+  if (!canBeSnappy(input.length, length)) throw snappyFault(1)
+  const size = input.length
+  let at = 0
+  let told = 0
+  for (let shift = 0, byte = 128; byte >= 128; shift += 7) {
+    if (at >= size || shift > 28) throw snappyFault(2)
+    byte = input[at++]!
+    told += (byte & 127) * 2 ** shift
+  }
+  if (told !== length) throw snappyFault(1)
+  const out = new Uint8Array(length)
+  let to = 0
+  const little = (bytes: number): number => {
+    if (at + bytes > size) throw snappyFault(2)
+    let value = 0
+    for (let i = bytes - 1; i >= 0; i--) value = value * 256 + input[at + i]!
+    at += bytes
+    return value
+  }
+  while (at < size) {
+    const tag = input[at++]!
+    if ((tag & 3) === 0) {
+      const count = (tag >> 2 < 60 ? tag >> 2 : little((tag >> 2) - 59)) + 1
+      if (at + count > size) throw snappyFault(2)
+      if (to + count > length) throw snappyFault(4)
+      if (count > 32) out.set(input.subarray(at, at + count), to)
+      else for (let i = 0; i < count; i++) out[to + i] = input[at + i]!
+      at += count
+      to += count
+      continue
+    }
+    const count = (tag & 3) === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1
+    const distance = (tag & 3) === 1 ? ((tag >> 5) << 8) | little(1) : little((tag & 3) === 2 ? 2 : 4)
+    if (distance === 0 || distance > to) throw snappyFault(3)
+    if (to + count > length) throw snappyFault(4)
+    for (let i = 0; i < count; i++, to++) out[to] = out[to - distance]!
+  }
+  if (to !== length) throw snappyFault(2)
+  return out
+}

@@ -1,7 +1,9 @@
 import { halves, writeInt64 } from '@millrace/core'
 import type { Stored } from '../values/index.js'
 import { DeltaReader } from './page-deltas.js'
+import { pageKernel } from './page-kernel.js'
 import { expandRuns } from './page-runs.js'
+import { spread, spreadEnds, spreadPairs, type PageSlots } from './page-slots.js'
 
 /** Physical types of Parquet. */
 export type Physical = 'BOOLEAN' | 'INT32' | 'INT64' | 'INT96' | 'FLOAT' | 'DOUBLE' | 'BYTE_ARRAY' | 'FIXED_LEN_BYTE_ARRAY'
@@ -12,14 +14,14 @@ type Numbers = Int32Array | BigInt64Array | Float32Array | Float64Array
 /** Bytes of one column in one row group: offsets have 31 bits. */
 const MAX_BYTES = 2 ** 31 - 1
 
-/** Takes the values of pages, one page after another. */
+/** Takes the values of pages, one page after another. Pages are not kept. */
 export interface ValueSink {
-  /** Appends `count` values of a page, all there are. */
-  append(encoding: string, page: Uint8Array, at: number, count: number): void
-  /** Appends the values of a dictionary at `indices`. */
-  appendFrom(dictionary: Stored, indices: Int32Array, count: number): void
-  /** What was taken, in `slots` slots: value `i` stands where `present` says, where it is given. */
-  finish(slots: number, present: Uint8Array | undefined): Stored
+  /** Appends the slots of a page, whose values begin at `at`. */
+  append(encoding: string, page: Uint8Array, at: number, slots: PageSlots): void
+  /** Appends slots whose values are those of a dictionary at `indices`. */
+  appendFrom(dictionary: Stored, indices: Int32Array, slots: PageSlots): void
+  /** What was taken. */
+  finish(): Stored
 }
 
 /** What is made room for by what pages say of themselves, before it is known: growing costs copies, and damage says anything. */
@@ -44,21 +46,8 @@ const unsplit = (page: Uint8Array, at: number, count: number, width: number): Ui
   return out
 }
 
-/** Moves the first `count` values to the slots that are `present`, from the end so that one array is enough; 0 goes to the others. */
-const spread = (values: Uint8Array | Int32Array | Float32Array | Float64Array, slots: number, present: Uint8Array, count: number): void => {
-  let from = count
-  for (let slot = slots - 1; slot >= 0; slot--) values[slot] = present[slot] === 1 ? values[--from]! : 0
-}
-
-/** The same of 64-bit integers, as pairs of words: a bigint of each would cost ten times as much. */
-const spreadPairs = (words: Int32Array, slots: number, present: Uint8Array, count: number): void => {
-  let from = 2 * count
-  for (let slot = slots - 1; slot >= 0; slot--) {
-    const isPresent = present[slot] === 1
-    words[2 * slot + 1] = isPresent ? words[--from]! : 0
-    words[2 * slot] = isPresent ? words[--from]! : 0
-  }
-}
+/** Memory that is not cleared: every byte of it is written before it is shown. */
+const uncleared = (size: number): ArrayBuffer => Buffer.allocUnsafeSlow(size).buffer as ArrayBuffer
 
 class NumberSink implements ValueSink {
   private readonly bytes: Uint8Array
@@ -80,14 +69,26 @@ class NumberSink implements ValueSink {
     return start
   }
 
-  append(encoding: string, page: Uint8Array, at: number, count: number): void {
-    const start = this.reserve(count)
+  append(encoding: string, page: Uint8Array, at: number, slots: PageSlots): void {
+    const start = this.reserve(slots.slots)
+    if (encoding === 'PLAIN') {
+      requireBytes(page, at, slots.values * this.width)
+      const values = page.subarray(at, at + slots.values * this.width)
+      const placed = slots.present && pageKernel()?.spread(values, slots.slots, slots.present, this.width as 4 | 8)
+      this.bytes.set(placed ?? values, start * this.width)
+      if (placed !== undefined) return
+    } else this.decode(encoding, page, at, start, slots.values)
+    this.spread(start, slots)
+  }
+
+  private spread(start: number, slots: PageSlots): void {
+    if (this.values instanceof BigInt64Array) spreadPairs(halves(this.values), start, slots)
+    else spread(this.values, start, slots)
+  }
+
+  private decode(encoding: string, page: Uint8Array, at: number, start: number, count: number): void {
     const { width, values } = this
     switch (encoding) {
-      case 'PLAIN':
-        requireBytes(page, at, count * width)
-        this.bytes.set(page.subarray(at, at + count * width), start * width)
-        return
       case 'BYTE_STREAM_SPLIT':
         this.bytes.set(unsplit(page, at, count, width), start * width)
         return
@@ -105,8 +106,13 @@ class NumberSink implements ValueSink {
     }
   }
 
-  appendFrom(dictionary: Stored, indices: Int32Array, count: number): void {
-    const start = this.reserve(count)
+  appendFrom(dictionary: Stored, indices: Int32Array, slots: PageSlots): void {
+    const start = this.reserve(slots.slots)
+    this.gather(dictionary, indices, start, slots.values)
+    this.spread(start, slots)
+  }
+
+  private gather(dictionary: Stored, indices: Int32Array, start: number, count: number): void {
     if (dictionary.is !== 'numbers') throw new Error('a dictionary has other values than its column')
     const { length } = dictionary
     const check = (index: number): number => {
@@ -128,12 +134,8 @@ class NumberSink implements ValueSink {
     for (let i = 0; i < count; i++) this.values[start + i] = from[check(indices[i]!)]!
   }
 
-  finish(slots: number, present: Uint8Array | undefined): Stored {
-    if (present !== undefined) {
-      if (this.values instanceof BigInt64Array) spreadPairs(halves(this.values), slots, present, this.at)
-      else spread(this.values, slots, present, this.at)
-    }
-    return { is: 'numbers', length: slots, values: this.values.subarray(0, slots) }
+  finish(): Stored {
+    return { is: 'numbers', length: this.at, values: this.values.subarray(0, this.at) }
   }
 }
 
@@ -142,24 +144,25 @@ class BitSink implements ValueSink {
 
   constructor(private readonly values: Uint8Array) {}
 
-  append(encoding: string, page: Uint8Array, at: number, count: number): void {
+  append(encoding: string, page: Uint8Array, at: number, slots: PageSlots): void {
     const start = this.at
-    if (start + count > this.values.length) throw new Error('the pages of a column have more values than it has')
-    this.at += count
+    const { values: count } = slots
+    if (start + slots.slots > this.values.length) throw new Error('the pages of a column have more values than it has')
+    this.at += slots.slots
     if (encoding === 'PLAIN') {
       requireBytes(page, at, (count + 7) >> 3)
       for (let i = 0; i < count; i++) this.values[start + i] = (page[at + (i >> 3)]! >> (i & 7)) & 1
     } else if (encoding === 'RLE') expandRuns(page, at + 4, page.length, 1, this.values, start, start + count)
     else throw unknownEncoding(encoding, 'BOOLEAN')
+    spread(this.values, start, slots)
   }
 
   appendFrom(): void {
     throw unknownEncoding('RLE_DICTIONARY', 'BOOLEAN')
   }
 
-  finish(slots: number, present: Uint8Array | undefined): Stored {
-    if (present !== undefined) spread(this.values, slots, present, this.at)
-    return { is: 'bits', length: slots, values: this.values.subarray(0, slots) }
+  finish(): Stored {
+    return { is: 'bits', length: this.at, values: this.values.subarray(0, this.at) }
   }
 }
 
@@ -175,7 +178,7 @@ class ByteSink implements ValueSink {
     private readonly width: number | undefined,
     room: number,
   ) {
-    this.bytes = new Uint8Array(Math.min(room, MAX_ROOM))
+    this.bytes = new Uint8Array(uncleared(Math.min(room, MAX_ROOM)))
     this.offsets = new Int32Array(slots + 1)
   }
 
@@ -184,12 +187,39 @@ class ByteSink implements ValueSink {
     const need = this.size + size
     if (need > MAX_BYTES) throw new Error(`a column of one row group has ${need} bytes, and at most ${MAX_BYTES} are read`)
     if (need <= this.bytes.length) return
-    const grown = new Uint8Array(Math.min(MAX_BYTES, Math.max(need, 2 * this.bytes.length)))
+    const grown = new Uint8Array(uncleared(Math.min(MAX_BYTES, Math.max(need, 2 * this.bytes.length))))
     grown.set(this.bytes.subarray(0, this.size))
     this.bytes = grown
   }
 
-  append(encoding: string, page: Uint8Array, at: number, count: number): void {
+  append(encoding: string, page: Uint8Array, at: number, slots: PageSlots): void {
+    const start = this.at
+    if (encoding === 'PLAIN' && this.width === undefined && this.appendTexts(page.subarray(at), slots)) return
+    this.decode(encoding, page, at, slots.values)
+    this.spread(start, slots)
+  }
+
+  /** Slots without a value, too, have an end. */
+  private spread(start: number, slots: PageSlots): void {
+    if (start + slots.slots > this.offsets.length - 1) throw new Error('the pages of a column have more values than it has')
+    spreadEnds(this.offsets, start, slots)
+    this.at = start + slots.slots
+  }
+
+  /** By the kernel; `false` where it cannot. */
+  private appendTexts(page: Uint8Array, { slots, values, present }: PageSlots): boolean {
+    requireBytes(page, 0, 4 * values)
+    const texts = pageKernel()?.splitTexts(page, slots, present, this.size)
+    if (texts === undefined) return false
+    this.reserve(slots, texts.bytes.length)
+    this.bytes.set(texts.bytes, this.size)
+    this.offsets.set(texts.ends, this.at + 1)
+    this.at += slots
+    this.size += texts.bytes.length
+    return true
+  }
+
+  private decode(encoding: string, page: Uint8Array, at: number, count: number): void {
     if (this.width !== undefined && (encoding === 'PLAIN' || encoding === 'BYTE_STREAM_SPLIT')) return this.appendFixed(encoding, page, at, count, this.width)
     switch (encoding) {
       case 'PLAIN':
@@ -262,7 +292,13 @@ class ByteSink implements ValueSink {
     }
   }
 
-  appendFrom(dictionary: Stored, indices: Int32Array, count: number): void {
+  appendFrom(dictionary: Stored, indices: Int32Array, slots: PageSlots): void {
+    const start = this.at
+    this.gather(dictionary, indices, slots.values)
+    this.spread(start, slots)
+  }
+
+  private gather(dictionary: Stored, indices: Int32Array, count: number): void {
     if (dictionary.is !== 'bytes') throw new Error('a dictionary has other values than its column')
     const { offsets: from, bytes: source, length } = dictionary
     let total = 0
@@ -286,17 +322,8 @@ class ByteSink implements ValueSink {
     this.size = size
   }
 
-  finish(slots: number, present: Uint8Array | undefined): Stored {
-    const { offsets } = this
-    if (present !== undefined) {
-      let from = this.at
-      for (let slot = slots - 1; slot >= 0; slot--) {
-        offsets[slot + 1] = offsets[from]!
-        if (present[slot] === 1) from--
-      }
-      offsets[0] = 0
-    }
-    return { is: 'bytes', length: slots, offsets: offsets.subarray(0, slots + 1), bytes: this.bytes.subarray(0, this.size) }
+  finish(): Stored {
+    return { is: 'bytes', length: this.at, offsets: this.offsets.subarray(0, this.at + 1), bytes: this.bytes.subarray(0, this.size) }
   }
 }
 
@@ -316,13 +343,13 @@ export const valueSink = (type: Physical, slots: number, width: number | undefin
     case 'BOOLEAN':
       return new BitSink(new Uint8Array(slots))
     case 'INT32':
-      return new NumberSink(type, new Int32Array(slots))
+      return new NumberSink(type, new Int32Array(uncleared(4 * slots)))
     case 'INT64':
-      return new NumberSink(type, new BigInt64Array(slots))
+      return new NumberSink(type, new BigInt64Array(uncleared(8 * slots)))
     case 'FLOAT':
-      return new NumberSink(type, new Float32Array(slots))
+      return new NumberSink(type, new Float32Array(uncleared(4 * slots)))
     case 'DOUBLE':
-      return new NumberSink(type, new Float64Array(slots))
+      return new NumberSink(type, new Float64Array(uncleared(8 * slots)))
     case 'INT96':
       return new ByteSink(slots, 12, room)
     default: {

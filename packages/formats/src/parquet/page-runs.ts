@@ -1,18 +1,25 @@
 const damaged = (): Error => new Error('the runs of a page do not end with it')
 
+/** Takes runs one after another. */
+export interface RunTaker {
+  /** The same value, `count` times from the `start`th on. */
+  repeat(value: number, start: number, count: number): void
+  /** Bit-packed values, from offset `at` of the bytes. */
+  packed(at: number, start: number, count: number): void
+}
+
 /**
- * Expands run-length encoded and bit-packed runs of `width` bits into `out`, from `start` to `end`.
+ * Reads run-length encoded and bit-packed runs of `width` bits until there are `due` values.
  *
  * @returns the offset after the last run that was needed
- * @throws for runs that end before `out` is full
+ * @throws for runs that end before that
  * @see https://parquet.apache.org/docs/file-format/data-pages/encodings/ (RLE)
  */
-export const expandRuns = (bytes: Uint8Array, from: number, to: number, width: number, out: Int32Array | Uint8Array, start: number, end: number): number => {
+export const readRuns = (bytes: Uint8Array, from: number, to: number, width: number, due: number, taker: RunTaker): number => {
   if (width > 32) throw new Error(`a run has values of ${width} bits`)
   let at = from
-  let i = start
   const valueBytes = (width + 7) >> 3
-  while (i < end) {
+  for (let i = 0; i < due; ) {
     let header = 0
     for (let shift = 0, byte = 0x80; byte >= 0x80; shift += 7) {
       if (at >= to || shift > 28) throw damaged()
@@ -22,28 +29,34 @@ export const expandRuns = (bytes: Uint8Array, from: number, to: number, width: n
     if ((header & 1) === 0) {
       const run = header >>> 1
       if (run === 0 || at + valueBytes > to) throw damaged()
+      // A run that goes on after the last value would be values that the page does not have.
+      if (i + run > due) throw new Error(`a run has ${run} values where a page has ${due - i} left`)
       let value = 0
       for (let b = 0; b < valueBytes; b++) value |= bytes[at++]! << (8 * b)
-      const stop = Math.min(end, i + run)
-      out.fill(value, i, stop)
-      // A run that goes on after the last value would be values that the page does not have.
-      if (i + run > end) throw new Error(`a run has ${run} values where a page has ${end - i} left`)
-      i = stop
+      taker.repeat(value, i, run)
+      i += run
       continue
     }
     const groups = header >>> 1
     const size = groups * width
     if (groups === 0 || at >= to) throw damaged()
-    const count = Math.min(end - i, groups * 8)
+    const count = Math.min(due - i, groups * 8)
     // Writers fill bit-packed runs up, to 8 values or to a block of 512; the last ones may leave the filling out.
-    if (groups * 8 > end - i + 512) throw new Error(`a run has ${groups * 8} values where a page has ${end - i} left`)
+    if (groups * 8 > due - i + 512) throw new Error(`a run has ${groups * 8} values where a page has ${due - i} left`)
     if (at + Math.ceil((count * width) / 8) > to) throw damaged()
-    unpackBits(bytes, at, width, out, i, count)
+    taker.packed(at, i, count)
     i += count
     at = Math.min(to, at + size)
   }
   return at
 }
+
+/** Expands runs of `width` bits into `out`, from `start` to `end`. See {@link readRuns}. */
+export const expandRuns = (bytes: Uint8Array, from: number, to: number, width: number, out: Int32Array | Uint8Array, start: number, end: number): number =>
+  readRuns(bytes, from, to, width, end - start, {
+    repeat: (value, i, count) => void out.fill(value, start + i, start + i + count),
+    packed: (at, i, count) => unpackBits(bytes, at, width, out, start + i, count),
+  })
 
 /** Values of `width` bits, least significant first. Reads no byte beyond the last value. */
 export const unpackBits = (bytes: Uint8Array, from: number, width: number, out: Int32Array | Uint8Array, start: number, count: number): void => {

@@ -1,4 +1,5 @@
 import { failure, fromUnknown, isMillraceError, loadPeer, readBytes, type FileInfo, type MillraceError } from '@millrace/core'
+import { pageCodec } from './page-codecs.js'
 import type { AsyncBuffer, Compressors, DataReader, FileMetaData, PageHeader } from 'hyparquet'
 
 /** `PAR1` at either end, and the four bytes of the footer's length. */
@@ -20,6 +21,10 @@ export interface ParquetSource {
   readonly metadata: FileMetaData
   readonly file: AsyncBuffer
   readonly compressors: Compressors
+  /** Reads the header of a page. */
+  readonly pageHeader: (reader: DataReader) => PageHeader
+  readonly signal: AbortSignal | undefined
+  readonly onRead: ((bytes: number) => void) | undefined
 }
 
 /** Options of {@link openParquet}. */
@@ -32,7 +37,7 @@ export interface OpenParquetOptions {
 export const loadHyparquet = async (): Promise<typeof import('hyparquet')> => loadPeer('hyparquet', 'reading Parquet', () => import('hyparquet'))
 
 /** Its reader of page headers. */
-export const loadPageHeader = async (): Promise<(reader: DataReader) => PageHeader> => (await loadPeer('hyparquet', 'reading Parquet', () => import('hyparquet/src/column.js'))).parquetHeader
+const loadPageHeader = async (): Promise<(reader: DataReader) => PageHeader> => (await loadPeer('hyparquet', 'reading Parquet', () => import('hyparquet/src/column.js'))).parquetHeader
 
 const corrupt = (url: string, problem: string, byte?: number, cause?: unknown): MillraceError =>
   failure({ tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem, remedy: 'Fetch or write the file again.', position: { source: url, byte }, cause })
@@ -73,7 +78,7 @@ export const openParquet = async (info: FileInfo, options: OpenParquetOptions = 
   } catch (error) {
     throw parquetError(error, url, 'the footer')
   }
-  return { url, metadata, file, compressors: await compressorsFor(metadata) }
+  return { url, metadata, file, compressors: await compressorsFor(metadata), pageHeader: await loadPageHeader(), signal: options.signal, onRead: options.onRead }
 }
 
 const bufferOf = (url: string, size: number, { signal, onRead }: OpenParquetOptions): AsyncBuffer => ({
@@ -81,19 +86,24 @@ const bufferOf = (url: string, size: number, { signal, onRead }: OpenParquetOpti
   slice: async (start, end = size) => {
     if (!(start >= 0 && end >= start && end <= size)) throw corrupt(url, `the footer points to bytes ${start} to ${end} of a file of ${size}`)
     const out = new Uint8Array(end - start)
-    let at = 0
-    if (end > start) {
-      for await (const chunk of readBytes(url, { start, end, signal, reuse: true })) {
-        if (at + chunk.length > out.length) break
-        out.set(chunk, at)
-        at += chunk.length
-      }
-    }
-    if (at < out.length) throw corrupt(url, `the file ended while bytes ${start} to ${end} were read`, start + at)
-    onRead?.(out.length)
+    await readInto(url, start, out, { signal, onRead })
     return out.buffer
   },
 })
+
+/** Fills `out` with the bytes of a file from `start` on. @throws `Corrupt` when the file has less */
+export const readInto = async (url: string, start: number, out: Uint8Array, { signal, onRead }: OpenParquetOptions): Promise<void> => {
+  let at = 0
+  if (out.length > 0) {
+    for await (const chunk of readBytes(url, { start, end: start + out.length, signal, reuse: true })) {
+      if (at + chunk.length > out.length) break
+      out.set(chunk, at)
+      at += chunk.length
+    }
+  }
+  if (at < out.length) throw corrupt(url, `the file ended while bytes ${start} to ${start + out.length} were read`, start + at)
+  onRead?.(out.length)
+}
 
 const shown = (bytes: Uint8Array): string => {
   const text = Buffer.from(bytes).toString('latin1')
@@ -142,7 +152,7 @@ const checkFooter = (url: string, size: number, metadata: FileMetaData): void =>
 }
 
 /** Values as they are stored: units, bytes and days are ours to turn into columns. */
-const rawParsers = {
+export const rawParsers = {
   timestampFromMilliseconds: (value: bigint): unknown => value,
   timestampFromMicroseconds: (value: bigint): unknown => value,
   timestampFromNanoseconds: (value: bigint): unknown => value,
@@ -155,24 +165,10 @@ const rawParsers = {
 const compressorsFor = async (metadata: FileMetaData): Promise<Compressors> => {
   const codecs = new Set(metadata.row_groups.flatMap((group) => group.columns.map((column) => column.meta_data!.codec)))
   codecs.delete('UNCOMPRESSED')
-  if (codecs.size === 0) return {}
-  const [{ compressors }, zlib] = await Promise.all([
-    loadPeer('hyparquet-compressors', `reading Parquet compressed with ${[...codecs].join(', ')}`, () => import('hyparquet-compressors')),
-    import('node:zlib'),
-  ])
-  // Node's own zlib is several times faster than JavaScript. Its zstd came with Node 22.15.
-  const native: Compressors = {
-    GZIP: (input, length) => zlib.gunzipSync(input, { maxOutputLength: Math.max(1, length) }),
-    BROTLI: (input, length) => zlib.brotliDecompressSync(input, { maxOutputLength: Math.max(1, length) }),
-  }
-  const zstd = (zlib as { readonly zstdDecompressSync?: (input: Uint8Array, options: object) => Uint8Array }).zstdDecompressSync
-  if (zstd !== undefined) native.ZSTD = (input, length) => zstd(input, { maxOutputLength: Math.max(1, length) })
-  return Object.fromEntries(
-    [...codecs].map((codec) => {
-      const inflate = native[codec] ?? compressors[codec]
-      return [codec, inflate === undefined ? undefined : checkedSize(inflate)]
-    }),
-  ) as Compressors
+  return Object.fromEntries(await Promise.all([...codecs].map(async (codec) => {
+    const inflate = await pageCodec(codec)
+    return [codec, inflate && checkedSize(inflate)] as const
+  })))
 }
 
 const checkedSize =

@@ -2,24 +2,24 @@ import {
   countIn, expandInputs, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type FileInfo, type Job, type Schema, type Stream,
 } from '@millrace/core'
-import type { ColumnMetaData, SchemaTree, Statistics } from 'hyparquet'
+import type { SchemaTree } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
-import { readFiles, type FileTask } from '../reading/read-files.js'
+import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType, type Where } from '../values/index.js'
+import { canHold, fieldOf, firstFault, goodRows, wrongKind, type ValueType, type Where } from '../values/index.js'
 import { leafPath, type LeafPath } from './leaf-path.js'
-import { convertColumn } from './parquet-column.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
-import { readLeaf } from './read-leaf.js'
 import { parquetType } from './parquet-type.js'
-import { RowFilter } from './where.js'
+import { chunkOf, readRowGroup } from './read-row-group.js'
+import { RowFilter, type Told } from './where.js'
+import { sentOptions } from '../workers/sent-options.js'
 
 /** Options of `readParquet`. */
 export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<S> {
   /**
-   * Which rows to read: `{ delay: { gte: 15 }, origin: { in: ['SFO', 'OAK'] } }`. Row groups whose bounds show that they have none are
-   * not read at all, nor files whose partition does. Default: all rows.
+   * Which rows to read: `{ delay: { gte: 15 }, origin: { in: ['SFO', 'OAK'] } }`. Row groups and pages (where the file has
+   * an index of them) whose bounds show that they have none are not read at all, nor files whose partition does. Default: all rows.
    */
   readonly where?: Where<S> | undefined
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
@@ -43,13 +43,14 @@ interface ParquetPlace {
  * by hyparquet, which must be installed.
  *
  * Row group after row group, column after column into Arrow's layout; only the byte ranges of the columns that are wanted are
- * read. Memory holds one row group's columns. Columns are found by name; their types are checked against the schema before
+ * read, those close together (within 64 KiB) by one request. Memory holds one row group's columns. Columns are found by name; their types are checked against the schema before
  * anything is read, and each value when it is taken: integers of other widths are range-checked, `float32` and `float64` take
  * integers and decimals too (rounded to the nearest), instants are brought to the column's unit (what is finer is cut), nulls need
  * a nullable field. A value that does not fit makes its row bad (see `onBadRecord`); its raw bytes are not known.
  *
  * `where` leaves rows out before they are counted as delivered; a row that is bad is told of whether it would be left out or not, unless
- * its row group is not read.
+ * its row group or page is not read. A page index that contradicts itself or the footer is not used; bounds that are wrong without that
+ * are believed, as everywhere.
  *
  * Without a schema, the columns are those of all files, by name, and the schema is that of each batch (the stream's own is empty, since no
  * file has been looked at yet); a column that a file lacks is null there; `parquetSchema` gives it beforehand.
@@ -60,9 +61,15 @@ interface ParquetPlace {
 export function readParquet<S extends Schema>(source: string | readonly string[], options: ParquetOptions<S> & { readonly schema: S }): Stream<S, 'cold'>
 export function readParquet(source: string | readonly string[], options?: ParquetOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readParquet(source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
+  return readFiles(parquetFiles(source, options))
+}
+
+/** How files of Parquet are read. */
+export const parquetFiles = (source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   const { schema, columns, rowGroups, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readParquet')
-  return readFiles<Schema>({
+  return {
+    remote: sentOptions(options),
     format: 'parquet',
     source,
     schema,
@@ -73,7 +80,7 @@ export function readParquet(source: string | readonly string[], options: Parquet
     options: { ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), ...(options.where === undefined ? {} : { where: Object.keys(options.where) }), batchRows },
     readFile: (task) => readFile(task, options, batchRows),
     schemaOf: fileSchema,
-  })
+  }
 }
 
 /** The schema of a Parquet file, of the first one where there are several: the columns that some kind of column can hold. */
@@ -127,28 +134,28 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
     groupStart += rows
     if (rows === 0 || options.rowGroups?.includes(rowGroup) === false || (resume !== undefined && (rowGroup < resume.rowGroup || (rowGroup === resume.rowGroup && resume.row >= rows)))) continue
     if (!filter.mayHold((name) => told(source, rowGroup, columns.get(name)!))) continue
-    const converted: { [name: string]: ConvertedColumn } = {}
-    for (const name of read) {
-      throwIfAborted(context.signal)
-      converted[name] = await readColumn(source, rowGroup, name, schema[name]!, columns.get(name)!)
-    }
-    for (let row = resume?.rowGroup === rowGroup ? resume.row : 0; row < rows; ) {
-      throwIfAborted(context.signal)
-      const bad = firstFault(converted, row, Math.min(rows, row + batchRows))
-      // With `fail`, the rows before the fault are sound: they are handed over before it is told.
-      const end = bad !== undefined && bad > row && (options.onBadRecord ?? 'fail') === 'fail' ? bad : Math.min(rows, row + batchRows)
-      const sound = await goodRows(converted, row, end, (at, column, error) =>
-        task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + at }), undefined))
-      const good = filter.pick(converted, row, end, sound)
-      const place: ParquetPlace = { rowGroup, row: end }
-      const picked: { [name: string]: Column } = {}
-      for (const name of wanted) {
-        const slice = converted[name]!.column.slice(row, end)
-        picked[name] = good === undefined ? slice : slice.take(good)
+    const group = { rowGroup, rows, columns: read.map((name) => ({ name, target: schema[name]!, ...columns.get(name)! })) }
+    const from = resume?.rowGroup === rowGroup ? resume.row : 0
+    for (const { start, end: spanEnd, converted } of await readRowGroup(source, group, filter)) {
+      for (let row = Math.max(0, from - start); row < spanEnd - start; ) {
+        throwIfAborted(context.signal)
+        const most = Math.min(spanEnd - start, row + batchRows)
+        const bad = firstFault(converted, row, most)
+        // With `fail`, the rows before the fault are sound: they are handed over before it is told.
+        const end = bad !== undefined && bad > row && (options.onBadRecord ?? 'fail') === 'fail' ? bad : most
+        const sound = await goodRows(converted, row, end, (at, column, error) =>
+          task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + start + at }), undefined))
+        const good = filter.pick(converted, row, end, sound)
+        const place: ParquetPlace = { rowGroup, row: start + end }
+        const picked: { [name: string]: Column } = {}
+        for (const name of wanted) {
+          const slice = converted[name]!.column.slice(row, end)
+          picked[name] = good === undefined ? slice : slice.take(good)
+        }
+        const numRows = good?.length ?? end - row
+        row = end
+        if (numRows > 0) yield makeBatch(batchSchema, picked, numRows, { ...place })
       }
-      const numRows = good?.length ?? end - row
-      row = end
-      if (numRows > 0) yield makeBatch(batchSchema, picked, numRows, { ...place })
     }
   }
 }
@@ -170,27 +177,8 @@ const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, { 
   return schema
 }
 
-const readColumn = async (source: ParquetSource, rowGroup: number, name: string, target: Field, { type, path }: FileColumn): Promise<ConvertedColumn> => {
-  const rows = Number(source.metadata.row_groups[rowGroup]!.num_rows)
-  try {
-    if (path === undefined) throw new Error('the column has more than one leaf')
-    const leaf = await readLeaf(source, { column: chunkOf(source, rowGroup, path), path, rowGroup, rows, keepDictionary: target.kind === 'dictionary' })
-    const converted = convertColumn(target, type, path, leaf)
-    if (converted.column.length !== rows) throw new Error(`the column has ${converted.column.length} values where ${rows} are due`)
-    return converted
-  } catch (error) {
-    throw parquetError(error, source.url, `row group ${rowGroup}`, name)
-  }
-}
-
 /** What the footer tells of a column of a row group. */
-const told = (source: ParquetSource, rowGroup: number, { type, path }: FileColumn): { readonly type: ValueType; readonly statistics: Statistics | undefined; readonly rows: number } => {
+const told = (source: ParquetSource, rowGroup: number, { type, path }: FileColumn): Told => {
   const rows = Number(source.metadata.row_groups[rowGroup]!.num_rows)
-  return { type, rows, statistics: path === undefined || path.repetition > 0 ? undefined : chunkOf(source, rowGroup, path).statistics }
-}
-
-const chunkOf = ({ metadata }: ParquetSource, rowGroup: number, { path }: LeafPath): ColumnMetaData => {
-  const found = metadata.row_groups[rowGroup]!.columns.find(({ meta_data: column }) => column !== undefined && column.path_in_schema.length === path.length && column.path_in_schema.every((name, i) => name === path[i]))
-  if (found?.meta_data === undefined) throw new Error('the column is not in the row group')
-  return found.meta_data
+  return { type, rows, statistics: path === undefined || path.repetition > 0 ? undefined : chunkOf(source, rowGroup, path).meta_data!.statistics }
 }

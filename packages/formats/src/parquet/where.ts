@@ -1,11 +1,12 @@
 import { requireColumn, type Column, type Schema } from '@millrace/core'
 import type { Statistics } from 'hyparquet'
+import type { IndexedPage } from './page-index.js'
 import { comparable, conditionTest, type Comparable, type Condition, type ConditionTest, type ConvertedColumn, type ValueType } from '../values/index.js'
 
 const perMillisecond = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 } as const
 
 /** A bound of the statistics as values are compared; `undefined` for what is not sure to be in the same order. */
-const statistic = (type: ValueType, value: unknown, isLeast: boolean): Comparable | undefined => {
+export const boundOf = (type: ValueType, value: unknown, isLeast: boolean): Comparable | undefined => {
   switch (type.is) {
     case 'integer':
     case 'bool':
@@ -29,7 +30,46 @@ const statistic = (type: ValueType, value: unknown, isLeast: boolean): Comparabl
   }
 }
 
-/** The rows that are asked for: which row groups can have some, and which rows they are. */
+/** What is told of the values of some rows of a column. */
+export interface Told {
+  readonly type: ValueType
+  readonly statistics: Statistics | undefined
+  readonly rows: number
+}
+
+/** Rows of a row group. */
+export interface RowRange {
+  readonly start: number
+  readonly end: number
+}
+
+const mayHold = ({ mayHold: between }: ConditionTest, { type, statistics, rows }: Told): boolean => {
+  if (statistics === undefined) return true
+  if (statistics.null_count !== undefined && Number(statistics.null_count) === rows && type.is !== 'list') return false
+  const least = boundOf(type, statistics.min_value, true)
+  const most = boundOf(type, statistics.max_value, false)
+  return least === undefined || most === undefined || between(least, most)
+}
+
+/** Ranges in order, those next to each other as one. */
+const joined = (ranges: readonly RowRange[]): readonly RowRange[] => {
+  const out: RowRange[] = []
+  for (const range of ranges) {
+    const last = out.at(-1)
+    if (last?.end === range.start) out[out.length - 1] = { start: last.start, end: range.end }
+    else out.push(range)
+  }
+  return out
+}
+
+/** The rows that both have. */
+const common = (a: readonly RowRange[], b: readonly RowRange[]): readonly RowRange[] =>
+  a.flatMap((one) => b.flatMap((other) => {
+    const both = { start: Math.max(one.start, other.start), end: Math.min(one.end, other.end) }
+    return both.start < both.end ? [both] : []
+  }))
+
+/** The rows that are asked for: which row groups and pages can have some, and which rows they are. */
 export class RowFilter {
   private readonly tests: readonly ConditionTest[]
 
@@ -42,16 +82,20 @@ export class RowFilter {
     return this.tests.map(({ column }) => column)
   }
 
-  /** Whether a row group can have such rows, by what is told of its columns. */
-  mayHold(chunk: (column: string) => { readonly type: ValueType; readonly statistics: Statistics | undefined; readonly rows: number }): boolean {
-    return this.tests.every(({ column, mayHold }) => {
-      const { type, statistics, rows } = chunk(column)
-      if (statistics === undefined) return true
-      if (statistics.null_count !== undefined && Number(statistics.null_count) === rows && type.is !== 'list') return false
-      const least = statistic(type, statistics.min_value, true)
-      const most = statistic(type, statistics.max_value, false)
-      return least === undefined || most === undefined || mayHold(least, most)
-    })
+  /** Whether rows of which so much is told can have such values in the columns. */
+  mayHold(told: (column: string) => Told): boolean {
+    return this.tests.every((test) => mayHold(test, told(test.column)))
+  }
+
+  /** The rows of a row group that can have such values, by what is told of the pages of some columns; in order, none next to another. */
+  rowsThatMay(pages: ReadonlyMap<string, readonly IndexedPage[]>, types: (column: string) => ValueType, rows: number): readonly RowRange[] {
+    let left: readonly RowRange[] = [{ start: 0, end: rows }]
+    for (const test of this.tests) {
+      const type = types(test.column)
+      const of = pages.get(test.column)?.filter(({ firstRow, endRow, statistics }) => mayHold(test, { type, statistics, rows: endRow - firstRow }))
+      if (of !== undefined) left = common(left, joined(of.map(({ firstRow, endRow }) => ({ start: firstRow, end: endRow }))))
+    }
+    return left
   }
 
   /** Of `rows` (all from `start` to `end`, where it is not given) those that satisfy, counted from `start`; `undefined` for all. */

@@ -1,0 +1,141 @@
+/**
+ * The inner loops of Parquet's pages: AssemblyScript, compiled by scripts/build-kernels.mjs. Results equal those of the TypeScript in
+ * src/codecs/snappy.ts and src/parquet/leaf-values.ts, byte for byte.
+ *
+ * It allocates nothing. src/parquet/page-kernel.ts places all that it works on, and leaves 64 bytes after each part, which loads and
+ * copies by 16 bytes may touch. What pages say of themselves is checked here; addresses and capacities are trusted.
+ */
+
+/** Copies by 16 bytes; longer ones are worth a call. */
+const LONG: u32 = 256
+
+@inline
+function copy(to: usize, from: usize, size: u32): void {
+  if (size > LONG) {
+    memory.copy(to, from, size)
+    return
+  }
+  const end = to + size
+  do {
+    v128.store(to, v128.load(from))
+    to += 16
+    from += 16
+  } while (to < end)
+}
+
+/**
+ * Inflates Snappy to exactly `length` bytes.
+ *
+ * @returns 0, or why not: 1 another length is told, 2 the input ends too early, 3 it refers to bytes before its own, 4 it is longer
+ */
+export function inflateSnappy(from: usize, size: u32, out: usize, length: u32): i32 {
+  const end = from + size
+  const stop = out + length
+  let at = from
+  let told: u32 = 0
+  for (let shift: u32 = 0; ; shift += 7) {
+    if (at >= end || shift > 28) return 2
+    const byte = <u32>load<u8>(at++)
+    told |= (byte & 127) << shift
+    if (byte < 128) break
+  }
+  if (told != length) return 1
+  let to = out
+  while (at < end) {
+    const tag = <u32>load<u8>(at++)
+    if ((tag & 3) == 0) {
+      let rest = tag >> 2
+      if (rest >= 60) {
+        const bytes = rest - 59
+        rest = load<u32>(at) & (<u32>0xffffffff >> (32 - 8 * bytes))
+        at += bytes
+        if (at > end) return 2
+      }
+      if (rest >= <u32>(end - at)) return 2
+      if (rest >= <u32>(stop - to)) return 4
+      copy(to, at, rest + 1)
+      at += rest + 1
+      to += rest + 1
+      continue
+    }
+    let count: u32
+    let distance: u32
+    if ((tag & 3) == 1) {
+      count = ((tag >> 2) & 7) + 4
+      distance = ((tag >> 5) << 8) | <u32>load<u8>(at)
+      at += 1
+    } else if ((tag & 3) == 2) {
+      count = (tag >> 2) + 1
+      distance = <u32>load<u16>(at)
+      at += 2
+    } else {
+      count = (tag >> 2) + 1
+      distance = load<u32>(at)
+      at += 4
+    }
+    if (at > end) return 2
+    if (distance == 0 || distance > <u32>(to - out)) return 3
+    if (count > <u32>(stop - to)) return 4
+    const next = to + count
+    let source = to - distance
+    if (distance >= 16) copy(to, source, count)
+    else if (distance >= 8) {
+      do {
+        store<u64>(to, load<u64>(source))
+        to += 8
+        source += 8
+      } while (to < next)
+    } else {
+      while (to < next) store<u8>(to++, load<u8>(source++))
+    }
+    to = next
+  }
+  return to == stop ? 0 : 2
+}
+
+/** Whether slot `slot` has a value; without bits, all have. */
+@inline
+function isPresent(bits: usize, slot: u32): bool {
+  return bits == 0 || ((load<u8>(bits + (slot >> 3)) >> (slot & 7)) & 1) == 1
+}
+
+/**
+ * Values with their lengths before them, from `at` to `end`: their bytes go to `to`, and after each slot the sum of lengths, `base`
+ * added, to `offsets`.
+ *
+ * @returns how many bytes there are, or -1 where the page ends too early
+ */
+export function splitTexts(at: usize, end: usize, slots: u32, bits: usize, to: usize, offsets: usize, base: u32): i32 {
+  const start = to
+  for (let slot: u32 = 0; slot < slots; slot++) {
+    if (isPresent(bits, slot)) {
+      if (<u32>(end - at) < 4) return -1
+      const size = load<u32>(at)
+      at += 4
+      if (size > <u32>(end - at)) return -1
+      if (size > 0) copy(to, at, size)
+      at += size
+      to += size
+    }
+    store<u32>(offsets + 4 * slot, base + <u32>(to - start))
+  }
+  return <i32>(to - start)
+}
+
+/** Values of 32 bits to the slots that have one; 0 to the others. */
+export function spread32(from: usize, bits: usize, slots: u32, to: usize): void {
+  for (let slot: u32 = 0; slot < slots; slot++) {
+    const has = (<u32>load<u8>(bits + (slot >> 3)) >> (slot & 7)) & 1
+    store<u32>(to + 4 * slot, load<u32>(from) & (0 - has))
+    from += 4 * has
+  }
+}
+
+/** The same of 64 bits. */
+export function spread64(from: usize, bits: usize, slots: u32, to: usize): void {
+  for (let slot: u32 = 0; slot < slots; slot++) {
+    const has = (<u64>load<u8>(bits + (slot >> 3)) >> <u64>(slot & 7)) & 1
+    store<u64>(to + 8 * slot, load<u64>(from) & (0 - has))
+    from += 8 * <usize>has
+  }
+}
