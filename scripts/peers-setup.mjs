@@ -92,6 +92,6 @@ if (isCurrent()) {
 }
 
 // They say themselves when they could not; the tests that need them are skipped then, or fail where peers are required.
-for (const script of ['tfjs-node-setup.mjs', 'tensorflow-2.9-setup.mjs', 'tensorflow-2.12-setup.mjs', 'sql-servers-setup.mjs', 'object-servers-setup.mjs', 'spark-setup.mjs', 'hdfs-setup.mjs']) {
+for (const script of ['tfjs-node-setup.mjs', 'tensorflow-2.9-setup.mjs', 'tensorflow-2.12-setup.mjs', 'sql-servers-setup.mjs', 'object-servers-setup.mjs', 'spark-setup.mjs', 'hdfs-setup.mjs', 'hive-setup.mjs']) {
   spawnSync(process.execPath, [join(root, 'scripts', script)], { cwd: root, stdio: 'inherit', env: withoutPythonPath() })
 }
