@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { isMillraceError, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Stream } from '@millrace/core'
+import { isMillraceError, run, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Stream } from '@millrace/core'
 import { quarantine, readQuarantine, type RejectedRecord } from '@millrace/formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MemoryStorage } from './memory-storage.js'
@@ -36,6 +36,11 @@ const expectTyped = (error: unknown): void => {
   expect(isMillraceError(error) ? undefined : error).toBeUndefined()
   // A defect of ours, not of the file, would be Internal.
   expect((error as { _tag: string })._tag).toMatch(/^(BadRecord|Corrupt|Schema|Limit)$/)
+}
+
+/** Long enough for a reader that reads ahead of its user to do so. */
+const idle = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Small deterministic random numbers, printed with what fails. */
@@ -313,15 +318,41 @@ export const conformance = (reader: ReaderUnderTest): void => {
       expect(events[events.length - 1]).toMatchObject({ finished: true })
     })
 
-    if (reader.streams) test('takes no more of a file than its rows need', async () => {
+    if (reader.streams) test('takes no more of a file than its rows need, however long its reader waits', async () => {
       const many = storage.put(`many.${reader.extension}`, reader.extension === 'json' ? Buffer.from(`[${Array(20_000).fill(sound.toString().trim().slice(1, -1)).join(',')}]`) : repeated(reader, sound, 20_000))
       storage.chunkBytes = 64 * 1024
       storage.served = 0
       for await (const batch of reader.read(many, { batchRows: 10 })) {
         expect(batch.numRows).toBe(10)
+        await idle()
         break
       }
       expect(storage.served).toBeLessThanOrEqual(4 * storage.chunkBytes)
+    })
+
+    if (reader.parts !== undefined) test('takes a part of a file at a time, however long its reader waits', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'millrace-parts-'))
+      try {
+        const target = join(folder, `many.${reader.extension}`)
+        await run(reader.parts!(target, 100))
+        const bytes = readFileSync(target)
+        const many = storage.put(`many.${reader.extension}`, bytes)
+        storage.chunkBytes = 4096
+        storage.served = 0
+        for await (const batch of reader.read(many, { batchRows: 10 })) {
+          expect(batch.numRows).toBe(10)
+          await idle()
+          break
+        }
+        // What says where the parts are, and a few of them.
+        expect(storage.served).toBeLessThanOrEqual(bytes.length / 4)
+        expect(storage.open).toBe(0)
+        let count = 0
+        for await (const batch of reader.read(many)) count += batch.numRows
+        expect(count).toBe(100 * 100 * rows.length)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
     })
   })
 }

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { batchFromRows, field, type Field, type Row, type Stream } from '@millrace/core'
-import { ByteBuffer, encodeFrame, ExampleEncoder, readArrow, readCsv, readJson, readParquet, readTfRecords, type OnBadRecord } from '@millrace/formats'
+import { batchFromRows, concatBatches, field, fromBatches, mapColumns, pipe, type Batch, type Field, type Job, type Mode, type Row, type Stream } from '@millrace/core'
+import {
+  ByteBuffer, encodeFrame, ExampleEncoder, readArrow, readCsv, readJson, readParquet, readSequenceExamples, readTfRecords, SequenceExampleEncoder, writeArrow, writeCsv, writeJson, writeParquet,
+  writeSequenceExamples, writeTfRecords, type OnBadRecord,
+} from '@millrace/formats'
 import { RecordBatchFileWriter, RecordBatchStreamWriter } from 'apache-arrow'
 
 /** The columns that every reader of the suite reads; the files have one more. */
@@ -14,7 +17,7 @@ export const rows: readonly Record[] = names.map((name, id) => ({ id, name, scor
 export const badRows: readonly number[] = [2, 5, 9]
 
 /** Options that the suite passes on. */
-export interface SuiteOptions {
+export interface SuiteOptions extends WorkerOptions {
   readonly batchRows?: number | undefined
   readonly onBadRecord?: OnBadRecord | undefined
 }
@@ -22,6 +25,8 @@ export interface SuiteOptions {
 /** A reader, and files for it. */
 export interface ReaderUnderTest {
   readonly name: string
+  /** Name of what it reads, a row of the table of formats (docs/reference/formats.md). */
+  readonly format: FileFormat
   readonly extension: string
   readonly read: (source: string | readonly string[], options?: SuiteOptions) => Stream<typeof schema, 'cold'>
   /** A file of `rows`, of which those named by `bad` have an id that does not fit. */
@@ -32,6 +37,21 @@ export interface ReaderUnderTest {
   readonly gzip: boolean
   /** Whether it reads from the front, so that memory and first rows do not wait for the end. */
   readonly streams: boolean
+  /** A file of many parts of its format (record batches, row groups), where it has such, and is read part by part. */
+  readonly parts?: ((target: string, times: number) => Job<unknown>) | undefined
+}
+
+/** Formats of files, in the order of the table. */
+export const fileFormats = ['TFRecord of Example', 'TFRecord of SequenceExample', 'CSV', 'JSON lines', 'JSON array', 'Arrow file', 'Arrow stream', 'Parquet'] as const
+export type FileFormat = (typeof fileFormats)[number]
+
+/** A writer, and what reads its files. */
+export interface WriterUnderTest {
+  readonly name: string
+  readonly format: FileFormat
+  readonly write: (url: string) => <M extends Mode>(stream: Stream<typeof schema, M>) => Job<unknown>
+  /** The name of its files within the folder, for the reader. */
+  readonly file: string
 }
 
 const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`
@@ -54,6 +74,28 @@ const tfrecord = (bad: readonly number[]): Uint8Array => {
   return Buffer.concat(rows.map((row) => frame({ ...row, id: bad.includes(row.id) ? BigInt(BEYOND) : row.id, further: 'not read' }, bad.includes(row.id) ? { ...fields, id: field.int64() } : fields)))
 }
 
+/** What the suite's feature lists hold: a text's code points, one a step. */
+const lists = { name: field.list(field.utf8()) }
+const context = { id: field.int32(), score: field.nullable(field.float64()) }
+
+const sequences = (bad: readonly number[]): Uint8Array => {
+  const frame = (row: Record): Uint8Array => {
+    const fields = { ...context, id: field.int64(), ...lists, further: field.list(field.list(field.float32())) }
+    const encoder = new SequenceExampleEncoder(fields, { featureLists: ['name', 'further'] })
+    const out = new ByteBuffer()
+    encoder.bind(batchFromRows(fields, [{ ...row, id: BigInt(bad.includes(row.id) ? BEYOND : row.id), name: [...row.name], further: [[1, 2], [3]] }]))
+    encoder.encode(0, out)
+    return encodeFrame(out.written().slice())
+  }
+  return Buffer.concat(rows.map(frame))
+}
+
+const readSequences: ReaderUnderTest['read'] = (source, options) =>
+  pipe(
+    readSequenceExamples(source, { context, featureLists: lists, ...options }),
+    mapColumns({ name: field.utf8() }, ({ columns }) => ({ name: columns.name.toArray().map((letters) => letters.join('')) })),
+  )
+
 /** Two record batches, as apache-arrow writes them. */
 const arrow = (format: 'file' | 'stream', bad: readonly number[]): Uint8Array => {
   const fields = { further: format === 'file' ? field.utf8() : field.dictionary(), ...schema, id: bad.length === 0 ? field.int32() : field.int64() }
@@ -64,15 +106,37 @@ const arrow = (format: 'file' | 'stream', bad: readonly number[]): Uint8Array =>
   return writer.finish().toUint8Array(true)
 }
 
+/** The rows so many times, a batch each time. */
+const often = (times: number): Stream<typeof schema, 'cold'> => {
+  const batch: Batch<typeof schema> = batchFromRows(schema, rows)
+  return fromBatches(schema, Array<Batch<typeof schema>>(times).fill(concatBatches(schema, Array<Batch<typeof schema>>(100).fill(batch))))
+}
+const arrowParts = (format: 'file' | 'stream') => (target: string, times: number): Job<unknown> => pipe(often(times), writeArrow(target, { format, rowsPerBatch: 1000 }))
+
 const parquet = (name: string): Uint8Array => readFileSync(new URL(`../goldens/parquet/${name}.parquet`, import.meta.url))
 
 export const readers: readonly ReaderUnderTest[] = [
   // A text that ends within its last field looks whole unless a final line end is due.
-  { name: 'readCsv', extension: 'csv', read: (source, options) => readCsv(source, { schema, finalNewline: 'required', ...options }), file: csv, empty: 'an error', gzip: true, streams: true },
-  { name: 'readJson, an array', extension: 'json', read: (source, options) => readJson(source, { schema, format: 'array', ...options }), file: (bad) => Buffer.from(`[\n${objects(bad).join(',\n')}\n]\n`), empty: 'an error', gzip: true, streams: true },
-  { name: 'readJson, lines', extension: 'jsonl', read: (source, options) => readJson(source, { schema, ...options }), file: (bad) => Buffer.from(objects(bad).join('\n')), empty: 'no rows', gzip: true, streams: true },
-  { name: 'readTfRecords', extension: 'tfrecord', read: (source, options) => readTfRecords(source, { schema, ...options }), file: tfrecord, empty: 'no rows', gzip: true, streams: true },
-  { name: 'readArrow, a file', extension: 'arrow', read: (source, options) => readArrow(source, { schema, ...options }), file: (bad) => arrow('file', bad), empty: 'an error', gzip: false, streams: false },
-  { name: 'readArrow, a stream', extension: 'arrows', read: (source, options) => readArrow(source, { schema, ...options }), file: (bad) => arrow('stream', bad), empty: 'an error', gzip: false, streams: false },
-  { name: 'readParquet', extension: 'parquet', read: (source, options) => readParquet(source, { schema, ...options }), file: (bad) => parquet(bad.length === 0 ? 'records' : 'records-bad'), empty: 'an error', gzip: false, streams: false },
+  { name: 'readCsv', format: 'CSV', extension: 'csv', read: (source, options) => readCsv(source, { schema, finalNewline: 'required', ...options }), file: csv, empty: 'an error', gzip: true, streams: true },
+  { name: 'readJson, an array', format: 'JSON array', extension: 'json', read: (source, options) => readJson(source, { schema, format: 'array', ...options }), file: (bad) => Buffer.from(`[\n${objects(bad).join(',\n')}\n]\n`), empty: 'an error', gzip: true, streams: true },
+  { name: 'readJson, lines', format: 'JSON lines', extension: 'jsonl', read: (source, options) => readJson(source, { schema, ...options }), file: (bad) => Buffer.from(objects(bad).join('\n')), empty: 'no rows', gzip: true, streams: true },
+  { name: 'readTfRecords', format: 'TFRecord of Example', extension: 'tfrecord', read: (source, options) => readTfRecords(source, { schema, ...options }), file: tfrecord, empty: 'no rows', gzip: true, streams: true },
+  { name: 'readSequenceExamples', format: 'TFRecord of SequenceExample', extension: 'sequences', read: readSequences, file: sequences, empty: 'no rows', gzip: true, streams: true },
+  { name: 'readArrow, a file', format: 'Arrow file', extension: 'arrow', read: (source, options) => readArrow(source, { schema, ...options }), file: (bad) => arrow('file', bad), empty: 'an error', gzip: false, streams: false, parts: arrowParts('file') },
+  { name: 'readArrow, a stream', format: 'Arrow stream', extension: 'arrows', read: (source, options) => readArrow(source, { schema, ...options }), file: (bad) => arrow('stream', bad), empty: 'an error', gzip: false, streams: false, parts: arrowParts('stream') },
+  { name: 'readParquet', format: 'Parquet', extension: 'parquet', read: (source, options) => readParquet(source, { schema, ...options }), file: (bad) => parquet(bad.length === 0 ? 'records' : 'records-bad'), empty: 'an error', gzip: false, streams: false, parts: (target, times) => pipe(often(times), writeParquet(target, { rowGroupRows: 1000 })) },
+]
+
+export const writers: readonly WriterUnderTest[] = [
+  { name: 'writeCsv', format: 'CSV', write: (folder) => writeCsv(`${folder}/rows.csv`), file: 'rows.csv' },
+  { name: 'writeJson', format: 'JSON lines', write: (folder) => writeJson(`${folder}/rows.jsonl`), file: 'rows.jsonl' },
+  { name: 'writeTfRecords', format: 'TFRecord of Example', write: (folder) => writeTfRecords(`${folder}/rows`), file: 'rows@*' },
+  {
+    name: 'writeSequenceExamples', format: 'TFRecord of SequenceExample', file: 'rows@*',
+    write: (folder) => (stream) =>
+      pipe(stream, mapColumns(lists, ({ columns }) => ({ name: columns.name.toArray().map((text) => [...text]) })), writeSequenceExamples(`${folder}/rows`, { featureLists: ['name'] })),
+  },
+  { name: 'writeArrow, a file', format: 'Arrow file', write: (folder) => writeArrow(`${folder}/rows.arrow`), file: 'rows.arrow' },
+  { name: 'writeArrow, a stream', format: 'Arrow stream', write: (folder) => writeArrow(`${folder}/rows.arrows`, { format: 'stream' }), file: 'rows.arrows' },
+  { name: 'writeParquet', format: 'Parquet', write: (folder) => writeParquet(`${folder}/rows.parquet`), file: 'rows.parquet' },
 ]

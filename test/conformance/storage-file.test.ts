@@ -11,6 +11,7 @@ afterAll(async () => {
 
 storageConformance({
   name: 'files of this machine',
+  scheme: 'file',
   folder: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-files-'))
     folders.push(folder)

@@ -1,16 +1,19 @@
 import { writeFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
-  expandInputs, field, fromRows, hasTag, isMillraceError, openOutputSet, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
+  expandInputs, field, fromIterable, fromRows, hasTag, isMillraceError, openOutputSet, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
   type Json, type MillraceError, type Stream,
 } from '@millrace/core'
 import { readCsv, readTfRecords, writeCsv, writeParquet, readParquet, writeTfRecords } from '@millrace/formats'
 import { describe, expect, test } from 'vitest'
-import { readers, rows, type schema } from './records.js'
+import { cellsOf, type Scheme } from './cells.js'
+import { readers, rows, schema as rowSchema, writers, type schema } from './records.js'
 
 /** A storage, and a place of its for tests. */
 export interface StorageUnderTest {
   readonly name: string
+  /** Its column of the table of formats: what the table says it reads and writes is tested. */
+  readonly scheme: Scheme
   /** URL of a folder, without a slash at its end, that is for the test that asks alone and has nothing in it. */
   readonly folder: () => Promise<string>
   /** Names that the storage does not take, or that mean something else there. */
@@ -49,6 +52,22 @@ const readRows = async (stream: Stream<typeof schema, 'cold'>, from?: Json): Pro
     positions.push([read.length, JSON.parse(JSON.stringify(batch.position)) as Json])
   }
   return { rows: read, positions }
+}
+
+/**
+ * Every format that the table says a storage reads.
+ *
+ * @param put - puts files there, and gives the source that names them all in their order
+ */
+export const readsEveryFormat = (scheme: Scheme, put: (files: readonly (readonly [name: string, bytes: Uint8Array])[]) => Promise<string | readonly string[]>): void => {
+  test.each(cellsOf(scheme, 'read').map((format) => [format] as const))('%s is read, the same rows, and resumes from every position', async (format) => {
+    const reader = readers.find((found) => found.format === format)!
+    const source = await put(['one', 'two'].map((name) => [`${name}.${reader.extension}`, reader.file([])] as const))
+    const stream = reader.read(source, { batchRows: 4 })
+    const whole = await readRows(stream)
+    expect(whole.rows).toEqual([...rows, ...rows])
+    for (const [read, position] of whole.positions) expect((await readRows(stream, position)).rows).toEqual(whole.rows.slice(read))
+  })
 }
 
 /**
@@ -168,14 +187,27 @@ export const storageConformance = (storage: StorageUnderTest): void => {
       expect(await errorOf(() => expand('nothing'))).toMatchObject({ _tag: 'NotFound' })
     })
 
-    test.each(readers.map((reader) => [reader.name, reader] as const))('%s reads the same rows, and resumes from every position', async (_, reader) => {
+    readsEveryFormat(storage.scheme, async (files) => {
       const folder = await storage.folder()
-      const urls = [`${folder}/one.${reader.extension}`, `${folder}/two.${reader.extension}`]
-      for (const url of urls) await writeBytes(url, reader.file([]))
-      const stream = reader.read(`${folder}/*.${reader.extension}`, { batchRows: 4 })
-      const whole = await readRows(stream)
-      expect(whole.rows).toEqual([...rows, ...rows])
-      for (const [read, position] of whole.positions) expect((await readRows(stream, position)).rows).toEqual(whole.rows.slice(read))
+      for (const [name, bytes] of files) await writeBytes(`${folder}/${name}`, bytes)
+      return `${folder}/*`
+    })
+
+    test.each(cellsOf(storage.scheme, 'write').map((format) => [format] as const))('%s is written', async (format) => {
+      const folder = await storage.folder()
+      const { write, file } = writers.find((writer) => writer.format === format)!
+      const reader = readers.find((found) => found.format === format)!
+      await run(pipe(fromRows(rowSchema, rows, { batchRows: 4 }), write(folder)))
+      expect((await readRows(reader.read(`${folder}/${file}`))).rows).toEqual(rows)
+      const before = await namesIn(folder)
+      const again = errorOf(() => run(pipe(fromRows(rowSchema, rows), write(folder))))
+      expect(await again).toMatchObject({ _tag: 'AlreadyExists' })
+      const failing = fromIterable(rowSchema, function* () {
+        yield rows[0]!
+        throw new Error('the source broke')
+      })
+      await expect(run(pipe(failing, write(`${folder}/more`)))).rejects.toThrow('the source broke')
+      expect(await namesIn(folder)).toEqual(before)
     })
 
     test('writers write to it, and take the place of what they wrote', async () => {

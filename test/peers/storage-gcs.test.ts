@@ -32,5 +32,5 @@ print(table.num_rows, sum(table['id'].to_pylist()))
     })
   })
 
-  storageConformance({ name: 'Google Cloud Storage', folder: async () => `gs://bucket/folder-${++folders}` })
+  storageConformance({ scheme: 'gs', name: 'Google Cloud Storage', folder: async () => `gs://bucket/folder-${++folders}` })
 })

@@ -68,7 +68,7 @@ describeHdfs('HDFS', 'ha', () => {
     return answer.FileStatuses.FileStatus.map(({ pathSuffix }) => pathSuffix)
   }
 
-  storageConformance({ name: 'hdfs', folder: async () => newFolder() })
+  storageConformance({ scheme: 'hdfs', name: 'hdfs', folder: async () => newFolder() })
 
   describe('urls', () => {
     test('name a name service, a name node, or neither', async () => {

@@ -57,5 +57,5 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
     }
   })
 
-  storageConformance({ name: 'S3', folder: async () => `s3://bucket/folder-${++folders}` })
+  storageConformance({ scheme: 's3', name: 'S3', folder: async () => `s3://bucket/folder-${++folders}` })
 })
