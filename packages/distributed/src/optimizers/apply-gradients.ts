@@ -33,6 +33,9 @@ export const limitGradients = (graph: Graph, { clip }: Optimizer, pairs: readonl
 /** Adds what sums the rows of variables that were looked up more than once. */
 export const sumRows = (graph: Graph, gradient: Gradient): Gradient => (isIndexedSlices(gradient) ? sumDuplicates(graph, gradient) : gradient)
 
+/** Whether rows that were not looked up are moved, too. */
+const movesAllRows = ({ sparse }: Optimizer, { slice }: LoweredVariable): boolean => sparse === 'dense' || (sparse === 'lazy-parts' && slice === undefined)
+
 const onDevice = <A>(graph: Graph, device: string | undefined, body: () => A): A => (device === undefined ? body() : graph.withDevice(device, body))
 
 /**
@@ -68,7 +71,7 @@ export class OptimizerUpdates {
         onDevice(graph, variable.device, () => {
           const update = updaters.get(variable.device) ?? this.#start(step)
           updaters.set(variable.device, update)
-          return update(variable, this.#optimizer.sparse === 'dense' ? toDense(graph, gradient) : gradient)
+          return update(variable, movesAllRows(this.#optimizer, variable) ? toDense(graph, gradient) : gradient)
         }),
       )
       const learningRate = graph.withDevice(step.node.device, () => learningRateAt(graph, this.#optimizer.learningRate, step))

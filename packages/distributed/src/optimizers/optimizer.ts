@@ -12,9 +12,10 @@ export interface OptimizerOptions {
   /**
    * What a step does to rows of an embedding that it did not look up. `lazy`: nothing; their moments keep their values, and the
    * work is that of the batch. `dense`: what it does to every other variable, moments decaying and moving the rows on, as
-   * TensorFlow.js has it; the work is that of the table. Without moments both are the same. Default `lazy`.
+   * TensorFlow.js has it; the work is that of the table. `lazy-parts`: `dense`, but `lazy` for a table that is cut into parts, since
+   * that is as large as to be worth it. Without moments all are the same. Default `lazy`.
    */
-  readonly sparse?: 'lazy' | 'dense' | undefined
+  readonly sparse?: 'lazy' | 'dense' | 'lazy-parts' | undefined
 }
 
 /** How gradients change variables. Made by {@link sgd}, {@link adam} and their like. */

@@ -19,16 +19,16 @@ type Config = Readonly<Record<string, unknown>>
 const optimizers: Readonly<Record<string, (config: Config) => Optimizer>> = {
   SGD: ({ learningRate }) => sgd({ learningRate: Number(learningRate) }),
   Momentum: ({ learningRate, momentum: part, useNesterov }) =>
-    momentum({ learningRate: Number(learningRate), momentum: Number(part), nesterov: useNesterov === true, sparse: 'dense' }),
+    momentum({ learningRate: Number(learningRate), momentum: Number(part), nesterov: useNesterov === true, sparse: 'lazy-parts' }),
   Adagrad: ({ learningRate, initialAccumulatorValue }) =>
     adagrad({ learningRate: Number(learningRate), initialAccumulator: Number(initialAccumulatorValue) }),
   RMSProp: ({ learningRate, decay, momentum: part, epsilon, centered }) =>
-    rmsprop({ learningRate: Number(learningRate), decay: Number(decay), momentum: Number(part), epsilon: Number(epsilon), centered: centered === true, sparse: 'dense' }),
-  Adadelta: ({ learningRate, rho, epsilon }) => adadelta({ learningRate: Number(learningRate), rho: Number(rho), epsilon: Number(epsilon), sparse: 'dense' }),
+    rmsprop({ learningRate: Number(learningRate), decay: Number(decay), momentum: Number(part), epsilon: Number(epsilon), centered: centered === true, sparse: 'lazy-parts' }),
+  Adadelta: ({ learningRate, rho, epsilon }) => adadelta({ learningRate: Number(learningRate), rho: Number(rho), epsilon: Number(epsilon), sparse: 'lazy-parts' }),
   Adamax: ({ learningRate, beta1, beta2, epsilon, decay }) =>
-    adamax({ learningRate: Number(learningRate), beta1: Number(beta1), beta2: Number(beta2), epsilon: Number(epsilon), decay: Number(decay ?? 0), sparse: 'dense' }),
+    adamax({ learningRate: Number(learningRate), beta1: Number(beta1), beta2: Number(beta2), epsilon: Number(epsilon), decay: Number(decay ?? 0), sparse: 'lazy-parts' }),
   Adam: ({ learningRate, beta1, beta2, epsilon }) =>
-    adam({ learningRate: Number(learningRate), beta1: Number(beta1), beta2: Number(beta2), epsilon: Number(epsilon), sparse: 'dense' }),
+    adam({ learningRate: Number(learningRate), beta1: Number(beta1), beta2: Number(beta2), epsilon: Number(epsilon), sparse: 'lazy-parts' }),
 }
 
 /** Names of metrics in TensorFlow.js that are not ours. */
@@ -50,7 +50,8 @@ const lossFunctions: Readonly<Record<string, Loss>> = {
 
 /**
  * Loss, optimizer and metrics of a model that TensorFlow.js compiled, as {@link trainingGraph} takes them. Optimizers
- * with moments move all rows of an embedding in each step, as TensorFlow.js does; give another optimizer where tables are large.
+ * with moments move all rows of an embedding in each step, as TensorFlow.js does, unless its table is cut into parts over parameter
+ * servers: of such a table they move the rows that were looked up. Give another optimizer for a large table that is whole.
  * Functions are known by their names, those of `tf.losses` and `tf.metrics` alone.
  *
  * @example

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs'
 import { describe, expect, test } from 'vitest'
 import { describeModel, readModel, type WeightDescription } from '@millrace/export'
 import { adam, adamW, ftrl, momentum, piecewiseConstant, rmsprop, sgd, type Optimizer } from '../optimizers/index.js'
+import { replicaDeviceSetter } from '../placement/index.js'
 import { compiledOptions, trainingGraph, type CompiledModelLike, type TrainingGraphOptions } from './index.js'
 
 const dense = (units: number, name: string, activation: 'linear' | 'softmax' | 'sigmoid' = 'linear') => tf.layers.dense({ units, name, activation })
@@ -67,6 +68,19 @@ describe('a training graph', () => {
     expect(opsOf(adam({ learningRate: 0.1, sparse: 'dense' }))).not.toContain('ResourceScatterUpdate')
   })
 
+  test.each(['adam', 'rmsprop', 'adadelta', 'adamax'])('compiled with %s, a table moves all of its rows, one in parts those that were looked up', (optimizer) => {
+    const model = tableModel()
+    model.compile({ loss: 'meanSquaredError', optimizer })
+    const whole = (partition: false | { minBytes: number }): string[] => {
+      const { graph } = make(model, { ...compiledOptions(model), variables: replicaDeviceSetter({ ps: 2, partition }) })
+      const updates = graph.nodes.filter(({ name, outputs }) => name.startsWith('optimizer') && outputs.some(({ shape }) => shape?.[0] === 100 || shape?.[0] === 50))
+      const dense = graph.nodes.filter(({ op, inputs }) => op.startsWith('ResourceApply') && inputs[0]!.node.name.startsWith('table'))
+      return [...updates, ...dense].map(({ name }) => name)
+    }
+    expect(whole(false)).not.toEqual([])
+    expect(whole({ minBytes: 0 })).toEqual([])
+  })
+
   test('several outputs have a loss, labels and metrics each', () => {
     const options = { loss: { chance: 'binaryCrossentropy', kind: 'sparseCategoricalCrossentropy' }, metrics: ['accuracy'], labelDType: 'int32' } as const
     const { labels, metrics } = make(twoOutputs(), options)
@@ -101,6 +115,6 @@ test('options of a compiled model', () => {
   expect(compiledOptions(model)).toMatchObject({
     loss: { chance: 'binaryCrossentropy', kind: 'categoricalCrossentropy' },
     metrics: ['accuracy'],
-    optimizer: { name: 'Momentum', momentum: 0.7, nesterov: true, sparse: 'dense' },
+    optimizer: { name: 'Momentum', momentum: 0.7, nesterov: true, sparse: 'lazy-parts' },
   })
 })
