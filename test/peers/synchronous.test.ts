@@ -154,18 +154,19 @@ describePeer('workers in step', 'tensorflow', () => {
       const { initialize, globalStep, synchronous } = graphs[0]!
       await chief.run({ targets: [initialize.name] })
       await chief.run({ targets: [synchronous!.start.name] })
-      const step = async (worker: number, batch: Batch, localStep?: bigint): Promise<number> => {
+      const step = async (worker: number, batch: Batch, turn?: bigint): Promise<number> => {
         const made = graphs[worker]!
-        const late = localStep === undefined ? {} : { [made.steps[0]!.globalStep.name]: localStep }
+        const late = turn === undefined ? {} : { 'turn:0': turn }
         const [stale] = await workers[worker]!.run({ feeds: { ...feedsOf(made, batch), ...late }, fetches: [made.synchronous!.stale.name], targets: [made.train.name] })
         return tensorNumbers(stale)[0]!
       }
       const [first, second] = batches as [Batch, Batch]
+      const turn = BigInt((await numbers(chief, synchronous!.round.name))[0]!)
       expect(await step(0, half(first, 0))).toBe(0)
       expect(await step(1, half(first, 1))).toBe(0)
       await chief.run({ targets: [synchronous!.update.name] })
-      // The third worker read the step before the update, and sends after it.
-      expect(await step(2, half(second, 0), 0n)).toBe(1)
+      // The third worker read the turn before the update, and sends after it.
+      expect(await step(2, half(second, 0), turn)).toBe(1)
       expect(await step(0, half(second, 0))).toBe(0)
       // Its token is used up, so it would wait for the next update; it begins again instead, for the worker that has died.
       await workers[0]!.run({ targets: [graphs[0]!.synchronous!.join.name] })
@@ -173,5 +174,54 @@ describePeer('workers in step', 'tensorflow', () => {
       await chief.run({ targets: [synchronous!.update.name] })
       expect(await numbers(chief, globalStep.value.name)).toEqual([2])
       expectClose(await weights(chief, graphs[0]!), await alone(tf.train.sgd(0.3), [first, second]))
+    }))
+
+  test('a worker that has died leaves one token behind, however many updates are made without it', () =>
+    inCluster(async () => {
+      const graphs = [0, 1].map((worker) => make(sgd({ learningRate: 0.3 }), { workers: 2, worker, aggregate: 1 }))
+      const { initialize, synchronous, train, graph } = graphs[0]!
+      const sizes = graph.nodes.filter(({ op }) => op === 'FIFOQueueV2').map(({ outputs, device }) => graph.one('QueueSizeV2', outputs, {}, { device }).name)
+      const [chief, worker] = [await open(graphs[0]!, 0), await open(graphs[0]!, 1)]
+      await chief.run({ targets: [initialize.name] })
+      await chief.run({ targets: [synchronous!.start.name] })
+      for (const batch of batches) {
+        await worker.run({ feeds: feedsOf(graphs[0]!, half(batch, 0)), targets: [train.name] })
+        await chief.run({ targets: [synchronous!.update.name] })
+      }
+      expect((await chief.run({ fetches: sizes })).map(tensorNumbers)).toEqual([[1], [1]])
+    }))
+
+  test('updates of a session that was lost, under way or late, change nothing when training has begun again', () =>
+    inCluster(async () => {
+      const graphs = [0, 1].map((worker) => make(sgd({ learningRate: 0.3 }), { workers: 2, worker }))
+      const [lost, chief, ...workers] = (await Promise.all([graphs[0]!, graphs[0]!, ...graphs].map((graph, index) => open(graph, index % 2)))) as [Session, Session, ...Session[]]
+      const { initialize, synchronous, globalStep } = graphs[0]!
+      const { round, update, start, clear, nudge } = synchronous!
+      const step = (worker: number, batch: Batch) => workers[worker]!.run({ feeds: feedsOf(graphs[worker]!, half(batch, worker)), targets: [graphs[worker]!.train.name] })
+      const [first, second] = batches as [Batch, Batch]
+      await lost.run({ targets: [initialize.name] })
+      await lost.run({ targets: [start.name] })
+      const before = await weights(chief, graphs[0]!)
+      const old = BigInt((await numbers(chief, round.name))[0]!)
+      // The server does not know that its session is lost, as that of a machine that is cut off.
+      const underWay = lost.run({ feeds: { [round.name]: old }, targets: [update.name] }).catch((thrown: unknown) => thrown)
+      await step(0, first)
+      const clearing = chief.run({ targets: [clear.name] })
+      await expect.poll(() => numbers(chief, round.name)).not.toEqual([Number(old)])
+      let isCleared = false
+      const cleared = clearing.then(() => { isCleared = true })
+      for (let nudges = 0; nudges < 100 && !isCleared; nudges += 1) await chief.run({ targets: [nudge.name] })
+      await cleared
+      expect(await underWay).toMatchObject({ message: expect.stringContaining('training in step was begun again') as string })
+      expect(await weights(chief, graphs[0]!)).toEqual(before)
+      expect(await numbers(chief, globalStep.value.name)).toEqual([0])
+
+      await chief.run({ targets: [start.name] })
+      await Promise.all([step(0, second), step(1, second)])
+      await expect(lost.run({ feeds: { [round.name]: old }, targets: [update.name] })).rejects.toThrow('training in step was begun again')
+      const now = BigInt((await numbers(chief, round.name))[0]!)
+      await chief.run({ feeds: { [round.name]: now }, targets: [update.name] })
+      expect(await numbers(chief, globalStep.value.name)).toEqual([1])
+      expectClose(await weights(chief, graphs[0]!), await alone(tf.train.sgd(0.3), [second]))
     }))
 })

@@ -11,7 +11,7 @@ import { sleep } from './sleep.js'
 import { StepRuns, type StepResult } from './step-runs.js'
 import { Staleness } from './staleness.js'
 import { closeSoon, givenUp, noteOf } from './lost-session.js'
-import type { BesideSteps } from './synchronous-updates.js'
+import { CHIEF_REPLACED, type BesideSteps } from './synchronous-updates.js'
 import type { StopReason, WorkerResult, WorkerSetup } from './worker-setup.js'
 
 /** How often a worker tells how far it is, and asks whether to stop. */
@@ -134,6 +134,8 @@ class WorkerDrive {
   /** The others have to know when the chief will not be back. */
   async #abandon(session: Session, thrown: unknown): Promise<void> {
     const { duties, signal } = this.#setup
+    // Another one goes on in its place.
+    if (hasTag(thrown, 'Engine') && thrown.code === CHIEF_REPLACED) return
     if (this.#hasAbandoned || (signal?.aborted !== true && faultOf(thrown) !== undefined)) return
     this.#hasAbandoned = true
     await duties?.abandon(session)

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { failure, throwIfAborted } from '@millrace/core'
 import { readModel, type CallOptions, type FeedValue, type Session } from '@millrace/export'
 import { throwIfFailed } from './chief-life.js'
+import { clearInStep } from './clear-in-step.js'
 import { assign, encodeInput, isReady, notBegun, readControl, readFound, readProgress, type Assignment, type FoundTraining, type WorkerProgress } from './control.js'
 import type { ClusterModel } from './options.js'
 import { DEFAULT_TIMEOUT_MS, type RecoveryBounds } from './recovery.js'
@@ -65,6 +66,8 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
     const first = own === undefined
     // Whoever looks from here on waits.
     await assign(session, [[control.setGeneration, 0n], [control.setLastStep, BigInt(lastStep)], ...control.setOver.map((over): readonly [Assignment, bigint] => [over, 0n])], limits)
+    // What is still under way on the values of before must not come to those that are given now.
+    if (training.synchronous !== undefined) await clearInStep(session, training.synchronous, limits)
     const restored = await chief.restore?.(session)
     if (restored === undefined) await initialize(session, chief)
     const fits = restored?.progress.length === workers
@@ -100,7 +103,10 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
       if (isUnderWay && leftBehind === undefined) {
         if (own === undefined) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
         // An update that ended midway has taken some gradients and not others: all begin the step again, or nobody's would ever be enough.
-        if (training.synchronous !== undefined && !isOver) await session.run({ targets: [training.synchronous.start.name] }, limits)
+        if (training.synchronous !== undefined && !isOver) {
+          await clearInStep(session, training.synchronous, limits)
+          await session.run({ targets: [training.synchronous.start.name] }, limits)
+        }
         own = generation
         return generation
       }

@@ -1,5 +1,7 @@
-import { failure, throwIfAborted } from '@millrace/core'
+import { failure, hasTag, throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
+import { isOvertaken } from '../synchronous/fences.js'
+import { clearInStep } from './clear-in-step.js'
 import { assign, readControl, readProgress } from './control.js'
 import { sleep } from './sleep.js'
 import type { WorkerGraph } from './worker-graph.js'
@@ -14,12 +16,24 @@ export interface BesideSteps {
   stop(): Promise<void>
 }
 
+/** Code of the error of a chief that is not the only one. */
+export const CHIEF_REPLACED = 'CLUSTER_CHIEF_REPLACED'
+
 /** How often the chief looks whether there are enough workers left for an update. */
 const WATCH_MS = 250
 /** What was sent last is still on its way into an update. */
 const GRACE_MS = 500
 /** How often workers that wait are woken at the end. */
 const WAKE_MS = 50
+
+/** @throws `Engine` for an update that another chief has made void, else the error itself */
+const ifNotOvertaken = (thrown: unknown): never => {
+  if (!hasTag(thrown, 'Engine') || !isOvertaken(thrown.problem)) throw thrown
+  throw failure({
+    tag: 'Engine', code: CHIEF_REPLACED, problem: 'another process has taken the place of this chief',
+    remedy: 'Run one chief (or worker 0) only. The other one goes on.', cause: thrown,
+  })
+}
 
 /** Updates of workers in step: waits for their gradients, applies the mean, and hands out tokens, until the last step or the last worker. */
 export const synchronousUpdates = (session: Session, { training, control }: WorkerGraph, aggregate: number, isGone: (share: number) => boolean, limits: CallOptions): BesideSteps => {
@@ -35,14 +49,16 @@ export const synchronousUpdates = (session: Session, { training, control }: Work
   let updatedAt = performance.now()
   let lastStep = Infinity
 
-  const globalStep = async (): Promise<number> => tensorNumbers((await session.run({ fetches: [training.globalStep.value.name] }, within))[0])[0] ?? 0
+  const numberOf = async (name: string): Promise<number> => tensorNumbers((await session.run({ fetches: [name] }, within))[0])[0] ?? 0
+  const globalStep = (): Promise<number> => numberOf(training.globalStep.value.name)
 
   const update = async (): Promise<void> => {
     lastStep = (await readControl(session, control, within)).lastStep
     let step = await globalStep()
+    const feeds = [[synchronous.round.name, BigInt(await numberOf(synchronous.round.name))] as const]
     const until = AbortSignal.any([signal, enough.signal])
     while (step < lastStep && !until.aborted) {
-      await session.run({ targets: [synchronous.update.name] }, { ...limits, signal: until })
+      await session.run({ feeds, targets: [synchronous.update.name] }, { ...limits, signal: until }).catch(ifNotOvertaken)
       updatedAt = performance.now()
       step += 1
     }
@@ -69,6 +85,8 @@ export const synchronousUpdates = (session: Session, { training, control }: Work
       enough.abort()
       watching.catch(() => undefined)
     }
+    // No update that was under way comes after.
+    await clearInStep(session, synchronous, within)
     const step = await globalStep()
     if (lastStep > step) await assign(session, [[control.setLastStep, BigInt(step)]], within)
     rest()

@@ -1,9 +1,10 @@
 import { failure, requireCount } from '@millrace/core'
-import type { Graph, GraphNode, LoweredVariable, Tensor } from '@millrace/export'
+import { addVariable, type Graph, type GraphNode, type LoweredVariable, type Tensor } from '@millrace/export'
 import type { Gradient } from '../gradients/index.js'
 import { limitGradients, type VariableGradient } from '../optimizers/apply-gradients.js'
 import type { Optimizer } from '../optimizers/index.js'
 import { denseAccumulator, gradientAccumulator, type Accumulator } from './accumulators.js'
+import { Fences } from './fences.js'
 import { tokenQueue, type TokenQueue } from './token-queue.js'
 
 /** How workers train in step. */
@@ -23,11 +24,27 @@ export interface SynchronousOptions {
 export interface SynchronousGraph {
   /**
    * One update: waits until enough gradients have come, applies their mean, counts the global step and gives each worker a token. The
-   * chief runs it again and again, beside whatever else it does; it needs nothing of any worker's server.
+   * chief runs it again and again, beside whatever else it does; it needs nothing of any worker's server. It fails with
+   * `TF_INVALID_ARGUMENT`, and changes nothing, when `start` or `clear` was run since it began, or since {@link round} was read.
    */
   readonly update: GraphNode
-  /** To be run by the chief when variables have their values, from the start or from a checkpoint: gives each worker its first token. */
+  /**
+   * Which beginning an update goes by, int64 scalar. To be fetched after `start` and fed to each `update` behind it, so that one that
+   * arrives when training has begun again takes nothing. Not fed, an update goes by that which it finds.
+   */
+  readonly round: Tensor
+  /**
+   * To be run by the chief when variables have their values, from the start or from a checkpoint: throws away what was sent before, and
+   * gives each worker a token. What is sent later of steps that began before is dropped, and an update that is under way fails.
+   */
   readonly start: GraphNode
+  /** `start` without the tokens: to be run before variables get values anew, so that no update of before comes after. */
+  readonly clear: GraphNode
+  /**
+   * Gives an update that waits what it waits for, so that it fails: to be run again and again while `clear` is under way, which waits
+   * behind the updates of lost sessions of which the server does not know that they are lost. `start` has to be run after it.
+   */
+  readonly nudge: GraphNode
   /** Gives this worker a token: to be run by a worker that begins again amid training, since its token may have been lost with it. */
   readonly join: GraphNode
   /**
@@ -59,6 +76,11 @@ export class SynchronousTraining {
   readonly #queues: readonly TokenQueue[]
   /** One for each gradient that a worker sends. */
   readonly #parts: Accumulator<Tensor>
+  /**
+   * What accumulators take for the step: it counts updates, too, but never goes back, as the global step does with a checkpoint.
+   */
+  readonly #turn: LoweredVariable
+  readonly #fences: Fences
   readonly #accumulators = new Map<string, { readonly variable: LoweredVariable; readonly accumulator: Accumulator<Gradient> }>()
   #taken: Tensor | undefined
 
@@ -67,54 +89,108 @@ export class SynchronousTraining {
     this.#options = checkSynchronous(options)
     this.#globalStep = globalStep
     this.#queues = Array.from({ length: options.workers }, (_, worker) => tokenQueue(graph, worker, globalStep.device ?? ''))
+    this.#turn = addVariable(graph, { key: 'turn', name: 'synchronous/turn', dtype: 'int64', shape: [], trainable: false }, globalStep.device)
+    this.#fences = new Fences(graph, globalStep.device ?? '')
     const weight = { key: 'parts', name: 'parts', dtype: 'float32', shape: [], trainable: false } as const
     this.#parts = denseAccumulator(graph, { weight, device: globalStep.device }, 'SUM')
   }
 
-  /** Adds what waits for this worker's token, and then gives the step that it is for. */
-  begin(after: readonly GraphNode[]): Tensor {
+  /** Adds what waits for this worker's token, and then gives the step that it is for, and the turn. */
+  begin(after: readonly GraphNode[]): { readonly step: Tensor; readonly turn: Tensor } {
     const queue = this.#queues[this.#options.worker] as TokenQueue
-    return this.#readStep([queue.take(after)])
+    const turn = this.#readTurn([queue.take(after)])
+    return { turn, step: this.#readStep([turn.node]) }
   }
 
   /** Adds what sends a step's gradients. @returns what is done then, and whether they came too late */
-  send(pairs: readonly VariableGradient[], localStep: Tensor): { readonly sent: readonly GraphNode[]; readonly stale: Tensor } {
+  send(pairs: readonly VariableGradient[], turn: Tensor): { readonly sent: readonly GraphNode[]; readonly stale: Tensor } {
     const graph = this.#graph
     const nodes = pairs.map(({ gradient }) => nodeOf(gradient))
     // One that is on the device already needs not be waited for across devices.
     const ready = nodes.find(({ device }) => device === this.#globalStep.device) ?? (nodes[0] as GraphNode)
-    const now = this.#readStep([ready])
-    const stale = graph.withDevice(now.node.device, () => graph.one('Cast', [graph.one('Less', [localStep, now])], { DstT: 'int64' }))
-    const sent = pairs.map(({ variable, gradient }) => this.#accumulator(variable, gradient).send(gradient, localStep))
-    // An update waits for this part, so it comes after the look at the step.
+    const now = this.#readTurn([ready])
+    const stale = graph.withDevice(now.node.device, () => graph.one('Cast', [graph.one('Less', [turn, now])], { DstT: 'int64' }))
+    const sent = pairs.map(({ variable, gradient }) => this.#accumulator(variable, gradient).send(gradient, turn))
+    // An update waits for this part, so it comes after the look at the turn.
     const part = graph.withDevice(now.node.device, () => graph.one('Identity', [graph.scalar('float32', 1)], {}, { name: 'part', control: [stale.node] }))
-    return { sent: [...sent, this.#parts.send(part, localStep)], stale }
+    return { sent: [...sent, this.#parts.send(part, turn)], stale }
   }
 
-  /** Adds what waits for the mean gradients of as many workers as an update needs, within the optimizer's limits. */
-  take(optimizer: Optimizer): readonly VariableGradient[] {
-    const required = (device: string | undefined): Tensor =>
-      this.#graph.withDevice(device ?? '', () => this.#graph.scalar('int32', this.#options.aggregate, 'required'))
-    this.#taken = this.#parts.take(required(this.#globalStep.device))
-    const means = [...this.#accumulators.values()].map(({ variable, accumulator }) => ({ variable, gradient: accumulator.take(required(variable.device)) }))
-    return limitGradients(this.#graph, optimizer, means)
+  /**
+   * Adds what waits for the mean gradients of as many workers as an update needs, within the optimizer's limits.
+   *
+   * @returns the gradients, and what else has to be done before the step is counted
+   */
+  take(optimizer: Optimizer): { readonly means: readonly VariableGradient[]; readonly passed: readonly GraphNode[] } {
+    const graph = this.#graph
+    const home = this.#globalStep.device ?? ''
+    const taken = new Map<string, { readonly round: Tensor; readonly required: Tensor; readonly nodes: GraphNode[] }>()
+    const on = (device: string) => {
+      const known = taken.get(device)
+      if (known !== undefined) return known
+      const round = this.#fences.enter(device)
+      const count = graph.withDevice(device, () => graph.scalar('int32', this.#options.aggregate, 'aggregate'))
+      const one = { round, nodes: [], required: graph.one('Identity', [count], {}, { name: 'required', device, control: [round.node] }) }
+      taken.set(device, one)
+      return one
+    }
+    this.#taken = this.#parts.take(on(home).required)
+    on(home).nodes.push(this.#taken.node)
+    const means = [...this.#accumulators.values()].map(({ variable, accumulator }) => {
+      const { required, nodes } = on(variable.device ?? '')
+      const gradient = accumulator.take(required)
+      nodes.push(nodeOf(gradient))
+      return { variable, gradient }
+    })
+    const passed = new Map([...taken].map(([device, { round, nodes }]) => [device, this.#fences.pass(device, round, nodes)]))
+    const behind = means.map(({ variable, gradient }) => ({ variable, gradient: this.#behind(passed.get(variable.device ?? '') as GraphNode, gradient) }))
+    return { means: limitGradients(graph, optimizer, behind), passed: [...passed.values()] }
   }
 
   /** Adds what ends an update: a token for each worker. */
   release(after: readonly GraphNode[]): readonly GraphNode[] {
+    const graph = this.#graph
+    const counted = graph.withDevice(this.#globalStep.device ?? '', () =>
+      graph.add('AssignAddVariableOp', [this.#turn.handle, graph.scalar('int64', 1n, 'one')], {}, { control: after }))
+    return this.#giveTokens([counted])
+  }
+
+  /** Adds what begins training, and what begins it for this worker alone. */
+  openings(): Pick<SynchronousGraph, 'start' | 'clear' | 'nudge' | 'join' | 'round'> {
+    const graph = this.#graph
+    const home = this.#globalStep.device ?? ''
+    return graph.withDevice(home, () => {
+      const round = this.#newRound()
+      const all = [{ device: home, accumulator: this.#parts }, ...[...this.#accumulators.values()].map(({ variable, accumulator }) => ({ device: variable.device ?? '', accumulator }))]
+      const fences = new Map([...new Set(all.map(({ device }) => device))].map((device) => [device, this.#fences.put(round, device)]))
+      const beginnings = all.map(({ device, accumulator }) => accumulator.begin(round, [fences.get(device) as GraphNode]))
+      const turn = graph.add('AssignVariableOp', [this.#turn.handle, round], {}, { control: beginnings.map(({ begun }) => begun) })
+      const own = this.#queues[this.#options.worker] as TokenQueue
+      return {
+        round: this.#fences.round,
+        clear: graph.add('NoOp', [], {}, { name: 'clear', control: [turn] }),
+        nudge: graph.add('NoOp', [], {}, { name: 'nudge', control: beginnings.map(({ nothing }) => nothing) }),
+        start: graph.add('NoOp', [], {}, { name: 'start', control: this.#giveTokens([turn]) }),
+        join: graph.add('NoOp', [], {}, { name: 'join', control: [own.put(this.#readStep([]))] }),
+      }
+    })
+  }
+
+  /** A number that was not there before: by the clock of the first parameter server, in microseconds, so that one that was restarted has another, too. */
+  #newRound(): Tensor {
+    const graph = this.#graph
+    return graph.one('Cast', [graph.one('Mul', [graph.one('Timestamp'), graph.scalar('float64', 1e6)])], { DstT: 'int64' }, { name: 'new_round' })
+  }
+
+  #giveTokens(after: readonly GraphNode[]): readonly GraphNode[] {
     const step = this.#readStep(after)
     return this.#queues.map((queue) => queue.put(step))
   }
 
-  /** Adds what begins training, and what begins it for this worker alone. */
-  openings(): Pick<SynchronousGraph, 'start' | 'join'> {
-    const graph = this.#graph
-    const step = this.#readStep([])
-    const set = [this.#parts, ...[...this.#accumulators.values()].map(({ accumulator }) => accumulator)].map((accumulator) => accumulator.begin(step))
-    return graph.withDevice(this.#globalStep.device ?? '', () => ({
-      start: graph.add('NoOp', [], {}, { name: 'start', control: this.release(set) }),
-      join: graph.add('NoOp', [], {}, { name: 'join', control: [(this.#queues[this.#options.worker] as TokenQueue).put(step)] }),
-    }))
+  /** A gradient, when a node on its device has run. */
+  #behind(node: GraphNode, gradient: Gradient): Gradient {
+    const pass = (tensor: Tensor): Tensor => this.#graph.one('Identity', [tensor], {}, { device: node.device, control: [node] })
+    return 'indices' in gradient ? { ...gradient, values: pass(gradient.values) } : pass(gradient)
   }
 
   #accumulator(variable: LoweredVariable, like: Gradient): Accumulator<Gradient> {
@@ -126,8 +202,15 @@ export class SynchronousTraining {
   }
 
   #readStep(control: readonly GraphNode[]): Tensor {
-    const { handle, device } = this.#globalStep
-    return this.#graph.one('ReadVariableOp', [handle], { dtype: 'int64' }, { device, control, name: 'step' })
+    return this.#read(this.#globalStep, 'step', control)
+  }
+
+  #readTurn(control: readonly GraphNode[]): Tensor {
+    return this.#read(this.#turn, 'turn', control)
+  }
+
+  #read({ handle, device }: LoweredVariable, name: string, control: readonly GraphNode[]): Tensor {
+    return this.#graph.one('ReadVariableOp', [handle], { dtype: 'int64' }, { device, control, name })
   }
 }
 

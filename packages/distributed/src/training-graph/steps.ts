@@ -94,9 +94,9 @@ export const synchronousSteps = ({ graph, replica, globalStep, optimizer, update
   const made = inScopes(graph, count, () => {
     // The batch is there before the token is taken, so that the end of the data leaves the token to be taken later.
     const batch = nextBatch(sent)
-    const localStep = training.begin([...sent, ...Object.values(batch).map(({ node }) => node)])
+    const { step: localStep, turn } = training.begin([...sent, ...Object.values(batch).map(({ node }) => node)])
     const step = replica.step(batch, () => [localStep.node], undefined)
-    const sending = training.send(step.gradients, localStep)
+    const sending = training.send(step.gradients, turn)
     stale.push(sending.stale)
     const train = trainNode(graph, globalStep, [...sending.sent, ...step.updates])
     sent = [train]
@@ -104,8 +104,9 @@ export const synchronousSteps = ({ graph, replica, globalStep, optimizer, update
   })
   return graph.scope('synchronous', () => {
     const done = stepsDone(graph, globalStep, readStep(graph, globalStep, []))
-    const applied = graph.withDevice(globalStep.device ?? '', () => updates.apply(training.take(optimizer), done))
-    const counted = countStep(graph, globalStep, [...applied.updates, done.node])
+    const { means, passed } = training.take(optimizer)
+    const applied = graph.withDevice(globalStep.device ?? '', () => updates.apply(means, done))
+    const counted = countStep(graph, globalStep, [...passed, ...applied.updates, done.node])
     const update = onDevice(graph, globalStep, () => graph.add('NoOp', [], {}, { name: 'update', control: training.release([counted]) }))
     const total = stale.length === 1 ? (stale[0] as Tensor) : onDevice(graph, globalStep, () => graph.one('AddN', [stale]))
     return {

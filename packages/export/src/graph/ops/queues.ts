@@ -53,6 +53,7 @@ export const queueOps = {
     stateful,
   ),
   QueueEnqueueV2: op('handle:resource components:Tcomponents ->', { Tcomponents: types, ...timeout }, noOutputs, stateful),
+  QueueEnqueueManyV2: op('handle:resource components:Tcomponents ->', { Tcomponents: types, ...timeout }, noOutputs, stateful),
   QueueDequeueManyV2: op('handle:resource n:int32 -> components:component_types', { component_types: types, ...timeout }, manyElements, stateful),
   QueueSizeV2: op('handle:resource -> size:int32', {}, scalar, stateful),
 } as const

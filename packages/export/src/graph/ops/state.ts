@@ -22,6 +22,7 @@ export const stateOps = {
   ),
   AssignAddVariableOp: op('resource:resource value:dtype ->', { dtype: attr.type() }, assignVariable, stateful),
   AssignSubVariableOp: op('resource:resource value:dtype ->', { dtype: attr.type() }, assignVariable, stateful),
+  Timestamp: op('-> ts:float64', {}, scalar, stateful),
   VarIsInitializedOp: op('resource:resource -> is_initialized:bool', {}, scalar, stateful),
   ResourceGather: op(
     'resource:resource indices:Tindices -> output:dtype',
