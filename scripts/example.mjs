@@ -1,9 +1,10 @@
 /**
  * npm run quickstart [-- --full], npm run example:NAME: runs examples/NAME/NAME.ts as a user's program would run, on the built
- * packages. Examples are TypeScript: each file is transpiled on its own, and its imports are left for Node to resolve.
+ * packages. Examples are TypeScript: each file is transpiled on its own, and its imports are left for Node to resolve. The cluster's
+ * servers need libtensorflow: where LIBTENSORFLOW names none, that of `npm run peers:setup` is taken, if it is there.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
 import { root, stop } from './support/console.mjs'
@@ -30,9 +31,12 @@ const transpile = () => {
 const missing = packages.filter((one) => filesUnder(join(root, 'packages', one, 'dist', 'index.js')).length === 0)
 if (missing.length > 0) stop(`Not built yet: ${missing.join(', ')}.`, 'npm run bootstrap')
 
+const ofPeers = join(root, '.peers', 'venv')
+const environment = name === 'cluster' && !process.env.LIBTENSORFLOW && existsSync(ofPeers) ? { LIBTENSORFLOW: ofPeers } : {}
+
 transpile()
 const program = join(folder, name, `${name}.js`)
-const child = spawn(process.execPath, ['--enable-source-maps', program, ...options], { stdio: 'inherit' })
+const child = spawn(process.execPath, ['--enable-source-maps', program, ...options], { stdio: 'inherit', env: { ...process.env, ...environment } })
 // Ctrl-C reaches the child by itself: it ends its work, and this process waits for it.
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => child.kill('SIGTERM'))

@@ -4,11 +4,12 @@
  *
  *     npm run example:cluster
  *
- * The servers need libtensorflow: an installed tfjs-node, or `LIBTENSORFLOW` with the folder of an installed Python package `tensorflow`.
+ * The servers need libtensorflow: an installed tfjs-node, `LIBTENSORFLOW` with the folder of an installed Python package `tensorflow`, or
+ * what `npm run peers:setup` makes.
  */
-import { field, pipe, run, shuffle, terminalProgress } from '@millrace/core'
+import { field, fromUnknown, pipe, run, shuffle, terminalProgress } from '@millrace/core'
 import { predictions, score, startLocalCluster, train, trainOnCluster, type BinaryScore } from '@millrace/distributed'
-import { exportSavedModel, loadSavedModel } from '@millrace/export'
+import { exportSavedModel, loadSavedModel, nativeLibrary } from '@millrace/export'
 import { readJson, readTfRecords, writeTfRecords } from '@millrace/formats'
 import { delayModel } from '../quickstart/model.js'
 import { flight } from '../quickstart/schemas.js'
@@ -17,6 +18,13 @@ import { partsOf, source, spec } from './flights.js'
 const context = { progress: terminalProgress() }
 const out = 'out/cluster'
 const ifExists = 'replace'
+
+// Before the work, not after it: without one no server starts.
+const missing = await run(nativeLibrary()).then(() => undefined, fromUnknown)
+if (missing !== undefined) {
+  console.error(`${missing.message}\nIn this checkout, npm run peers:setup makes one.`)
+  process.exit(1)
+}
 
 // Flights with the states of both airports, split by time; features are fitted on the training rows alone.
 const parts = partsOf(readJson(`${source}/flights-20k.json`, { schema: flight }))
