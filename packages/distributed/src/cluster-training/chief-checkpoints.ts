@@ -2,6 +2,7 @@ import { failure, isMillraceError, type MillraceError } from '@millrace/core'
 import { checkpointManager, type CheckpointManager, type SavedCheckpoint } from '../checkpoints/index.js'
 import type { CallOptions, Session } from '@millrace/export'
 import { isReady, notBegun, readDone, readInputs, readProgress, type WorkerProgress } from './control.js'
+import { requireFinite } from './finite.js'
 import type { ClusterCheckpoints } from './options.js'
 import type { RestoredTraining } from './prepare.js'
 import type { WorkerGraph } from './worker-graph.js'
@@ -37,7 +38,7 @@ const storageFailure = (code: string, problem: string, cause: MillraceError, sou
  *
  * @param unapplied - steps of a worker that may be counted before their update is made: in step with others, those under way
  */
-export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpoint, inputState }: WorkerGraph, limits: CallOptions, on: CheckpointEvents, unapplied: number): ChiefCheckpoints => {
+export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpoint, finite, inputState }: WorkerGraph, limits: CallOptions, on: CheckpointEvents, unapplied: number): ChiefCheckpoints => {
   const { everySteps, everySeconds = everySteps === undefined ? EVERY_SECONDS : Infinity } = options
   const managers = new WeakMap<Session, CheckpointManager>()
   const managerOf = (session: Session): CheckpointManager => {
@@ -49,6 +50,8 @@ export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpo
   let [savedStep, savedAt] = [0, performance.now()]
   let keptStep: number | undefined
   const save = async (session: Session): Promise<void> => {
+    // A good checkpoint is not to give way to one that nobody can go on from.
+    if (finite !== undefined) await requireFinite(session, finite, limits)
     // Positions first: what is read between them and the values is read again after a restore, and nothing is left out.
     const [progress, inputs] = [await readProgress(session, control, limits), await readInputs(session, control, limits)]
     // Steps that are done by now are behind the positions, and passed over.

@@ -4,6 +4,7 @@ import type { ChiefCheckpoints } from './chief-checkpoints.js'
 import { showLife, tellFailure } from './chief-life.js'
 import { assign, readProgress, type Assignment } from './control.js'
 import { evaluate, reaches } from './evaluate.js'
+import { requireFinite } from './finite.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { DEFAULT_TIMEOUT_MS } from './recovery.js'
 import type { ClusterEvaluation } from './report.js'
@@ -76,6 +77,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
       await waitForOthers(session)
       if (beside !== undefined) await Promise.race([beside.atRest, beside.failed])
       const globalStep = await globalStepOf(session)
+      if (graph.finite !== undefined) await requireFinite(session, graph.finite, limits)
       if (evaluatedAt !== globalStep) await measure(session, globalStep)
       const notSaved = await chief.checkpoints?.atEnd(session, globalStep)
       chief.onWeights(await fetchWeights(session, model, training.variables, options.fetchLimitBytes, limits), globalStep)

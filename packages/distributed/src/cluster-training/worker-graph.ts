@@ -7,6 +7,7 @@ import { compiledOptions, trainingGraph, type BatchSource, type CompiledModelLik
 import { addEvaluation, type Evaluation } from '../training-graph/evaluation.js'
 import { addControl, type Control } from './control.js'
 import { checkValidation } from './evaluate.js'
+import { addFiniteSums, type FiniteSums } from './finite.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { deviceOf, type Roles, type Trainer } from './roles.js'
 
@@ -16,6 +17,8 @@ export interface WorkerGraph {
   readonly control: Control
   /** The chief's, where there is something to validate. */
   readonly evaluation: Evaluation | undefined
+  /** The chief's. */
+  readonly finite: FiniteSums | undefined
   /** The chief's, where there are checkpoints. */
   readonly checkpoint: CheckpointOps | undefined
   /** Where the worker's server reads. */
@@ -70,13 +73,14 @@ export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined
   if (evaluation !== undefined) checkValidation(evaluation, options)
   const control = addControl(training, ps, { index: share, count: trainers.length })
+  const finite = isChief ? addFiniteSums(graph, model, training.variables) : undefined
   const checkpoint = isChief && options.checkpoints !== undefined ? addCheckpointOps(graph, training.variables) : undefined
   // What is saved of a source is the state of its iterator.
   const iterator = training.source?.position.saved.node.inputs[0]
   const inputState = iterator === undefined ? undefined : addIteratorState(graph, iterator, { device })
   const passed = training.source === undefined ? [] : Object.values(graph.withDevice(device, () => graph.scope('pass_over', () => training.source!.next([]))))
   const tables = [training.initializeTables, evaluation?.initializeTables].filter((node) => node !== undefined)
-  return { training, control, evaluation, checkpoint, inputState, passOver: passed[0]?.node, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
+  return { training, control, evaluation, finite, checkpoint, inputState, passOver: passed[0]?.node, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
 }
 
 /** Each placeholder once: a raw column may be an input and make a label, too. */

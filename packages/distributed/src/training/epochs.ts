@@ -2,6 +2,7 @@ import { failure, type RunContext } from '@millrace/core'
 import type { LayersModel } from '@tensorflow/tfjs'
 import type { Monitor } from './early-stopping.js'
 import { learningRate, Snapshot } from './model.js'
+import { checkWeights } from './not-finite.js'
 import type { Trainer } from './trainer.js'
 import type { TrainingLog } from './training-log.js'
 
@@ -90,6 +91,7 @@ export const runEpochs = async (options: EpochsOptions, { progress }: RunContext
     } finally {
       await trainer.close()
     }
+    await checkWeights(layers)
     best.restore()
     return { epochs: reports, bestEpoch: monitor !== undefined && restoreBest ? monitor.bestEpoch : reports.length, stoppedEarly, steps, rows, validationRows }
   } finally {
