@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { Graph } from '../graph/index.js'
+import { tensorflow } from '../proto/index.js'
 import { numericTensor, type HostTensor } from '../tensor/host-tensor.js'
 import { feedTensor, type FeedValue } from './feed-value.js'
 import { GraphInputs } from './graph-inputs.js'
-import { configProto } from './session-config.js'
+import { configProto, type SessionConfig } from './session-config.js'
 import { sessionOf, type CallLimits, type SessionEngine } from './session.js'
 import { deadlineFailure, statusFailure } from './status.js'
 import { targetName, tensorName } from './tensor-name.js'
@@ -121,6 +122,16 @@ describe('values', () => {
 })
 
 describe('session configuration', () => {
+  test('has the numbers of ConfigProto on the wire', () => {
+    const gpu = (config: SessionConfig['gpu']): string => Buffer.from(tensorflow.ConfigProto.encode(configProto({ gpu: config })).finish()).toString('hex')
+    // As TensorFlow writes them in Python; gpu_options is field 6, allow_soft_placement field 7 (config.proto).
+    const fields = { per_process_gpu_memory_fraction: '09000000000000e03f', allow_growth: '2001', visible_device_list: '2a03302c32' }
+    expect(gpu({ memoryFraction: 0.5 })).toBe(`3209${fields.per_process_gpu_memory_fraction}3801`)
+    expect(gpu({ allowGrowth: true })).toBe(`3202${fields.allow_growth}3801`)
+    expect(gpu({ visibleDevices: '0,2' })).toBe(`3205${fields.visible_device_list}3801`)
+    expect(gpu({})).toBe('32003801')
+  })
+
   test('is checked', () => {
     expect(configProto()).toMatchObject({ allowSoftPlacement: true, isolateSessionState: false })
     expect(configProto({ gpu: { allowGrowth: true }, deviceCount: { GPU: 0 } })).toMatchObject({ gpuOptions: { allowGrowth: true }, deviceCount: { GPU: 0 } })
