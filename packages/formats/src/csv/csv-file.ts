@@ -95,6 +95,11 @@ export class CsvFile implements CsvRowsHandler {
     if (this.fatal !== undefined) throw this.fatal
   }
 
+  /** Ends the text within a record that nobody will complete: the rows before it are handed over. */
+  abandon(): void {
+    if (this.fatal === undefined) this.flush()
+  }
+
   destroy(): void {
     this.text.destroy()
   }

@@ -2,7 +2,7 @@ import { describeValue, failure, requireCount, type Json, type Schema } from '@m
 import type { OnBadRecord } from '../records/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
-import { encodingName } from '../reading/open-text.js'
+import { encodingName, requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
 
 /**
  * A record that has not ended after so many bytes is taken for a quote that was never closed, which would otherwise draw the
@@ -27,7 +27,7 @@ export interface CsvDialect {
 }
 
 /** Options of `readCsv`. */
-export interface CsvOptions<S extends Schema = Schema> extends CsvDialect, InputOptions<S> {
+export interface CsvOptions<S extends Schema = Schema> extends CsvDialect, InputOptions<S>, PackedTextOptions {
   /** Where the names of the columns are: the first record (`true`, the default), given here, or nowhere: columns by their order in the schema. */
   readonly header?: boolean | readonly string[] | undefined
   /** Names in the header, or indices from 0, of columns that are called otherwise in the schema. */
@@ -73,6 +73,7 @@ export interface ResolvedCsvOptions {
   readonly header: boolean | readonly string[]
   readonly columns: { readonly [name: string]: string | number | undefined }
   readonly encoding: string | undefined
+  readonly packed: PackedTextOptions
   readonly nullTokens: ReadonlySet<string>
   readonly decimalComma: boolean
   readonly finalNewline: 'optional' | 'required'
@@ -95,6 +96,7 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
   if (quote === '') throw usage('the quote is empty', 'Pass quote: null when fields are not quoted.')
   if (!['auto', 'csv-parse'].includes(parser)) throw usage(`there is no parser ${describeValue(parser)}`, "Give 'auto' or 'csv-parse'.")
   requireCount(batchRows, 1, 'batchRows of readCsv')
+  requirePackedText(options)
   if (options.encoding !== undefined) encodingName(options.encoding)
   if (Array.isArray(header) && new Set(header).size !== header.length) throw usage('the header that was given names a column twice')
   return {
@@ -107,6 +109,7 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
     header,
     columns: options.columns ?? {},
     encoding: options.encoding,
+    packed: { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes },
     nullTokens: new Set(options.nullTokens ?? ['']),
     decimalComma: options.decimalComma ?? false,
     finalNewline: options.finalNewline ?? 'optional',

@@ -1,4 +1,5 @@
 import { countIn, field, throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
+import { faultsLast } from '../reading/faults-last.js'
 import { openText } from '../reading/open-text.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { chooseParser, parserOf } from './choose-parser.js'
@@ -7,7 +8,7 @@ import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOpt
 import { CsvSplitter } from './csv-splitter.js'
 
 /**
- * Reads delimited text: a path, a URL, a folder, a glob, or several, gzip or not, in any encoding.
+ * Reads delimited text: a path, a URL, a folder, a glob, or several, packed or not (gzip, brotli, zstd, zlib), in any encoding.
  *
  * Columns are found by their names in each file's header; further columns are left alone, and a nullable column that a file lacks is null
  * there if another of the files has it. Folders `key=value` give columns too. Fields go into the columns as texts
@@ -51,7 +52,7 @@ export const columnNames = async (file: FileInfo, options: ResolvedCsvOptions, s
 /** Names of the columns of a file by its first record; `undefined` when it has none. */
 export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[] | undefined> => {
   let header: readonly string[] | undefined
-  const text = await openText(file, { encoding: options.encoding, signal })
+  const text = await openText(file, { ...options.packed, encoding: options.encoding, signal })
   const splitter = new CsvSplitter(options, file.url, text.start, 1, {
     record: (fields, start, end) => {
       if (!isBlankLine(fields, start, end)) header ??= fields
@@ -79,17 +80,23 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
   // Columns that the first record names or counts.
   const head = resume && header === undefined && (options.header === true || schema === undefined) ? await readHeader(info, options, context.signal) : undefined
   const parser = parserOf(options, info.url)
-  const text = await openText(info, { encoding: options.encoding, start: resume?.byte, reuse: parser.copies, signal: context.signal, onRead })
+  const text = await openText(info, { ...options.packed, encoding: options.encoding, start: resume?.byte, reuse: parser.copies, signal: context.signal, onRead })
   let file: CsvFile | undefined
   try {
     file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 }, parser)
     if (header !== undefined) file.begin(header, header.length)
     else if (head !== undefined) file.begin(options.header === true ? head : undefined, head.length)
     else if (options.header === false && schema !== undefined) file.begin(undefined, 0)
-    for await (const chunk of text.chunks) {
+    const source = faultsLast(text.chunks)
+    for await (const chunk of source.chunks) {
       throwIfAborted(context.signal)
       await file.push(chunk)
       yield* delivered(file, task)
+    }
+    if (source.fault !== undefined) {
+      file.abandon()
+      yield* delivered(file, task)
+      throw source.fault
     }
     await file.finish()
     yield* delivered(file, task)

@@ -16,7 +16,7 @@ export interface WriteCsvOptions extends TextOutputOptions {
 }
 
 /**
- * Writes a stream as one CSV file (RFC 4180, but with `\n`), gzipped when its name ends in `.gz`, or as a folder of them (`partitionBy`). Fields are quoted where they
+ * Writes a stream as one CSV file (RFC 4180, but with `\n`), packed as its name ends (`.gz`, `.br`, `.zst`, `.deflate`), or as a folder of them (`partitionBy`). Fields are quoted where they
  * must be; numbers, decimals and times keep every digit; lists are written as JSON (`readCsv` takes the integers in them up to
  * ±2⁵³, `readJson` all). An empty text and a null look alike unless
  * `nullToken` says otherwise. The file appears when it is complete.

@@ -30,7 +30,7 @@ const SNIFFED_RECORDS = 50
 const firstRecords = async (file: FileInfo, options: CsvOptions, delimiter: string, signal: AbortSignal | undefined): Promise<readonly (readonly string[])[]> => {
   const records: (readonly string[])[] = []
   const resolved = resolveCsvOptions({ ...options, delimiter })
-  const text = await openText(file, { encoding: options.encoding, signal })
+  const text = await openText(file, { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes, encoding: options.encoding, signal })
   const splitter = new CsvSplitter(resolved, file.url, text.start, 1, {
     record: (fields, start, end) => void (isBlankLine(fields, start, end) || records.push(fields)),
     malformed: () => undefined,

@@ -111,7 +111,7 @@ async function* recordsOf(file: FileInfo, options: InferJsonOptions, signal: Abo
   const { maxRecordBytes, maxDepth } = resolveJsonOptions({ ...options, format: undefined, schema: {} })
   let records: (readonly JsonToken[])[] = []
   const decoder = new TextDecoder()
-  const text = await openText(file, { encoding: options.encoding, signal })
+  const text = await openText(file, { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes, encoding: options.encoding, signal })
   const window: WindowText = new WindowText(text.start, 1, {
     record: (start, end) => {
       try {

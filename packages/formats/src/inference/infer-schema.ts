@@ -5,7 +5,7 @@ import { inferTfRecords, type InferredTfRecords, type InferTfRecordsOptions } fr
 import type { SampleOptions } from './sample.js'
 
 /** A name that tells the format to the compiler too. */
-type Named<Ending extends string> = `${string}.${Ending}` | `${string}.${Ending}.gz`
+type Named<Ending extends string> = `${string}.${Ending}` | `${string}.${Ending}.${'gz' | 'br' | 'zst'}`
 
 /** A format whose columns are inferred from values. */
 export type InferredFormat = 'csv' | 'json' | 'tfrecord'
@@ -17,7 +17,7 @@ const endings: readonly (readonly [RegExp, InferredFormat])[] = [
 ]
 
 const formatOf = (url: string): InferredFormat => {
-  const name = url.replace(/[?#].*$/, '').toLowerCase().replace(/\.(gz|gzip|deflate|br|zst)$/, '')
+  const name = url.replace(/[?#].*$/, '').toLowerCase().replace(/\.(gz|gzip|deflate|zz|zlib|br|zstd?)$/, '')
   const found = endings.find(([ending]) => ending.test(name))?.[1]
   if (found !== undefined) return found
   throw failure({

@@ -92,6 +92,13 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     if (this.fatal !== undefined) throw this.fatal
   }
 
+  /** Ends the text within a record that nobody will complete: the rows before it are handed over. */
+  abandon(): void {
+    if (this.fatal !== undefined) return
+    this.rows.rollback()
+    this.flush()
+  }
+
   private guard(work: () => void): void {
     if (this.fatal !== undefined) return
     try {

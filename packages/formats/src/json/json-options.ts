@@ -1,6 +1,7 @@
 import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
+import { requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
 import type { OnBadRecord } from '../records/index.js'
 
 /** A record that has not ended after so many bytes is more likely a bracket or a quote that was never closed than a record. */
@@ -12,7 +13,7 @@ export const DEFAULT_MAX_DEPTH = 64
 export type JsonFormat = 'array' | 'lines'
 
 /** Options of `readJson`. */
-export interface JsonOptions<S extends Schema> extends InputOptions<S> {
+export interface JsonOptions<S extends Schema> extends InputOptions<S>, PackedTextOptions {
   /** Columns, by the keys of the records. A key that is missing is a null; further keys are left alone. */
   readonly schema: S
   /** Default: by the first byte, `[` or `{`. */
@@ -46,6 +47,7 @@ export interface ResolvedJsonOptions {
   readonly format: JsonFormat | undefined
   readonly paths: { readonly [column: string]: readonly string[] }
   readonly encoding: string | undefined
+  readonly packed: PackedTextOptions
   readonly onBadRecord: OnBadRecord
   readonly batchRows: number
   readonly maxRecordBytes: number
@@ -61,6 +63,7 @@ const usage = (problem: string): Error => failure({ tag: 'Usage', code: 'JSON_OP
 export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): ResolvedJsonOptions => {
   const { schema, batchRows = DEFAULT_BATCH_ROWS, paths = {}, parser = 'auto' } = options
   requireCount(batchRows, 1, 'batchRows of readJson')
+  requirePackedText(options)
   if (!['auto', 'stream-json'].includes(parser)) throw usage(`there is no parser ${describeValue(parser)}; the parsers are 'auto' and 'stream-json'`)
   const resolved: { [column: string]: readonly string[] } = {}
   for (const name of Object.keys(schema)) {
@@ -76,6 +79,7 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
     format: options.format,
     paths: resolved,
     encoding: options.encoding,
+    packed: { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes },
     onBadRecord: options.onBadRecord ?? 'fail',
     batchRows,
     maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,

@@ -1,4 +1,5 @@
 import { countIn, fieldIn, throwIfAborted, type Json, type Batch, type Schema, type Stream } from '@millrace/core'
+import { faultsLast } from '../reading/faults-last.js'
 import { openText } from '../reading/open-text.js'
 import { readFiles, type FileTask } from '../reading/read-files.js'
 import { chooseParser } from './choose-parser.js'
@@ -8,7 +9,7 @@ import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJso
 import { referenceParser } from './reference-parser.js'
 
 /**
- * Reads JSON: one array of objects, or an object a line (JSON Lines), from a path, a URL, a folder, a glob, or several, gzip or not.
+ * Reads JSON: one array of objects, or an object a line (JSON Lines), from a path, a URL, a folder, a glob, or several, packed or not (gzip, brotli, zstd, zlib).
  *
  * Tokens go into the columns as they come, numbers as texts, so that 64-bit integers and decimals keep every digit. A value must
  * have the type of its column: numbers for number kinds (`3.0` is an integer too), strings for `utf8`, `date`, `timestamp`,
@@ -40,15 +41,21 @@ const placeFrom = (json: Json): JsonPlace => ({
 async function* readFile<S extends Schema>(task: FileTask, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
   const { file: info, context, onRead } = task
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
-  const text = await openText(info, { encoding: options.encoding, start: resume?.byte, reuse: true, signal: context.signal, onRead })
+  const text = await openText(info, { ...options.packed, encoding: options.encoding, start: resume?.byte, reuse: true, signal: context.signal, onRead })
   const parser = chooseParser(schema, options).parser === 'columnar' ? columnarParser(options) : referenceParser(options)
   let file: JsonFile<S> | undefined
   try {
     file = new JsonFile(task, schema, options, text.start, resume, parser)
-    for await (const chunk of text.chunks) {
+    const source = faultsLast(text.chunks)
+    for await (const chunk of source.chunks) {
       throwIfAborted(context.signal)
       file.push(chunk)
       yield* delivered(file, task)
+    }
+    if (source.fault !== undefined) {
+      file.abandon()
+      yield* delivered(file, task)
+      throw source.fault
     }
     file.finish()
     yield* delivered(file, task)

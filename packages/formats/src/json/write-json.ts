@@ -12,7 +12,7 @@ export interface WriteJsonOptions extends TextOutputOptions {
 }
 
 /**
- * Writes a stream as JSON Lines, an object a row, gzipped when the name ends in `.gz`, or as a folder of such files (`partitionBy`). 64-bit integers and decimals are numbers
+ * Writes a stream as JSON Lines, an object a row, packed as its name ends (`.gz`, `.br`, `.zst`, `.deflate`), or as a folder of such files (`partitionBy`). 64-bit integers and decimals are numbers
  * with all their digits, times are texts by their format. The file appears when it is complete.
  *
  * @throws `AlreadyExists`, `Storage`, `Schema` for binary columns, `BadRecord` for NaN and infinities, and what the stream throws

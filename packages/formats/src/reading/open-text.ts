@@ -1,6 +1,8 @@
-import { failure, readBytes, type FileInfo } from '@millrace/core'
+import { failure, readBytes, requireCount, type FileInfo } from '@millrace/core'
 import { fileBytes } from './file-bytes.js'
-import { guessCompression, inflated } from '../compression/index.js'
+import {
+  compressionOfName, guessTextCompression, inflated, MAX_TEXT_INFLATION, requireTextCompression, TEXT_MAGIC_BYTES, type InflationLimits, type TextCompression,
+} from '../compression/index.js'
 
 /** Text as UTF-8 bytes from some offset on. */
 export interface Utf8Text {
@@ -15,8 +17,23 @@ export interface Utf8Text {
   readonly close: () => Promise<void>
 }
 
+/** Options of the readers of text for packed files. */
+export interface PackedTextOptions extends InflationLimits {
+  /**
+   * How the files are packed. Default `auto`: by the end of each name (`.gz`, `.br`, `.zst`, `.deflate`), else by the first bytes, which brotli
+   * does not show. `zst` needs the package fzstd.
+   */
+  readonly compression?: TextCompression | 'auto' | undefined
+}
+
+/** Checks the options. @throws `Usage` */
+export const requirePackedText = ({ compression = 'auto', maxInflation, maxInflatedBytes }: PackedTextOptions): void => {
+  if (compression !== 'auto') requireTextCompression(compression)
+  for (const [name, value] of Object.entries({ maxInflation, maxInflatedBytes })) if (value !== undefined && value !== Infinity) requireCount(value, 1, name)
+}
+
 /** Options of {@link openText}. */
-export interface OpenTextOptions {
+export interface OpenTextOptions extends PackedTextOptions {
   /** Label as `TextDecoder` knows them: `latin1`, `utf-16le`, `shift_jis`. A byte order mark wins. Default `utf-8`. */
   readonly encoding?: string | undefined
   /** Offset to begin at, counted as in {@link Utf8Text.chunks}. Default 0. */
@@ -28,8 +45,8 @@ export interface OpenTextOptions {
   readonly onRead?: ((bytes: number) => void) | undefined
 }
 
-/** Enough for the longest byte order mark and for gzip's magic. */
-const HEAD_BYTES = 3
+/** Enough for the longest byte order mark too. */
+const HEAD_BYTES = TEXT_MAGIC_BYTES
 
 /** The name under which an encoding is known. @throws `Usage` for one that is not */
 export const encodingName = (label: string): string => {
@@ -41,7 +58,7 @@ export const encodingName = (label: string): string => {
 }
 
 /**
- * Opens a text file: inflates it when it is gzip (by its name or its first bytes), drops the byte order mark, and gives UTF-8
+ * Opens a text file: inflates it when it is packed (see {@link PackedTextOptions}), drops the byte order mark, and gives UTF-8
  * whatever the encoding was. Returning the generator early closes the file.
  *
  * @throws `Corrupt` for bytes that the encoding does not have (UTF-8 itself is passed through unchecked)
@@ -49,11 +66,11 @@ export const encodingName = (label: string): string => {
 export const openText = async (file: FileInfo, options: OpenTextOptions = {}): Promise<Utf8Text> => {
   const { start = 0, reuse, signal, onRead } = options
   const source = file.url
-  const named = /\.gz(ip)?$/i.test(source.replace(/[?#].*$/, '')) ? 'gzip' : undefined
-  if (start > 0 && named === undefined) {
+  const known = options.compression === undefined || options.compression === 'auto' ? compressionOfName(source) : options.compression
+  if (start > 0 && (known === undefined || known === 'none')) {
     const head = await peek(bytesOf(readBytes(source, { end: HEAD_BYTES, signal })))
     await head.close()
-    if (!isGzip(head.bytes) && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
+    if ((known ?? guessTextCompression(head.bytes) ?? 'none') === 'none' && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
       onRead?.(start)
       const chunks = fileBytes(file, { start, reuse, signal, onRead })
       return { start, chunks, close: async () => void (await chunks.return()) }
@@ -61,8 +78,9 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
   }
 
   const packed = await peek(fileBytes(file, { reuse, signal, onRead }))
-  // However far it inflates, no more than a record of it is held: there is no limit to set.
-  const plain = await peekOrClose(packed.close, named === 'gzip' || isGzip(packed.bytes) ? inflated(packed.chunks, 'gzip', source, Infinity) : packed.chunks)
+  const compression = known ?? guessTextCompression(packed.bytes) ?? 'none'
+  const limits = { maxInflation: options.maxInflation ?? MAX_TEXT_INFLATION, maxInflatedBytes: options.maxInflatedBytes }
+  const plain = await peekOrClose(packed.close, compression === 'none' ? packed.chunks : inflated(packed.chunks, compression, source, limits))
   const { name, mark } = encodingOf(plain.bytes, options.encoding)
   const close = async (): Promise<void> => {
     await plain.close()
@@ -71,9 +89,6 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
   if (name === 'utf-8') return { start: Math.max(start, mark), chunks: skipBytes(plain.chunks, Math.max(start, mark)), close }
   return { start, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start), close }
 }
-
-/** Text never begins as gzip does; what begins as zlib does may be text. */
-const isGzip = (head: Uint8Array): boolean => guessCompression(head) === 'gzip'
 
 const encodingOf = (head: Uint8Array, label: string | undefined): { name: string; mark: number } => {
   if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf) return { name: 'utf-8', mark: 3 }

@@ -1,8 +1,7 @@
 import type { Batch, Output, Schema } from '@millrace/core'
-import { requireCompression, type Compression } from '../compression/index.js'
+import { packedEnding, requireCompression, type Compression } from '../compression/index.js'
 import { ExampleEncoder } from '../example/index.js'
 import type { FileFormat, FileWriter } from '../writing/file-writer.js'
-import { packedEnding } from '../writing/text-options.js'
 import { ShardRows } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
 

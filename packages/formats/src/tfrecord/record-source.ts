@@ -1,17 +1,15 @@
 import { readBytes, throwIfAborted, type FileInfo, type OpenContext } from '@millrace/core'
 import { fileBytes } from '../reading/file-bytes.js'
-import { guessCompression, inflated, peek, type Compression } from '../compression/index.js'
+import { guessCompression, inflated, peek, type Compression, type InflationLimits } from '../compression/index.js'
 import { FRAME_HEADER } from './frame.js'
 import { TfRecordDecoder } from './tfrecord-decoder.js'
 
 /** Options of every reader of TFRecords. */
-export interface TfRecordReadOptions {
+export interface TfRecordReadOptions extends InflationLimits {
   /** How the files are packed. Default `auto`: by the first bytes of each file. */
   readonly compression?: Compression | 'auto' | undefined
   /** Longest record that is taken, in bytes. Default 256 MiB. */
   readonly maxRecordBytes?: number | undefined
-  /** Most bytes that a packed file may grow to, as a multiple of its size. Default 500. */
-  readonly maxInflation?: number | undefined
 }
 
 /** Where a file is to be read from: an offset after decompression at which a record begins. */
@@ -22,11 +20,6 @@ export interface RecordOffset {
 
 /** Tells of bytes read from the files, for progress. */
 export type BytesRead = (bytes: number) => void
-
-/** Chunks with memory of their own: a decompressor may still be at one when it asks for the next. */
-async function* owned(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunks) yield chunk.slice()
-}
 
 async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: RecordOffset, context: OpenContext, onBytes: BytesRead): AsyncGenerator<Uint8Array, void, undefined> {
   const { signal } = context
@@ -51,7 +44,7 @@ async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: R
     return
   }
   let skip = from.byte
-  for await (const chunk of inflated(owned(chunks), compression, url, options.maxInflation)) {
+  for await (const chunk of inflated(chunks, compression, url, options)) {
     if (skip >= chunk.length) skip -= chunk.length
     else {
       yield skip === 0 ? chunk : chunk.subarray(skip)

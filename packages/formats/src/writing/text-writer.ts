@@ -1,5 +1,5 @@
-import { fromUnknown, type Batch, type Output } from '@millrace/core'
-import { packedWriter, type Compression, type PackedWriter } from '../compression/index.js'
+import { fromUnknown, type Batch } from '@millrace/core'
+import type { PackedWriter } from '../compression/index.js'
 import type { FileWriter } from './file-writer.js'
 
 /** Text is handed to the storage in pieces of about this many characters. */
@@ -11,16 +11,12 @@ export type BatchText = (batch: Batch) => (row: number) => string
 /** Writes rows as UTF-8 text. */
 export class TextWriter implements FileWriter {
   readonly held = 0
-  private readonly packed: PackedWriter
 
   constructor(
-    output: Output,
-    compression: Compression,
+    private readonly packed: PackedWriter,
     private text: string,
     private readonly batchText: BatchText,
-  ) {
-    this.packed = packedWriter(output, compression)
-  }
+  ) {}
 
   get bytes(): number {
     return this.packed.bytes

@@ -1,0 +1,134 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createBrotliDecompress, createGunzip, createInflate, type BrotliDecompress, type Gunzip, type Inflate } from 'node:zlib'
+import { failure, fromUnknown, type MillraceError } from '@millrace/core'
+import { CHUNK_BYTES, type TextCompression } from './compression.js'
+import { unzstd } from './unzstd.js'
+
+/**
+ * Deflate packs at most 1032 to 1. Sound TFRecords, whose checksums differ from record to record unless the records are equal,
+ * stay far below 500; beyond it, and beyond the first 64 MiB, a file is taken for a bomb.
+ */
+export const MAX_INFLATION = 500
+/** Texts repeat themselves more, and deflate's own limit is 1032: only brotli and zstd come beyond. */
+export const MAX_TEXT_INFLATION = 2000
+const INFLATION_GRACE_BYTES = 64 * 1024 * 1024
+
+/** How far a packed file may grow. */
+export interface InflationLimits {
+  /** Most bytes that a packed file may grow to, as a multiple of its size, once it has grown beyond 64 MiB. Default 500 for TFRecords, 2,000 for text. */
+  readonly maxInflation?: number | undefined
+  /** Most bytes that a packed file may grow to. Default: no limit, since no more than a batch of them is held. */
+  readonly maxInflatedBytes?: number | undefined
+}
+
+/** Chunks with memory of their own: a decompressor may still be at one when it asks for the next. */
+async function* owned(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) yield chunk.slice()
+}
+
+/** What an engine is told and tells. */
+interface Progress {
+  /** Packed bytes read. */
+  read: number
+  /** Bytes given. */
+  given: number
+}
+
+const words = { gzip: 'gzip', zlib: 'zlib', br: 'brotli', zst: 'zstd' } as const
+
+type Packed = Exclude<TextCompression, 'none'>
+
+const damage = (kind: Packed, source: string, { read, given }: Progress, cut: boolean, cause: unknown): MillraceError => {
+  const what = `the ${words[kind]} data`
+  const readable = given === 0 ? 'none of what it inflates to could be read' : `of what it inflates to, the bytes before ${given} were read`
+  return failure({
+    tag: 'Corrupt',
+    code: cut ? 'COMPRESSED_TRUNCATED' : 'COMPRESSED_CORRUPT',
+    problem: cut
+      ? `${what} ends too early, at byte ${read} of the file; ${readable}`
+      : `${what} is damaged at or before byte ${read} of the file (${cause instanceof Error ? cause.message : String(cause)}); ${readable}`,
+    remedy: cut ? 'The file was cut short: copy or write it again.' : 'The file is damaged: copy or write it again.',
+    position: { source, byte: given },
+    cause,
+  })
+}
+
+const trailing = (kind: Packed, source: string, end: number, { read, given }: Progress): MillraceError =>
+  failure({
+    tag: 'Corrupt',
+    code: 'COMPRESSED_TRAILING',
+    problem: `the ${words[kind]} data ends at byte ${end} of the file, and ${read - end} bytes follow it`,
+    remedy: 'The file is damaged: copy or write it again.',
+    position: { source, byte: given },
+  })
+
+/** Node's own inflaters. */
+const engineOf = (kind: 'gzip' | 'zlib' | 'br'): Gunzip | Inflate | BrotliDecompress => {
+  const options = { chunkSize: CHUNK_BYTES, highWaterMark: CHUNK_BYTES }
+  return kind === 'gzip' ? createGunzip(options) : kind === 'zlib' ? createInflate(options) : createBrotliDecompress(options)
+}
+
+async function* throughZlib(packed: AsyncGenerator<Uint8Array, void, undefined>, kind: 'gzip' | 'zlib' | 'br', source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
+  const engine = engineOf(kind)
+  // What goes wrong comes out of the loop below.
+  const piped = pipeline(Readable.from(packed, { objectMode: true, highWaterMark: 1 }), engine).catch(() => undefined)
+  try {
+    yield* engine as AsyncIterable<Uint8Array>
+  } catch (error) {
+    const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+    if (code === undefined || !/^(Z|ERR)_/.test(code)) throw error
+    throw damage(kind, source, progress, code === 'Z_BUF_ERROR', error)
+  } finally {
+    engine.destroy()
+    await piped
+  }
+  // zlib stops at the end of its data and swallows the rest, which would hide a damaged second part of a gzip file.
+  if (engine.bytesWritten < progress.read) throw trailing(kind, source, engine.bytesWritten, progress)
+}
+
+async function* throughZstd(packed: AsyncIterable<Uint8Array>, source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* unzstd(packed, (problem, cut) => damage('zst', source, progress, cut, problem))
+}
+
+/**
+ * Inflates chunks: of gzip several members in a row, of zstd several frames. zlib and brotli are one stream.
+ *
+ * @throws `Corrupt` for data that is cut short, damaged, or followed by something else; the message names the byte of the
+ * file, the position the byte after inflating: what came before it is sound
+ * @throws `Limit` INFLATION_LIMIT, INFLATED_TOO_LONG
+ * @throws `MissingPeer` for zstd without fzstd
+ */
+export async function* inflated(
+  chunks: AsyncIterable<Uint8Array>,
+  kind: Packed,
+  source: string,
+  { maxInflation = MAX_INFLATION, maxInflatedBytes = Infinity }: InflationLimits = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const progress: Progress = { read: 0, given: 0 }
+  const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of owned(chunks)) {
+      progress.read += chunk.length
+      yield chunk
+    }
+  }
+  const packed = counted()
+  const limit = (code: string, problem: string, remedy: string): MillraceError =>
+    failure({ tag: 'Limit', code, problem: `the ${words[kind]} data ${problem}`, remedy, position: { source, byte: progress.given } })
+  try {
+    for await (const chunk of kind === 'zst' ? throughZstd(packed, source, progress) : throughZlib(packed, kind, source, progress)) {
+      const given = progress.given + chunk.length
+      if (given > maxInflatedBytes) throw limit('INFLATED_TOO_LONG', `grows to more than ${maxInflatedBytes} bytes`, 'Raise maxInflatedBytes if the file is sound.')
+      if (given > INFLATION_GRACE_BYTES && given > maxInflation * progress.read) {
+        throw limit('INFLATION_LIMIT', `grows to more than ${maxInflation} times its size`, 'Raise maxInflation if the file is sound.')
+      }
+      progress.given = given
+      yield chunk
+    }
+  } catch (error) {
+    throw fromUnknown(error, { source })
+  } finally {
+    // A pipeline that is cut ends before its source is closed.
+    await packed.return()
+  }
+}
