@@ -3,7 +3,8 @@
 #   docker build -f node.Dockerfile --build-arg MILLRACE=0.1.0 --build-arg TENSORFLOW=2.21.0 -t millrace-task:2.21.0 .
 #   docker run --network host -e TF_CONFIG='{"cluster": {…}, "task": {"type": "ps", "index": 0}}' millrace-task:2.21.0
 #
-# libtensorflow comes from TensorFlow's own wheel: its files alone, no Python is in the image. Versions are pinned, so that the jobs of a
+# A template for when this version of @millrace/distributed is published; until then give npm install the files that npm pack makes of its
+# packages. libtensorflow comes from TensorFlow's own wheel: its files alone, no Python is in the image. Versions are pinned, so that the jobs of a
 # cluster can be upgraded one at a time; the TensorFlow of all tasks should have the same major version.
 FROM python:3.12.11-slim-bookworm AS tensorflow
 ARG TENSORFLOW=2.21.0
