@@ -27,8 +27,9 @@ import type { WorkerResult, WorkerSetup } from './worker-setup.js'
  * of the data and a replica of the graph. It reads like `fit`, and ends with the trained weights in the model.
  *
  * Given the cluster of `clusterFromEnv()`, this process plays the task that it says: a parameter server serves until the training is
- * over; chief and workers run their own server, where none runs yet, and feed and drive it; an evaluator measures checkpoints. Given a cluster without a task, or that of
- * `startLocalCluster`, this process feeds and drives all workers.
+ * over; chief and workers run their own server, where none runs yet, and feed and drive it; an evaluator measures checkpoints. Given a
+ * cluster without a task, or that of `startLocalCluster`, this process feeds and drives all workers: in a task of a cluster give all that
+ * `clusterFromEnv()` gives, not its `spec` alone, or else each process drives all workers, in a training of its own.
  *
  * Workers are asynchronous: none waits for another. Who loses its session, because a server or the network failed, makes a new one; a
  * parameter server that was restarted gets its values from the chief. What happened is in the report.
