@@ -23,6 +23,8 @@ const edges = [
   'packages/export/src/runtime/native/find-library.ts',
   // HiveServer2 is spoken to by us, without a driver.
   'packages/formats/src/sql/hive/transport/**/*.ts',
+  // Readers decode on worker threads.
+  'packages/formats/src/workers/{serve,worker-thread}.ts',
   // The client of a server's gRPC is a connection.
   'packages/distributed/src/session/grpc/**/*.ts',
   // Servers are processes that listen.

@@ -5,12 +5,11 @@ const source = (name: string) => fileURLToPath(new URL(`./packages/${name}/src/i
 
 export default defineConfig({
   resolve: {
-    alias: {
-      '@millrace/core': source('core'),
-      '@millrace/formats': source('formats'),
-      '@millrace/export': source('export'),
-      '@millrace/distributed': source('distributed'),
-    },
+    alias: [
+      ...['core', 'formats', 'export', 'distributed'].map((name) => ({ find: `@millrace/${name}`, replacement: source(name) })),
+      // Worker threads know nothing of vitest: the tests bundle what runs there.
+      { find: /^\.\/worker-entry\.js$/, replacement: fileURLToPath(new URL('./test/support/worker-entry.ts', import.meta.url)) },
+    ],
   },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],

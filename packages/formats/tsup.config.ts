@@ -1,3 +1,8 @@
 import { library } from '../../tsup.base.js'
 
-export default library()
+export default library({
+  // What worker threads run asks the package, which they find by its name, for all the rest.
+  entry: { index: 'src/index.ts', worker: 'src/worker.ts' },
+  external: ['@millrace/formats'],
+  dts: { entry: { index: 'src/index.ts' }, compilerOptions: { ignoreDeprecations: '6.0', composite: false, paths: {} } },
+})

@@ -60,6 +60,7 @@ const randoms = (seed: number): (() => number) => {
 export const conformance = (reader: ReaderUnderTest): void => {
   describe(`${reader.name} conforms`, () => {
     let storage: MemoryStorage
+    const step = reader.sampled ?? 1
     const sound = reader.file([])
     const flawed = reader.file(badRows)
     let url: string
@@ -99,7 +100,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
     })
 
     test('cut short at any byte, gives an error or fewer rows, never others', async () => {
-      for (let length = 0; length < sound.length; length++) {
+      for (let length = 0; length < sound.length; length += step) {
         const cut = storage.put(`cut.${reader.extension}`, sound.subarray(0, length))
         const { rows: read, error } = await readAll(reader.read(cut, { batchRows: 1 }))
         expect(read, `cut to ${length} bytes`).toEqual(rows.slice(0, read.length))
@@ -112,7 +113,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
       const packed = gzipSync(sound)
       const whole = storage.put(`packed.${reader.extension}.gz`, packed)
       expect(await readAll(reader.read(whole))).toMatchObject({ rows, error: undefined })
-      for (let length = 1; length < packed.length; length++) {
+      for (let length = 1; length < packed.length; length += step) {
         const cut = storage.put(`cut.${reader.extension}.gz`, packed.subarray(0, length))
         const { rows: read, error } = await readAll(reader.read(cut))
         expect(read, `cut to ${length} bytes`).toEqual(rows.slice(0, read.length))
@@ -122,7 +123,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
     })
 
     test('damaged anywhere, never crashes, and never gives more rows than there are', async () => {
-      for (let seed = 1; seed <= 300; seed++) {
+      for (let seed = 1; seed <= 300; seed += step) {
         const random = randoms(seed)
         const damaged = Uint8Array.from(sound)
         for (let flips = 1 + Math.floor(random() * 3); flips > 0; flips--) damaged[Math.floor(random() * damaged.length)]! ^= 1 << Math.floor(random() * 8)

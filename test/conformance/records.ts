@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { batchFromRows, concatBatches, field, fromBatches, mapColumns, pipe, type Batch, type Field, type Job, type Mode, type Row, type Stream } from '@millrace/core'
 import {
   ByteBuffer, encodeFrame, ExampleEncoder, readArrow, readCsv, readJson, readParquet, readSequenceExamples, readTfRecords, SequenceExampleEncoder, writeArrow, writeCsv, writeJson, writeParquet,
-  writeSequenceExamples, writeTfRecords, type OnBadRecord,
+  writeSequenceExamples, writeTfRecords, type OnBadRecord, type WorkerOptions,
 } from '@millrace/formats'
 import { RecordBatchFileWriter, RecordBatchStreamWriter } from 'apache-arrow'
 
@@ -35,6 +35,8 @@ export interface ReaderUnderTest {
   readonly empty: 'no rows' | 'an error'
   /** Whether the reader inflates gzip. */
   readonly gzip: boolean
+  /** Every how many-th truncation point and damaged file is tried. Default: each. */
+  readonly sampled?: number | undefined
   /** Whether it reads from the front, so that memory and first rows do not wait for the end. */
   readonly streams: boolean
   /** A file of many parts of its format (record batches, row groups), where it has such, and is read part by part. */

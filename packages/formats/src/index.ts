@@ -1,5 +1,6 @@
 export * from './records/index.js'
 export * from './reading/index.js'
+export * from './workers/index.js'
 export * from './writing/index.js'
 export * from './csv/index.js'
 export * from './json/index.js'

@@ -1,5 +1,5 @@
 export type { FileInfo, IfExists, Output, ReadOptions, Storage } from './storage.js'
-export { readBytes, registerStorage, schemeOf, storageFor } from './registry.js'
+export { isBuiltInStorage, readBytes, registerStorage, schemeOf, storageFor } from './registry.js'
 export { localPath } from './local-storage.js'
 export { expandInputs } from './expand-inputs.js'
 export type { ExpandOptions } from './expand-inputs.js'

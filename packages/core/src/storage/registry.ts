@@ -11,6 +11,7 @@ const ours = [
   hdfsStorage(), hdfsStorage({ scheme: 'webhdfs' }), hdfsStorage({ scheme: 'swebhdfs' }),
 ]
 const storages = new Map<string, Storage>(ours.map((storage) => [storage.scheme, storage]))
+const builtIn = new Map(storages)
 
 /** Makes a storage known under its scheme; a later one of the same scheme takes its place. Returns a function that undoes it. */
 export const registerStorage = (storage: Storage): (() => void) => {
@@ -37,6 +38,12 @@ export const storageFor = (url: string): Storage => {
     remedy: `Known schemes: ${[...storages.keys()].join(', ')}. Others come with registerStorage.`,
     position: { source: url },
   })
+}
+
+/** Whether the storage of a URL is one that is always there, on every thread, and not one that was registered. */
+export const isBuiltInStorage = (url: string): boolean => {
+  const scheme = schemeOf(url)
+  return storages.get(scheme) === builtIn.get(scheme)
 }
 
 /** The bytes of a file or URL, in chunks (1 MiB unless told) that belong to the caller. */

@@ -6,7 +6,8 @@ import { loadZstd } from '../codecs/zstd.js'
 import { decodeLz4Frame } from '../codecs/lz4.js'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
-import { readFiles, type FileTask } from '../reading/read-files.js'
+import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
+import { sentOptions } from '../workers/sent-options.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
 import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
 import { ArrowBody, type ArrowStored, type Inflate } from './arrow-body.js'
@@ -50,9 +51,15 @@ interface ArrowPlace {
 export function readArrow<S extends Schema>(source: string | readonly string[], options: ArrowOptions<S> & { readonly schema: S }): Stream<S, 'cold'>
 export function readArrow(source: string | readonly string[], options?: ArrowOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readArrow(source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
+  return readFiles(arrowFiles(source, options))
+}
+
+/** How Arrow files and streams are read. */
+export const arrowFiles = (source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   const { schema, columns, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readArrow')
-  return readFiles<Schema>({
+  return {
+    remote: sentOptions(options),
     format: 'arrow',
     source,
     schema,
@@ -62,7 +69,7 @@ export function readArrow(source: string | readonly string[], options: ArrowOpti
     options: { ...(columns === undefined ? {} : { columns }), batchRows },
     readFile: (task) => readFile(task, options.onBadRecord ?? 'fail', batchRows),
     schemaOf: fileSchema,
-  })
+  }
 }
 
 /** The schema of an Arrow file or stream, of the first one where there are several: the columns that some kind of column can hold. */

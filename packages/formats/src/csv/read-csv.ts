@@ -1,7 +1,8 @@
 import { countIn, field, throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
 import { faultsLast } from '../reading/faults-last.js'
 import { openText } from '../reading/open-text.js'
-import { readFiles, type FileTask } from '../reading/read-files.js'
+import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
+import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser, parserOf } from './choose-parser.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
 import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
@@ -29,9 +30,15 @@ import { CsvSplitter } from './csv-splitter.js'
 export function readCsv<S extends Schema>(source: string | readonly string[], options: CsvOptions<S> & { readonly schema: S }): Stream<S, 'cold'>
 export function readCsv(source: string | readonly string[], options?: CsvOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readCsv(source: string | readonly string[], options: CsvOptions & { readonly schema?: Schema | undefined } = {}): Stream<Schema, 'cold'> {
+  return readFiles(csvFiles(source, options))
+}
+
+/** How files of delimited text are read. */
+export const csvFiles = (source: string | readonly string[], options: CsvOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   const resolved = resolveCsvOptions(options)
   const { schema } = options
-  return readFiles<Schema>({
+  return {
+    remote: sentOptions(options),
     format: 'csv', source, schema, input: options, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)),
     readFile: (task) => readFile(task, task.schema, resolved),
     schemaOf: async (file, signal) => Object.fromEntries((await columnNames(file, resolved, signal)).map((name) => [name, field.utf8()])),
@@ -39,7 +46,7 @@ export function readCsv(source: string | readonly string[], options: CsvOptions 
       const wanted = (Object.hasOwn(resolved.columns, name) ? resolved.columns[name] : undefined) ?? name
       return typeof wanted === 'string' && (await columnNames(file, resolved, signal)).includes(wanted)
     },
-  })
+  }
 }
 
 /** The names that the columns of a file have without a schema. */

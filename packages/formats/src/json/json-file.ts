@@ -111,6 +111,11 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     }
   }
 
+  /** The place at an offset that no record reaches over, after all before it were taken. */
+  placeAt(byte: number): JsonPlace {
+    return { format: this.format!, byte, record: this.records, line: this.lineAt(byte) }
+  }
+
   /** Releases what it holds. */
   destroy(): void {
     this.text.destroy()

@@ -1,10 +1,13 @@
 import { countIn, fieldIn, throwIfAborted, type Json, type Batch, type Schema, type Stream } from '@millrace/core'
 import { faultsLast } from '../reading/faults-last.js'
 import { openText } from '../reading/open-text.js'
-import { readFiles, type FileTask } from '../reading/read-files.js'
+import { readFiles, type FileReader, type FileSpan, type FileTask } from '../reading/read-files.js'
+import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser } from './choose-parser.js'
 import { columnarParser } from './columnar/columnar-parser.js'
 import { JsonFile, type JsonPlace } from './json-file.js'
+import { LinesOfSpan, lineSpans } from './json-lines-span.js'
+import type { JsonParser } from './json-parser.js'
 import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJsonOptions } from './json-options.js'
 import { referenceParser } from './reference-parser.js'
 
@@ -23,12 +26,17 @@ import { referenceParser } from './reference-parser.js'
  * @throws (while reading) `NotFound`, `BadRecord`, `Corrupt`, `Limit`
  * @see https://www.rfc-editor.org/rfc/rfc8259 and https://jsonlines.org
  */
-export const readJson = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): Stream<S, 'cold'> => {
+export const readJson = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): Stream<S, 'cold'> => readFiles(jsonFiles(source, options))
+
+/** How files of JSON are read. */
+export const jsonFiles = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): FileReader<S> => {
   const resolved = resolveJsonOptions(options)
   const { schema } = options
-  return readFiles<S>({
-    format: 'json', source, schema, input: options, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), readFile: (task) => readFile(task, task.schema ?? schema, resolved),
-  })
+  return {
+    format: 'json', source, schema, input: options, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), remote: sentOptions(options),
+    readFile: (task) => readFile(task, task.schema ?? schema, resolved),
+    spans: (task, splitBytes) => lineSpans(task, splitBytes, resolved),
+  }
 }
 
 const placeFrom = (json: Json): JsonPlace => ({
@@ -39,10 +47,11 @@ const placeFrom = (json: Json): JsonPlace => ({
 })
 
 async function* readFile<S extends Schema>(task: FileTask, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
+  if (task.span !== undefined) return yield* readSpan(task, task.span, schema, options)
   const { file: info, context, onRead } = task
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
   const text = await openText(info, { ...options.packed, encoding: options.encoding, start: resume?.byte, reuse: true, signal: context.signal, onRead })
-  const parser = chooseParser(schema, options).parser === 'columnar' ? columnarParser(options) : referenceParser(options)
+  const parser = parserOf(schema, options)
   let file: JsonFile<S> | undefined
   try {
     file = new JsonFile(task, schema, options, text.start, resume, parser)
@@ -62,6 +71,33 @@ async function* readFile<S extends Schema>(task: FileTask, schema: S, options: R
   } finally {
     file?.destroy()
     await text.close()
+  }
+}
+
+const parserOf = (schema: Schema, options: ResolvedJsonOptions): JsonParser => (chooseParser(schema, options).parser === 'columnar' ? columnarParser(options) : referenceParser(options))
+
+/** The lines that begin in a part of a file, counted from there unless it is known which they are. */
+async function* readSpan<S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
+  const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
+  const lines = new LinesOfSpan(task, span, resume?.byte)
+  let file: JsonFile<S> | undefined
+  try {
+    for await (const chunk of lines.chunks()) {
+      if (file === undefined) {
+        span.found(lines.start)
+        // A byte order mark is no part of the text.
+        const mark = lines.start === 0 && chunk[0] === 0xef ? 3 : 0
+        file = new JsonFile(task, schema, options, lines.start! + mark, resume ?? { format: 'lines', byte: lines.start! + mark, record: 0, line: 1 }, parserOf(schema, options))
+        file.push(chunk.subarray(mark))
+      } else file.push(chunk)
+      yield* delivered(file, task)
+    }
+    if (file === undefined) return span.found(undefined)
+    file.finish()
+    yield* delivered(file, task)
+    span.ended({ ...file.placeAt(lines.end) })
+  } finally {
+    file?.destroy()
   }
 }
 

@@ -5,7 +5,7 @@ import {
 import type { SchemaTree } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
-import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
+import { readFiles, type FileReader, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
 import { canHold, fieldOf, firstFault, goodRows, wrongKind, type ValueType, type Where } from '../values/index.js'
 import { leafPath, type LeafPath } from './leaf-path.js'
@@ -79,8 +79,25 @@ export const parquetFiles = (source: string | readonly string[], options: Parque
     onBadRecord: options.onBadRecord,
     options: { ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), ...(options.where === undefined ? {} : { where: Object.keys(options.where) }), batchRows },
     readFile: (task) => readFile(task, options, batchRows),
+    spans: rowGroupSpans,
     schemaOf: fileSchema,
   }
+}
+
+/** Row groups that have so many bytes together, one at least. */
+const rowGroupSpans = async ({ file, context, resume }: FileTask, splitBytes: number): Promise<FileSpans> => {
+  const { metadata } = await openParquet(file, { signal: context.signal })
+  const groups = metadata.row_groups
+  const bounds: { start: number; end: number }[] = []
+  let bytes = 0
+  for (let start = resume === undefined ? 0 : countIn(resume, 'rowGroup'), end = start; end++ < groups.length; ) {
+    bytes += groups[end - 1]!.columns.reduce((sum, { meta_data: column }) => sum + Number(column?.total_compressed_size ?? 0), 0)
+    if (bytes < splitBytes && end < groups.length) continue
+    bounds.push({ start, end })
+    start = end
+    bytes = 0
+  }
+  return { bounds, areGuesses: false }
 }
 
 /** The schema of a Parquet file, of the first one where there are several: the columns that some kind of column can hold. */
@@ -116,7 +133,7 @@ const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
 }
 
 async function* readFile(task: FileTask, options: ParquetOptions, batchRows: number): AsyncGenerator<Batch, void, undefined> {
-  const { context, file } = task
+  const { context, file, span } = task
   const source = await openParquet(file, { signal: context.signal, onRead: task.onRead })
   const columns = await columnsOf(source)
   const schema = checkedSchema(source.url, columns, task)
@@ -132,6 +149,7 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
     const rows = Number(rowCount)
     const fileRow = groupStart
     groupStart += rows
+    if (span !== undefined && (rowGroup < span.start || rowGroup >= span.end)) continue
     if (rows === 0 || options.rowGroups?.includes(rowGroup) === false || (resume !== undefined && (rowGroup < resume.rowGroup || (rowGroup === resume.rowGroup && resume.row >= rows)))) continue
     if (!filter.mayHold((name) => told(source, rowGroup, columns.get(name)!))) continue
     const group = { rowGroup, rows, columns: read.map((name) => ({ name, target: schema[name]!, ...columns.get(name)! })) }

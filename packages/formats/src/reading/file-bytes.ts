@@ -4,6 +4,8 @@ import { failure, readBytes, type FileInfo } from '@millrace/core'
 export interface FileBytesOptions {
   /** First byte. Default 0. */
   readonly start?: number | undefined
+  /** Byte after the last. Default: the end of the file. */
+  readonly end?: number | undefined
   /** Whether a chunk is good only until the next one is asked for. Default false. */
   readonly reuse?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -17,14 +19,14 @@ export interface FileBytesOptions {
  *
  * @throws `Corrupt` FILE_SHRANK
  */
-export async function* fileBytes({ url, size }: FileInfo, { start = 0, reuse, signal, onRead }: FileBytesOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* fileBytes({ url, size }: FileInfo, { start = 0, end, reuse, signal, onRead }: FileBytesOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   let at = start
-  for await (const chunk of readBytes(url, { start, reuse, signal })) {
+  for await (const chunk of readBytes(url, { start, end, reuse, signal })) {
     at += chunk.length
     onRead?.(chunk.length)
     yield chunk
   }
-  if (size === undefined || at >= size) return
+  if (size === undefined || at >= Math.min(size, end ?? size)) return
   throw failure({
     tag: 'Corrupt', code: 'FILE_SHRANK', problem: `the file ended at byte ${at}, and it had ${size} bytes when it was opened`,
     remedy: 'Read it again once it is written: something cut or replaced it in between.', position: { source: url, byte: at },

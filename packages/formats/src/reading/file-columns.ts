@@ -5,6 +5,9 @@ import { mergedSchema, schemasOf } from './merge-schemas.js'
 import { chosenFiles, partitionsOf, type Partitions } from './partitions.js'
 import type { FileReader, FileTask } from './read-files.js'
 
+/** What of a {@link FileTask} does not depend on columns. */
+type FilePart = Pick<FileTask, 'index' | 'resume' | 'onRead' | 'reject'>
+
 /** The codes of errors that say that a file lacks a column. */
 const LACKING = new Set(['NO_SUCH_COLUMN', 'CSV_NO_SUCH_COLUMN'])
 
@@ -61,17 +64,20 @@ export class FileColumns<S extends Schema> {
     return new FileColumns(reader, context, files, partitions, schema, new Map(own))
   }
 
-  /** The batches of one file with all columns. */
-  async *read(file: InputFile, task: Pick<FileTask, 'resume' | 'onRead' | 'reject'>): AsyncGenerator<Batch, void, undefined> {
-    const partitioned = Object.keys(this.partitions.fields)
-    const isPartitioned = (name: string): boolean => Object.hasOwn(this.partitions.fields, name)
-    let schema = this.own.get(file) ?? (this.schema === undefined ? undefined : without(this.schema, isPartitioned))
+  /** What the reader is asked to read of a file. */
+  taskOf(file: InputFile, task: FilePart, schema = this.schemaOf(file)): FileTask {
+    const isPartitioned = this.isPartitioned
     const columns = this.reader.columns?.filter((name) => !isPartitioned(name))
+    return { ...task, file, context: this.contextOf(schema, isPartitioned), schema, columns, partitioned: Object.keys(this.partitions.fields) }
+  }
+
+  /** The batches of one file with all columns. */
+  async *read(file: InputFile, task: FilePart): AsyncGenerator<Batch, void, undefined> {
+    let schema = this.schemaOf(file)
     const fill = this.filler(file)
     for (let begun = false; ; ) {
-      const context = this.contextOf(schema, isPartitioned)
       try {
-        for await (const batch of this.reader.readFile({ ...task, file, context, schema, columns, partitioned })) {
+        for await (const batch of this.reader.readFile(this.taskOf(file, task, schema))) {
           begun = true
           yield fill(batch)
         }
@@ -82,6 +88,13 @@ export class FileColumns<S extends Schema> {
         schema = without(schema!, (name) => name === lack)
       }
     }
+  }
+
+  private readonly isPartitioned = (name: string): boolean => Object.hasOwn(this.partitions.fields, name)
+
+  /** The columns that are to be found in a file. */
+  private schemaOf(file: InputFile): Schema | undefined {
+    return this.own.get(file) ?? (this.schema === undefined ? undefined : without(this.schema, this.isPartitioned))
   }
 
   /** Only the columns that are looked at and that the file has. */

@@ -1,8 +1,9 @@
 import type { Schema } from '@millrace/core'
 import type { Where } from '../values/index.js'
+import type { WorkerOptions } from '../workers/worker-options.js'
 
 /** Options that all readers of files share. */
-export interface InputOptions<S extends Schema = Schema> {
+export interface InputOptions<S extends Schema = Schema> extends WorkerOptions {
   /** Whether the folder of the files must have the `_SUCCESS` that a job leaves when it has written all. Default false. */
   readonly requireSuccess?: boolean | undefined
   /**

@@ -1,5 +1,6 @@
 import { BytesBuilder, field, makeBatch, type Batch, type Binary, type Stream } from '@millrace/core'
-import { recordStream, type RecordSink, type RecordStreamOptions } from './record-stream.js'
+import { readFiles, type FileReader } from '../reading/read-files.js'
+import { recordFiles, type RecordSink, type RecordStreamOptions } from './record-stream.js'
 
 /** The schema of {@link readRawRecords}. */
 export type RawRecords = { readonly record: Binary }
@@ -28,8 +29,11 @@ class PayloadSink implements RecordSink<RawRecords> {
  * @param source - a path or URL, a folder, a glob, a shard specification (`train@4`), or a list of these
  * @throws as `readTfRecords` does for the framing
  */
-export const readRawRecords = (source: string | readonly string[], options: RecordStreamOptions = {}): Stream<RawRecords, 'cold'> =>
-  recordStream<RawRecords>({
+export const readRawRecords = (source: string | readonly string[], options: RecordStreamOptions = {}): Stream<RawRecords, 'cold'> => readFiles(rawRecordFiles(source, options))
+
+/** How files of records are read as they are. */
+export const rawRecordFiles = (source: string | readonly string[], options: RecordStreamOptions): FileReader<RawRecords> =>
+  recordFiles<RawRecords>({
     format: 'records',
     source,
     schema,

@@ -1,7 +1,8 @@
 import type { Row, Schema, Stream } from '@millrace/core'
 import { SequenceExampleDecoder, type SequenceSchema } from '../sequence/index.js'
 import { sequenceColumns } from '../sequence/sequence-decoder.js'
-import { recordStream, type RecordStreamOptions } from './record-stream.js'
+import { readFiles, type FileReader } from '../reading/read-files.js'
+import { recordFiles, type RecordStreamOptions } from './record-stream.js'
 import { defaultsOf, wantedFields } from './wanted-fields.js'
 
 /** Options of {@link readSequenceExamples}. */
@@ -29,12 +30,16 @@ type NoFields = Readonly<Record<never, never>>
  *   featureLists: { price: field.list(field.float32()), tags: field.list(field.list(field.utf8())) },
  * })
  */
-export const readSequenceExamples = <C extends Schema = NoFields, L extends Schema = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): Stream<C & L, 'cold'> => {
+export const readSequenceExamples = <C extends Schema = NoFields, L extends Schema = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): Stream<C & L, 'cold'> =>
+  readFiles(sequenceExampleFiles(source, options))
+
+/** How files of tf.train.SequenceExamples are read. */
+export const sequenceExampleFiles = <C extends Schema = NoFields, L extends Schema = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): FileReader<C & L> => {
   const { context: contextFields, featureLists, defaults } = options
   const schema = sequenceColumns(contextFields ?? {}, featureLists ?? {}) as C & L
   // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.
   new SequenceExampleDecoder<C, L>(options, { defaults })
-  return recordStream<C & L>({
+  return recordFiles<C & L>({
     format: 'tfrecord-sequence',
     source,
     schema,

@@ -1,7 +1,8 @@
 import type { Row, Schema, Stream } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
 import { exampleSink } from './kernel-sink.js'
-import { recordStream, type RecordStreamOptions } from './record-stream.js'
+import { readFiles, type FileReader } from '../reading/read-files.js'
+import { recordFiles, type RecordStreamOptions } from './record-stream.js'
 import { defaultsOf, wantedFields } from './wanted-fields.js'
 
 /** Options of {@link readTfRecords}. */
@@ -26,11 +27,14 @@ export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOpti
  * @example
  * const flights = readTfRecords('out/train-*', { schema: { origin: field.utf8(), delay: field.int32() } })
  */
-export const readTfRecords = <S extends Schema>(source: string | readonly string[], options: ReadTfRecordsOptions<S>): Stream<S, 'cold'> => {
+export const readTfRecords = <S extends Schema>(source: string | readonly string[], options: ReadTfRecordsOptions<S>): Stream<S, 'cold'> => readFiles(tfRecordFiles(source, options))
+
+/** How files of tf.train.Examples are read. */
+export const tfRecordFiles = <S extends Schema>(source: string | readonly string[], options: ReadTfRecordsOptions<S>): FileReader<S> => {
   const { schema, defaults } = options
   // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.
   new ExampleDecoder(schema, { defaults })
-  return recordStream<S>({
+  return recordFiles<S>({
     format: 'tfrecord',
     source,
     schema,

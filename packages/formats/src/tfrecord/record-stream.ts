@@ -1,9 +1,11 @@
-import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, type Batch, type Json, type MillraceError, type OpenContext, type Schema, type Stream } from '@millrace/core'
+import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, type Batch, type Json, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
-import { readFiles, type FileTask } from '../reading/read-files.js'
+import type { FileReader, FileTask } from '../reading/read-files.js'
+import { sentOptions } from '../workers/sent-options.js'
 import type { OnBadRecord } from '../records/index.js'
 import { recordChunks, type RecordOffset, type TfRecordReadOptions } from './record-source.js'
+import { recordSpans, spanChunks } from './record-spans.js'
 import type { TfRecordDecoder } from './tfrecord-decoder.js'
 
 /**
@@ -35,7 +37,7 @@ export interface RecordSink<S extends Schema> {
   decodeFrames?(records: TfRecordDecoder, rows: number, budget: number): number
 }
 
-/** What {@link recordStream} needs to know. */
+/** What {@link recordFiles} needs to know. */
 export interface RecordStreamDefinition<S extends Schema> {
   /** Name of the format, for the plan. */
   readonly format: string
@@ -47,23 +49,25 @@ export interface RecordStreamDefinition<S extends Schema> {
   readonly sink: (context: OpenContext, batchRows: number, schema: Schema) => RecordSink<S>
 }
 
-/** A cold stream over the records of TFRecord files, in the order of the files, with native positions. */
-export const recordStream = <S extends Schema>({ format, source, schema, options, planOptions, sink }: RecordStreamDefinition<S>): Stream<S, 'cold'> => {
+/** How the records of TFRecord files are read. */
+export const recordFiles = <S extends Schema>({ format, source, schema, options, planOptions, sink }: RecordStreamDefinition<S>): FileReader<S> => {
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of a reader of TFRecords')
   requireOneOf('compression', options.compression ?? 'auto', ['auto', 'none', 'gzip', 'zlib'])
-  return readFiles<S>({
+  return {
     format,
     source,
     schema,
     input: options,
     onBadRecord: options.onBadRecord,
     options: planOptions,
+    remote: sentOptions(options),
     readFile: (task) => readFile(sink(task.context, batchRows, task.schema ?? schema), options, batchRows, task),
-  })
+    spans: (task, splitBytes) => recordSpans(task, splitBytes, options),
+  }
 }
 
 async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordStreamOptions, batchRows: number, task: FileTask): AsyncGenerator<Batch<S>, void, undefined> {
-  const { file, context, resume } = task
+  const { file, context, resume, span } = task
   const from: RecordOffset = resume === undefined ? { byte: 0, record: 0 } : { byte: countIn(resume, 'byte'), record: countIn(resume, 'record') }
   let place = from
   let held = 0
@@ -72,7 +76,7 @@ async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordS
     return atPosition(sink.finish(), { ...place })
   }
   try {
-    for await (const records of recordChunks(file, options, from, context, task.onRead)) {
+    for await (const records of span === undefined ? recordChunks(file, options, from, context, task.onRead) : spanChunks(task, options, span)) {
       for (;;) {
         held += sink.decodeFrames?.(records, batchRows - sink.length, BATCH_BYTES - held) ?? 0
         if (sink.length >= batchRows || held >= BATCH_BYTES) {
@@ -103,4 +107,5 @@ async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordS
     throw error
   }
   if (sink.length > 0) yield finish()
+  span?.ended({ ...place })
 }

@@ -136,6 +136,12 @@ export class TfRecordDecoder {
     return this.carried > 0
   }
 
+  /** Bytes that the carried frame lacks, as far as it tells; 0 where none is carried. @internal */
+  get lacking(): number {
+    if (this.carried === 0) return 0
+    return (this.carried < FRAME_HEADER ? FRAME_HEADER : readWord(this.carry, 0) + FRAME_HEADER + FRAME_FOOTER) - this.carried
+  }
+
   /**
    * Completes the carried frame, unless its record is longer than `longest`, and hands out its bytes, none of which were checked.
    * `undefined` when more are needed. @internal

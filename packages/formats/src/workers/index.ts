@@ -1,0 +1,2 @@
+export type { WorkerOptions } from './worker-options.js'
+export { serveReads } from './serve.js'
