@@ -1,12 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { fromRows, run } from '@millrace/core'
+import { fromRows, pipe, run } from '@millrace/core'
 import { startLocalCluster, train, trainOnCluster, type ClusterTrainingOptions, type LocalCluster } from '@millrace/distributed'
 import { latestCheckpoint } from '@millrace/export'
-import { data, makeModel, rows } from '../support/cluster-model.js'
+import { writeTfRecords } from '@millrace/formats'
+import { data, makeModel, ROWS, rows } from '../support/cluster-model.js'
 import { describePeer } from '../support/peer.js'
 import { peerLibrary } from '../support/session-servers.js'
 
@@ -35,5 +36,23 @@ describePeer('a training on a cluster whose data is bad', 'tensorflow', () => {
     // The chief's own fourth batch has it.
     expect(Number((await latestCheckpoint(checkpoints.folder))!.split('-').at(-1))).toBeLessThan(40)
     await expect(run(train(makeModel(), { data: hidden, label: 'y', epochs: 1, batchSize: 50, runtime: 'tensorflow', library }))).rejects.toMatchObject(refused)
+  })
+
+  test('files that hold no record, and a folder, are no success', async () => {
+    await writeFile(join(folder, 'empty-0'), '')
+    await mkdir(join(folder, 'folder'))
+    const none = { _tag: 'Usage', code: 'NO_ROWS', message: expect.stringContaining('See that the files hold records') as string }
+    await expect(training({ data: { files: join(folder, 'empty-*') }, steps: 100 })).rejects.toMatchObject(none)
+    await expect(training({ data: { files: join(folder, 'empty-*') }, synchronous: {} })).rejects.toMatchObject(none)
+    const recoveries: unknown[] = []
+    await expect(training({ data: { files: join(folder, 'folder') }, onRecovery: (event) => recoveries.push(event) })).rejects.toThrow(/Is a directory/)
+    expect(recoveries).toEqual([])
+  })
+
+  test('a run that meets the end of the data counts the steps that it has done', async () => {
+    await run(pipe(data, writeTfRecords(join(folder, 'whole'), { shards: 2 })))
+    const { globalStep, workers } = await training({ data: { files: join(folder, 'whole-*') }, labelDType: 'int64', stepsPerRun: 7 })
+    expect(globalStep).toBe(ROWS / 50)
+    expect(workers).toMatchObject([0, 1].map(() => ({ steps: 20, rows: ROWS / 2, uncertainRows: 0 })))
   })
 })

@@ -29,6 +29,8 @@ export class BatchLedger {
   #repeated = 0
   #uncertain = 0
   #ended = false
+  /** The first run that met the end of the data. */
+  #last: FedBatch | undefined
   /** Of the worker's steps, those that are done. */
   #count = 0
   /** Batches that are done while one before them is not. */
@@ -43,6 +45,7 @@ export class BatchLedger {
     this.#again = []
     this.#under = []
     this.#ahead = []
+    this.#last = undefined
     this.#position = position
     this.#ended = ended
     this.#count = count
@@ -78,10 +81,27 @@ export class BatchLedger {
     return this.#again.shift() ?? this.input.next(steps)
   }
 
-  /** A run that met the end of the data: it has done what was left. */
+  /** A run that met the end of the data: it has done what was left, which {@link countLast} counts. */
   metEnd(batch: FedBatch): void {
     this.#settle(batch)
+    if (this.#last === undefined || batch.before.rows < this.#last.before.rows) this.#last = batch
     this.input.end()
+  }
+
+  /**
+   * Counts the steps of runs that met the end, when none is under way.
+   *
+   * @param count - of the worker's steps, those that are done
+   * @returns how many they are, and whether there was anything to train on
+   */
+  countLast(count: number): { readonly steps: number; readonly isEmpty: boolean } {
+    if (this.#last === undefined) return { steps: 0, isEmpty: false }
+    const { rows, steps, before } = this.#last
+    const more = Math.max(0, count - this.#count)
+    this.#seen += more * (rows / steps)
+    this.#count += more
+    this.#last = undefined
+    return { steps: more, isEmpty: more === 0 && before.rows === 0 }
   }
 
   /** Puts a batch back that was taken and not sent. */

@@ -3,7 +3,7 @@ import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import { BatchLedger, type Resumption } from './batch-ledger.js'
 import { ChiefWatch, throwIfFailed } from './chief-life.js'
 import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, type ToldInput, type WorkerProgress } from './control.js'
-import type { FedBatch } from './fed-input.js'
+import { noServedRows, type FedBatch } from './fed-input.js'
 import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent } from './recovery.js'
 import { describeTask } from './roles.js'
 import { InputTelling } from './input-telling.js'
@@ -277,6 +277,7 @@ class WorkerDrive {
         waiting = await this.#ledger.take(Math.ceil((this.#lastStep - this.#globalStep - underWay()) / this.#setup.workers))
         if (waiting === undefined) {
           await drain()
+          await this.#countLast(session)
           return 'data'
         }
         while (flights.length >= inFlight || (flights.length > 0 && this.#globalStep + underWay() >= this.#lastStep)) await settle()
@@ -298,6 +299,15 @@ class WorkerDrive {
       if (waiting !== undefined) this.#ledger.putBack(waiting)
     }
     return this.#lastStep <= 0 ? 'metric' : this.#lastStep < targetStep ? 'data' : 'steps'
+  }
+
+  /** Steps that were done in a run which met the end of the data are known to the servers alone. */
+  async #countLast(session: Session): Promise<void> {
+    const { graph: { control, training }, trainer: { share }, workers } = this.#setup
+    if (training.source === undefined) return
+    const { steps, isEmpty } = this.#ledger.countLast((await readDone(session, control, this.#limits))[share] ?? 0)
+    this.#steps += steps
+    if (isEmpty) throw noServedRows({ index: share, count: workers })
   }
 
   async #step(runs: StepRuns, batch: FedBatch): Promise<void> {

@@ -124,11 +124,17 @@ export const fedInput = ({ data, share, batchSize, shuffle, epochs = Infinity, f
   }
 }
 
-const noRows = ({ index, count }: FedInputOptions['share']): Error =>
+/** @param from - `the stream` @param look - what to check first */
+const noRowsOf = (from: string, { index, count }: TfRecordShard, look: string): Error =>
   failure({
-    tag: 'Usage', code: 'NO_ROWS', problem: `there is nothing to train on: share ${index} of ${count} of the stream that is given as data has no rows`,
-    remedy: 'Check its source, its filters and its split.',
+    tag: 'Usage', code: 'NO_ROWS', problem: `there is nothing to train on: ${count === 1 ? from : `share ${index + 1} of ${count} of ${from}`} that is given as data has no rows`,
+    remedy: count === 1 ? `${look}.` : `${look}, and take no more workers than there are rows.`,
   })
+
+const noRows = (share: TfRecordShard): Error => noRowsOf('the stream', share, 'Check its source, its filters and its split')
+
+/** What a worker's server reads has come to its end before the first batch. */
+export const noServedRows = (share: TfRecordShard): Error => noRowsOf('what the servers read', share, 'See that the files hold records')
 
 /** A column in the shape of the tensor that it is fed to. */
 export const feedOf = (column: Column, name: string, { dtype, shape }: Tensor): FeedValue => {

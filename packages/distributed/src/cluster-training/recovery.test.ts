@@ -18,6 +18,8 @@ describe('what an error tells', () => {
     [13, 'something is wrong inside', undefined],
     [5, 'FetchOutput node nothing: not found', undefined],
     [11, 'End of sequence', undefined],
+    [9, 'From /job:worker/replica:0/task:0:\n/data/folder; Is a directory\n\t [[{{node next}}]]', undefined],
+    [14, 'the server does not speak HTTP/2', undefined],
   ])('status %i, %s: %s', (code, message, fault) => {
     expect(faultOf(statusFailure(code, message))).toBe(fault)
   })

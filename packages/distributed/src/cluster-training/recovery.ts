@@ -38,6 +38,9 @@ export const faultOf = (error: unknown): Fault | undefined => {
   if (code === 'TF_ABORTED' && /request.*twice/i.test(message)) return 'repeated'
   // A connection that breaks in the middle of an answer has no code of its own.
   if ((code === 'TF_INTERNAL' || code === 'TF_UNKNOWN') && /RST_STREAM|stream removed|socket|connection|ECONN/i.test(message)) return 'unreachable'
+  // Of files that are none; and of a server that is none of TensorFlow.
+  if (code === 'TF_FAILED_PRECONDITION' && /; (Is|Not) a directory/.test(message)) return undefined
+  if (code === 'TF_UNAVAILABLE' && /does not speak HTTP\/2/.test(message)) return undefined
   // A table or a queue of a server that was restarted.
   if (code === 'TF_NOT_FOUND' && /does not exist|could not find variable/i.test(message)) return 'uninitialized'
   return Object.hasOwn(faults, code) ? faults[code] : undefined
