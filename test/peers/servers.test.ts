@@ -61,6 +61,12 @@ describePeer('servers', 'tensorflow', () => {
     expect(said()).toMatch(message)
   })
 
+  test('millrace-server says of a protocol that TensorFlow does not speak it, in one line', async () => {
+    const { said, ended } = runBin({ TF_CONFIG: toTfConfig({ spec: clusterSpec({ worker: [`127.0.0.1:${await freePort()}`] }), task: { type: 'worker', index: 0 }, rpcLayer: 'pigeons' }) })
+    expect(await ended).toBe(1)
+    expect(said()).toMatch(/^millrace-server: TensorFlow has no server that speaks "pigeons"\. .*rpc_layer.*\n$/m)
+  })
+
   test('millrace-server explains itself', async () => {
     const { said, ended } = runBin({}, '--help')
     expect(await ended).toBe(0)
@@ -73,7 +79,8 @@ describePeer('servers', 'tensorflow', () => {
     const server = await run(startTensorFlowServer(options))
     expect(server).toEqual({ target: `grpc://${address}`, version: (await run(nativeLibrary(library))).version })
     expect(await answers(server.target)).toBe(true)
-    await expect(run(startTensorFlowServer(options))).rejects.toMatchObject({ _tag: 'Engine' })
+    const taken = { _tag: 'Engine', code: 'SERVER_NOT_STARTED', message: expect.stringMatching(new RegExp(`worker 0 could not be started at ${address}: .*another process may listen at port`, 'i')) as string }
+    await expect(run(startTensorFlowServer(options))).rejects.toMatchObject(taken)
     await expect(run(startTensorFlowServer({ ...options, task: 1 }))).rejects.toMatchObject({ code: 'CLUSTER_TASK' })
   })
 
