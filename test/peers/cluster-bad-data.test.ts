@@ -55,4 +55,25 @@ describePeer('a training on a cluster whose data is bad', 'tensorflow', () => {
     expect(globalStep).toBe(ROWS / 50)
     expect(workers).toMatchObject([0, 1].map(() => ({ steps: 20, rows: ROWS / 2, uncertainRows: 0 })))
   })
+
+  test('what is wrong with rows and files is said in one line', async () => {
+    const files = join(folder, 'none.txt')
+    await writeFile(files, 'This is a text, and no TFRecord. '.repeat(9))
+    await expect(training({ data: { files } })).rejects.toMatchObject({ code: 'TF_DATA_LOSS', message: expect.stringMatching(/^[^\n]*corrupted record[^\n]*none\.txt\)\. See that the files are TFRecords[^\n]*$/) as string })
+    await run(pipe(data, writeTfRecords(join(folder, 'rows'), { shards: 2 })))
+    await expect(training({ data: { files: join(folder, 'rows-*') }, label: 'zzz' })).rejects.toMatchObject({ message: expect.stringMatching(/^[^\n]*zzz[^\n]*rows-\*\)\. See that the rows have the columns[^\n]*$/) as string })
+  })
+
+  test('many steps in flight warn of no leak', async () => {
+    const warnings: string[] = []
+    const listener = ({ name }: Error): number => warnings.push(name)
+    process.on('warning', listener)
+    try {
+      await training({ inFlight: 30 })
+      await new Promise((resolve) => setImmediate(resolve))
+    } finally {
+      process.off('warning', listener)
+    }
+    expect(warnings).not.toContain('MaxListenersExceededWarning')
+  })
 })

@@ -3,6 +3,7 @@ import { checkpointManager, type CheckpointManager, type SavedCheckpoint } from 
 import type { CallOptions, Session } from '@millrace/export'
 import { isReady, notBegun, readDone, readInputs, readProgress, type WorkerProgress } from './control.js'
 import { requireFinite } from './finite.js'
+import { noteOf } from './lost-session.js'
 import type { ClusterCheckpoints } from './options.js'
 import type { RestoredTraining } from './prepare.js'
 import type { WorkerGraph } from './worker-graph.js'
@@ -31,7 +32,7 @@ const mayBeStorage = (thrown: unknown): thrown is MillraceError =>
   isMillraceError(thrown) && (thrown._tag === 'Storage' || thrown._tag === 'NotFound' || (thrown._tag === 'Engine' && !ofCluster.has(thrown.code)))
 
 const storageFailure = (code: string, problem: string, cause: MillraceError, source: string): MillraceError =>
-  failure({ tag: 'Storage', code, problem: `${problem}: ${cause.message}`.replace(/\.$/, ''), remedy: 'See that all parameter servers and the chief reach the folder, may write there, and have room.', position: { source }, cause })
+  failure({ tag: 'Storage', code, problem: `${problem}: ${noteOf(cause).replace(/\.$/, '')}`, remedy: 'See that all parameter servers and the chief reach the folder, may write there, and have room.', position: { source }, cause })
 
 /**
  * Saves and restores variables together with the positions of all workers.

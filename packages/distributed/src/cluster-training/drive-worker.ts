@@ -1,5 +1,6 @@
 import { failure, hasTag, throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
+import { lossNotFinite } from '../training/not-finite.js'
 import { BatchLedger, type Resumption } from './batch-ledger.js'
 import { ChiefWatch, throwIfFailed } from './chief-life.js'
 import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, type ToldInput, type WorkerProgress } from './control.js'
@@ -36,6 +37,7 @@ export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => 
   const drive = new WorkerDrive(setup)
   let state = allWell
   let lost = false
+  let cause: unknown
   try {
     for (;;) {
       throwIfAborted(signal)
@@ -52,12 +54,14 @@ export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => 
         if (fault === undefined) throw thrown
         const [next, decision] = faced(state, performance.now(), bounds)
         state = next
+        // An attempt that ends because the time for all of them is up says less than what they failed of before.
+        if (!lost || fault !== 'hung' || !stepTime.isCutShort) cause = thrown
         lost = true
         stepTime.until((state.downSince ?? performance.now()) + (bounds.timeoutMs ?? DEFAULT_TIMEOUT_MS))
         if (drive.isLikelyOver(state.downSince)) return drive.result('over', state.restarts)
-        const note = noteOf(thrown)
+        const note = noteOf(decision.action === 'give-up' ? cause : thrown)
         onRecovery({ task, at: new Date().toISOString(), what: decision.action === 'give-up' ? 'gave up' : 'lost', fault, note: decision.action === 'give-up' ? `${decision.reason}: ${note}` : note })
-        if (decision.action === 'give-up') throw givenUp(task, decision.reason, thrown)
+        if (decision.action === 'give-up') throw givenUp(task, decision.reason, cause)
         await sleep(decision.afterMs, signal)
       }
     }
@@ -322,7 +326,7 @@ class WorkerDrive {
     this.#globalStep = Math.max(this.#globalStep, globalStep)
     this.#staleness.add(globalStep - known - batch.steps)
     this.#loss = this.#loss === undefined ? loss : this.#loss + LOSS_WEIGHT * (loss - this.#loss)
-    if (!Number.isFinite(loss)) throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${loss} at step ${globalStep}`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
+    if (!Number.isFinite(loss)) throw lossNotFinite(loss, `at step ${globalStep}`)
     this.#setup.onStep({ globalStep, loss, metrics, worker: this.#setup.trainer.share })
   }
 

@@ -21,5 +21,11 @@ export const givenUp = (task: string, reason: string, thrown: unknown): Error =>
   })
 }
 
-/** TensorFlow says in the first line where it happened, and in the next one what. */
-export const noteOf = (thrown: unknown): string => fromUnknown(thrown).problem.split('\n').find((line) => !/^(=+$|From \/job|\d+ root error|\s*\(\d+\) )/.test(line)) ?? ''
+/** Where it happened, not what. */
+const PLACE = /^(=+\s*$|([A-Z_]+: )?From \/job|\d+ root error|\s*\(\d+\) )/
+
+/** TensorFlow says in the first line where it happened, and in the next one what; sometimes no more than a status. */
+export const noteOf = (thrown: unknown): string => {
+  const lines = fromUnknown(thrown).problem.split('\n')
+  return lines.find((line) => !PLACE.test(line)) ?? lines.map((line) => /^([A-Z_]+): From /.exec(line)?.[1]).find((status) => status !== undefined) ?? lines[0] ?? ''
+}

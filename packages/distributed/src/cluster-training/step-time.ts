@@ -16,6 +16,11 @@ export class StepTime {
     this.#end = end ?? Infinity
   }
 
+  /** Whether a step has less time than steps have. */
+  get isCutShort(): boolean {
+    return this.#end - performance.now() < this.#stepTimeoutMs
+  }
+
   get timeoutMs(): number {
     return Math.max(1, Math.min(this.#stepTimeoutMs, Math.ceil(this.#end - performance.now())))
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { failure, fromUnknown, hasTag, job, type Job, type ProgressEvent, type RunContext } from '@millrace/core'
 import type { CallOptions } from '@millrace/export'
 import { replicaDeviceSetter } from '../placement/index.js'
@@ -16,6 +17,7 @@ import { prepareAsChief, prepareAsWorker, type Restore } from './prepare.js'
 import type { ClusterEvaluation, ClusterTrainingReport, RecoveryEvent } from './report.js'
 import { describeTask, rolesOf, type Roles, type Trainer, type TrainingCluster } from './roles.js'
 import { writeWeights, type FetchedWeights } from './weights.js'
+import { inOneLine } from './server-error.js'
 import { StepTime } from './step-time.js'
 import { unlessAborted } from './unless-aborted.js'
 import { workerGraph, type WorkerGraph } from './worker-graph.js'
@@ -44,7 +46,7 @@ export const trainOnCluster = (model: ClusterModel, cluster: TrainingCluster, op
     const started = performance.now()
     checkOptions(options)
     const roles = rolesOf(cluster)
-    const outcome = await play(model, roles, options, context)
+    const outcome = await play(model, roles, options, context).catch((thrown: unknown) => { throw inOneLine(thrown, options) })
     return { ...outcome, seconds: (performance.now() - started) / 1000 }
   })
 
@@ -104,6 +106,8 @@ const drive = async (model: ClusterModel, roles: Roles, trainers: readonly Train
   // One that fails for good ends them all.
   const stop = new AbortController()
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([context.signal, stop.signal])
+  // Each step under way listens to it.
+  setMaxListeners(0, signal)
   const log = options.tensorBoard === undefined || !trainers.some(({ isChief }) => isChief) ? undefined : await openClusterLog(options.tensorBoard, options)
   const chiefIsReady = latch()
   if (roles.task !== undefined) chiefIsReady.open()
@@ -193,6 +197,7 @@ const setUp = (all: SetUp): WorkerSetup => {
   const epochs = options.epochs ?? (options.steps === undefined ? 1 : undefined)
   const onRecovery = (event: RecoveryEvent): void => {
     shared.recoveries.push(event)
+    context.progress?.(recoveryEvent(event))
     options.onRecovery?.(event)
   }
   const checkpoints = !trainer.isChief || options.checkpoints === undefined ? undefined : chiefCheckpoints(options.checkpoints, graph, limits, {
@@ -261,6 +266,8 @@ const preparationOf = ({ model, roles, trainer, options, signal, chiefIsReady }:
     },
   }
 }
+
+const recoveryEvent = ({ task, what, note }: RecoveryEvent): ProgressEvent => ({ stage: `${task}: ${what}`, done: 0, unit: 'steps', note, finished: true })
 
 const wayEvent = ({ task }: Trainer, { kind, reason }: SessionWay): ProgressEvent => ({
   stage: `${describeTask(task)} calls its server ${kind === 'native' ? 'in this process' : 'by gRPC'}`,

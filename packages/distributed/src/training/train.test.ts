@@ -189,5 +189,6 @@ describe('train', () => {
     const squares = build()
     squares.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })
     await expect(run(train(squares, { data: fromRows({ ...schema, late: field.float32() }, [{ city: 1, x: 1, late: 1e30 }]), label: 'late' }))).rejects.toMatchObject({ code: 'LOSS_NOT_FINITE' })
+    await expect(run(train(squares, { data: fromRows({ ...schema, late: field.float32() }, [{ city: 1, x: 1, late: NaN }]), label: 'late' }))).rejects.toMatchObject({ code: 'LOSS_NOT_FINITE', message: expect.stringContaining('labels') as string })
   })
 })

@@ -1,4 +1,5 @@
 import { failure, fromUnknown } from '@millrace/core'
+import { lossNotFinite } from './not-finite.js'
 
 /** What once through the rows came to. */
 export interface Pass {
@@ -34,9 +35,7 @@ export class PassSums {
     for (const [i, mean] of means.entries()) this.#sums[i] = (this.#sums[i] ?? 0) + mean * rows
     this.#rows += rows
     this.#steps += steps
-    if (!Number.isFinite(this.#sums[0]!)) {
-      throw failure({ tag: 'Model', code: 'LOSS_NOT_FINITE', problem: `the loss is ${this.#sums[0]} after ${this.#steps} steps`, remedy: 'Lower the learning rate, and see that the inputs are standardised and hold no infinities.' })
-    }
+    if (!Number.isFinite(this.#sums[0]!)) throw lossNotFinite(this.#sums[0], `after ${this.#steps} steps`)
     onStep?.(this.#rows, this.#means())
   }
 
