@@ -143,7 +143,8 @@ export const valuesTensor = (value: InputValues, dtype: DType): HostTensor => {
   }
   if (value !== null && typeof value === 'object' && !(value instanceof Date)) {
     if (isColumn(value)) return columnTensor(value, dtype)
-    const { values, shape } = value as { values: ArrayLike<unknown>; shape: readonly number[] }
+    const { values, shape } = value as { values: ArrayLike<unknown> | undefined; shape: readonly number[] | undefined }
+    if (typeof values !== 'object' || values === null || !Array.isArray(shape)) throw new ConversionError('WRONG_TYPE', 'it is an object without values and shape')
     if (sizeOf(shape) !== values.length) throw new ConversionError('WRONG_TYPE', `${values.length} values do not fill the shape [${shape.join(',')}]`)
     return { dtype, shape, data: convertAll(values, dtype) }
   }

@@ -5,7 +5,7 @@ import { numericTensor, type HostTensor } from '../tensor/host-tensor.js'
 import { feedTensor, type FeedValue } from './feed-value.js'
 import { GraphInputs } from './graph-inputs.js'
 import { configProto, type SessionConfig } from './session-config.js'
-import { sessionOf, type CallLimits, type SessionEngine } from './session.js'
+import { sessionOf, type CallLimits, type SessionEngine, type Step } from './session.js'
 import { deadlineFailure, statusFailure } from './status.js'
 import { targetName, tensorName } from './tensor-name.js'
 import { tensorNumbers, tensorTexts } from './tensor-values.js'
@@ -48,6 +48,18 @@ describe('sessionOf', () => {
   })
 })
 
+test('calls of a session that make no sense reject with an error of ours', async () => {
+  const session = sessionOf(recording().engine)
+  const wrong = async (code: string, step: unknown): Promise<void> => {
+    await expect(session.run(step as Step), JSON.stringify(step)).rejects.toMatchObject({ _tag: code === 'BAD_FEED' ? 'Schema' : 'Usage', code })
+  }
+  for (const step of [undefined, null, 'y', { feeds: 1 }, { feeds: null }, { fetches: 'y' }, { fetches: null }, { targets: 'y' }]) await wrong('BAD_STEP', step)
+  for (const fetches of [[undefined], [null], [7], [{}], { y: undefined }]) await wrong('TENSOR_NAME', { fetches })
+  await wrong('TENSOR_NAME', { targets: [undefined] })
+  for (const fed of [{}, { shape: [1] }, { values: [1] }, { values: 1, shape: [] }]) await wrong('BAD_FEED', { feeds: { x: fed }, fetches: ['y'] })
+  await expect(session.makeCallable(undefined as never)).rejects.toMatchObject({ code: 'BAD_STEP' })
+})
+
 describe('names', () => {
   test('get their index, or lose it', () => {
     expect(['x', 'x:0', 'x:12', 'a/b/c', '.x'].map((name) => tensorName(name))).toEqual(['x:0', 'x:0', 'x:12', 'a/b/c:0', '.x:0'])
@@ -76,6 +88,7 @@ describe('feeds', () => {
     for (const value of [null, undefined, { a: 1 }, [null], [[1], [2, 3]], { values: [1, 2], shape: [3] }, { values: [], shape: [-1] }, { dtype: 'complex64', shape: [], data: new Float32Array(2) },
       { dtype: 'string', shape: [1], data: Float32Array.of(1) }, { dtype: 'float32', shape: [1], data: ['a'] }]) {
       expect(() => own(value), JSON.stringify(value)).toThrow(expect.objectContaining({ _tag: 'Schema', code: 'BAD_FEED', position: { column: 'x:0' } }) as Error)
+      expect(() => feedTensor('x:0', value as FeedValue, { dtype: 'float32', shape: undefined })).toThrow(expect.objectContaining({ _tag: 'Schema', code: 'BAD_FEED' }) as Error)
     }
   })
 

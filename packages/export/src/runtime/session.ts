@@ -163,6 +163,17 @@ const checkWork = (fetches: readonly string[], targets: readonly string[]): void
   if (fetches.length + targets.length === 0) throw failure({ tag: 'Usage', code: 'EMPTY_STEP', problem: 'the step has no fetches and no targets', remedy: 'Name what is to run.' })
 }
 
+/** Of callers without types. */
+const checkStep = (step: Step | CallableStep): void => {
+  const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
+  const wrong = (problem: string): Error => failure({ tag: 'Usage', code: 'BAD_STEP', problem, remedy: "Write { feeds: { x: value }, fetches: ['y'] }; a callable's feeds are a list of names." })
+  if (!isObject(step)) throw wrong(`the step is ${String(step)}`)
+  const { feeds, fetches, targets } = step
+  if (feeds !== undefined && !isObject(feeds)) throw wrong(`the step's feeds are ${String(feeds)}`)
+  if (fetches !== undefined && !isObject(fetches)) throw wrong(`the step's fetches are ${String(fetches)}`)
+  if (targets !== undefined && !Array.isArray(targets)) throw wrong(`the step's targets are ${String(targets)}`)
+}
+
 class EngineSession implements Session {
   readonly #engine: SessionEngine
   readonly #timeoutMs: number
@@ -179,6 +190,7 @@ class EngineSession implements Session {
 
   async run<const F extends Fetches = readonly []>(step: Step<F>, options?: CallOptions): Promise<Fetched<F>> {
     const limits = this.#limits(options)
+    checkStep(step)
     const plan = planFetches(step.fetches)
     const targets = planTargets(step.targets)
     checkWork(plan.names, targets)
@@ -193,6 +205,7 @@ class EngineSession implements Session {
 
   async makeCallable<const F extends Fetches = readonly []>(step: CallableStep<F>, options?: CallOptions): Promise<Callable<F>> {
     const limits = this.#limits(options)
+    checkStep(step)
     const plan = planFetches(step.fetches)
     const targets = planTargets(step.targets)
     checkWork(plan.names, targets)

@@ -7,7 +7,9 @@ export type NodeRef = string | { readonly name: string }
 const pattern = /^([A-Za-z0-9.][A-Za-z0-9_.\\/>-]*)(?::(0|[1-9]\d{0,8}))?$/
 
 const parse = (ref: NodeRef, use: string): { readonly node: string; readonly index: string | undefined } => {
-  const name = typeof ref === 'string' ? ref : ref.name
+  // Of callers without types.
+  const name: unknown = typeof ref === 'string' ? ref : (ref as { readonly name: unknown } | null | undefined)?.name
+  if (typeof name !== 'string') throw failure({ tag: 'Usage', code: 'TENSOR_NAME', problem: `${String(ref)} is no name for ${use}`, remedy: 'Give the name, or a node or tensor of the graph.' })
   const [, node, index] = pattern.exec(name) ?? []
   if (node !== undefined) return { node, index }
   throw failure({
