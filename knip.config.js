@@ -2,7 +2,7 @@
 export default {
   workspaces: {
     '.': {
-      entry: ['scripts/*.mjs', 'examples/{quickstart/quickstart,spam/spam,cluster/cluster}.ts', 'bench/run.ts', 'bench/*-contender.ts', 'test/**/*.test.ts'],
+      entry: ['scripts/*.mjs', 'examples/{quickstart/quickstart,spam/spam,cluster/cluster}.ts', 'bench/run.ts', 'bench/*-contender.ts', 'test/fuzz/child.ts', 'test/**/*.test.ts'],
       project: ['scripts/**/*.mjs', 'examples/**/*.ts', 'bench/**/*.{ts,mjs}', 'test/**/*.ts'],
       ignoreDependencies: [
         // The packages' optional peers: here so that the tests have them.
