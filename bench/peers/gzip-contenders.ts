@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
-import type { BytesColumn, ColumnMap } from '@millrace/core'
+import { readBytes, type BytesColumn, type ColumnMap } from '@millrace/core'
 import { readRawRecords, TfRecordDecoder } from '@millrace/formats'
+import { inflated } from '../../packages/formats/src/compression/index.js'
 import { Digester, type Digest } from '../harness/digest.js'
 import { timed, type Cost } from '../harness/measure.js'
 
@@ -9,7 +10,7 @@ import { timed, type Cost } from '../harness/measure.js'
 export interface GzipCommand {
   readonly do: 'check' | 'read'
   readonly file: string
-  /** Records of the file. */
+  /** Records of the file, or bytes where these are all that is looked at. */
   readonly rows: number
 }
 
@@ -67,5 +68,29 @@ const node: GzipContender = {
     }),
 }
 
+/** Bytes alone, unread: what both do beside it hides what inflating takes. */
+const bytesOf = (inflate: (file: string) => AsyncIterable<Uint8Array>): GzipContender => ({
+  check: async ({ file }) => {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of inflate(file)) chunks.push(chunk)
+    const bytes = Buffer.concat(chunks)
+    const digester = new Digester()
+    digester.rows = bytes.length
+    digester.addStrings('bytes', bytes, Int32Array.of(bytes.length))
+    return digester.digest()
+  },
+  read: ({ file, rows }) =>
+    timed(async () => {
+      let seen = 0
+      for await (const chunk of inflate(file)) seen += chunk.length
+      requireRows(seen, rows)
+    }),
+})
+
 /** Contenders that run on Node, by the names that they are started with. */
-export const gzipContenders: { readonly [name: string]: GzipContender } = { 'gzip ours': ours, 'gzip node': node }
+export const gzipContenders: { readonly [name: string]: GzipContender } = {
+  'gzip ours': ours,
+  'gzip node': node,
+  'gzip bytes ours': bytesOf((file) => inflated(readBytes(file, { reuse: true }), 'gzip', file)),
+  'gzip bytes node': bytesOf((file) => createReadStream(file).pipe(createGunzip())),
+}
