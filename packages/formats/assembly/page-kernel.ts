@@ -53,7 +53,8 @@ export function inflateSnappy(from: usize, size: u32, out: usize, length: u32): 
       }
       if (rest >= <u32>(end - at)) return 2
       if (rest >= <u32>(stop - to)) return 4
-      copy(to, at, rest + 1)
+      if (rest < 16) v128.store(to, v128.load(at))
+      else copy(to, at, rest + 1)
       at += rest + 1
       to += rest + 1
       continue
@@ -78,13 +79,11 @@ export function inflateSnappy(from: usize, size: u32, out: usize, length: u32): 
     if (count > <u32>(stop - to)) return 4
     const next = to + count
     let source = to - distance
-    if (distance >= 16) copy(to, source, count)
-    else if (distance >= 8) {
-      do {
-        store<u64>(to, load<u64>(source))
-        to += 8
-        source += 8
-      } while (to < next)
+    if (distance >= 8) {
+      // Most are short, and 16 bytes after them are free.
+      store<u64>(to, load<u64>(source))
+      store<u64>(to + 8, load<u64>(source + 8))
+      for (let done: u32 = 16; done < count; done += 8) store<u64>(to + done, load<u64>(source + done))
     } else {
       while (to < next) store<u8>(to++, load<u8>(source++))
     }

@@ -37,7 +37,7 @@ const SMALLEST_CHUNK_BYTES = 4096
 
 async function* readLocal(url: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const path = localPath(url)
-  const { start = 0, end = Infinity, chunkBytes = DEFAULT_CHUNK_BYTES, reuse = false, signal } = options
+  const { start = 0, end = Infinity, chunkBytes = DEFAULT_CHUNK_BYTES, reuse = false, into, signal } = options
   throwIfAborted(signal)
   let handle: FileHandle | undefined
   let ahead: Promise<{ readonly bytesRead: number }> | undefined
@@ -47,16 +47,16 @@ async function* readLocal(url: string, options: ReadOptions = {}): AsyncGenerato
     // Thousands of small files would each have a large chunk's memory. Devices and pipes have a length of 0.
     const size = Math.min(chunkBytes, Math.max(0, end - start), length > 0 ? Math.max(SMALLEST_CHUNK_BYTES, length) : Infinity)
     // One is read into while the other is looked at.
-    const buffers = reuse ? [new Uint8Array(size), new Uint8Array(size)] : []
+    const buffers = reuse && into === undefined ? [new Uint8Array(size), new Uint8Array(size)] : []
     let at = start
     while (at < end) {
       throwIfAborted(signal)
-      const chunk = buffers[0] ?? new Uint8Array(Math.min(size, end - at))
+      const chunk = into?.subarray(at - start, Math.min(at - start + size, into.length)) ?? buffers[0] ?? new Uint8Array(Math.min(size, end - at))
       const { bytesRead } = await (ahead ?? handle.read(chunk, 0, Math.min(chunk.length, end - at), at))
       ahead = undefined
       if (bytesRead === 0) return
       at += bytesRead
-      if (reuse && at < end) {
+      if (buffers.length > 0 && at < end) {
         buffers.reverse()
         ahead = handle.read(buffers[0]!, 0, Math.min(size, end - at), at)
         // Its failure is told when it is waited for.

@@ -19,6 +19,8 @@ export interface ReadOptions {
    * more than all else. Default: chunks belong to the caller.
    */
   readonly reuse?: boolean | undefined
+  /** Memory that a storage may read straight into, byte `start` at its beginning: chunks that are views of it are in their place already. */
+  readonly into?: Uint8Array | undefined
   readonly signal?: AbortSignal | undefined
 }
 

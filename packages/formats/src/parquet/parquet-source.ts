@@ -12,6 +12,9 @@ const MAX_FOOTER_BYTES = 256 * 1024 * 1024
 /** Writers keep pages near 1 MiB; a size field beyond this is damage, and would be allocated before it is known to be. */
 export const MAX_PAGE_BYTES = 512 * 1024 * 1024
 
+/** Bytes that are read at once, straight into their place where the storage can. */
+const READ_BYTES = 4 * 1024 * 1024
+
 /** Rows are decoded a row group at a time, and take some ten bytes each however small they are in the file: runs take none. */
 export const MAX_GROUP_ROWS = 64 * 1024 * 1024
 
@@ -95,9 +98,9 @@ const bufferOf = (url: string, size: number, { signal, onRead }: OpenParquetOpti
 export const readInto = async (url: string, start: number, out: Uint8Array, { signal, onRead }: OpenParquetOptions): Promise<void> => {
   let at = 0
   if (out.length > 0) {
-    for await (const chunk of readBytes(url, { start, end: start + out.length, signal, reuse: true })) {
+    for await (const chunk of readBytes(url, { start, end: start + out.length, signal, reuse: true, into: out, chunkBytes: READ_BYTES })) {
       if (at + chunk.length > out.length) break
-      out.set(chunk, at)
+      if (chunk.buffer !== out.buffer) out.set(chunk, at)
       at += chunk.length
     }
   }
