@@ -166,7 +166,7 @@ export const rawParsers = {
 }
 
 const compressorsFor = async (metadata: FileMetaData): Promise<Compressors> => {
-  const codecs = new Set(metadata.row_groups.flatMap((group) => group.columns.map((column) => column.meta_data!.codec)))
+  const codecs = new Set(metadata.row_groups.flatMap((group) => group.columns.flatMap(({ meta_data: column }) => column?.codec ?? [])))
   codecs.delete('UNCOMPRESSED')
   return Object.fromEntries(await Promise.all([...codecs].map(async (codec) => {
     const inflate = await pageCodec(codec)

@@ -29,10 +29,10 @@ export interface RowSpan extends RowRange {
   readonly converted: { readonly [name: string]: ConvertedColumn }
 }
 
-/** The column of a row group that a leaf is in. */
-export const chunkOf = ({ metadata }: ParquetSource, rowGroup: number, { path }: LeafPath): ColumnChunk => {
+/** The column of a row group that a leaf is in. @throws `Corrupt` where the row group has none */
+export const chunkOf = ({ metadata, url }: ParquetSource, rowGroup: number, { path }: LeafPath): ColumnChunk => {
   const found = metadata.row_groups[rowGroup]!.columns.find(({ meta_data: column }) => column !== undefined && column.path_in_schema.length === path.length && column.path_in_schema.every((name, i) => name === path[i]))
-  if (found === undefined) throw new Error('the column is not in the row group')
+  if (found === undefined) throw parquetError(new Error('the column is not in it'), url, `row group ${rowGroup}`, path.join('.'))
   return found
 }
 
