@@ -185,6 +185,6 @@ export const decoders: readonly FuzzedDecoder[] = [
 export const planted: readonly FuzzedDecoder[] = [
   { name: 'planted-error', sound: () => [Buffer.from('x'.repeat(50))], decode: (input) => { if (input.includes(0xff)) throw new TypeError('a planted error') } },
   { name: 'planted-hang', sound: () => [Buffer.from('x'.repeat(50))], decode: (input) => { while (input.includes(0xff)) continue } },
-  { name: 'planted-crash', sound: () => [Buffer.from('x'.repeat(50))], decode: (input) => { if (input.includes(0xff)) process.abort() } },
-  { name: 'planted-memory', sound: () => [Buffer.from('x'.repeat(50))], decode: (input) => { if (input.includes(0xff)) Buffer.alloc(2 ** 30 + 2 ** 29, 1) } },
+  { name: 'planted-crash', sound: () => [Buffer.from('x'.repeat(50))], decode: (input) => { if (input.includes(0xff)) process.kill(process.pid, 'SIGKILL') } },
+  { name: 'planted-memory', sound: () => [Buffer.from('x'.repeat(50))], decode: (input) => { if (input.includes(0xff)) Buffer.alloc(2 ** 30 + 2 ** 27, 1) } },
 ]
