@@ -108,6 +108,10 @@ class KernelSink<S extends Schema> implements RecordSink<S> {
     return concatBatches(this.schema, [...parts.splice(0), decoder.finish()]).take(interleaved(runs, own))
   }
 
+  release(): void {
+    this.kernel.release()
+  }
+
   /** Decodes the frame whose bytes are spread over chunks, if it can; returns the length of its payload. */
   private decodeCarried(records: TfRecordDecoder): number | undefined {
     const { kernel } = this

@@ -28,6 +28,8 @@ export interface RecordSink<S extends Schema> {
   /** @throws `BadRecord`, and is then as before */
   decode(bytes: Uint8Array, start: number, end: number): void
   finish(): Batch<S>
+  /** Says that it is not used any more. */
+  release?(): void
   /**
    * Takes up to `rows` of the records that come next, framing included, until `budget` bytes of payloads are taken, as far as it
    * can do so faster than one by one. What is wrong with a record it leaves to `decode`.
@@ -107,5 +109,6 @@ async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordS
     throw error
   }
   if (sink.length > 0) yield finish()
+  sink.release?.()
   span?.ended({ ...place })
 }

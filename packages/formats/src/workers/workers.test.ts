@@ -1,26 +1,95 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { batchFromRows, field, fromBatches, run, type Stream } from '@millrace/core'
-import { readTfRecords, writeTfRecords } from '@millrace/formats'
-import { afterAll, expect, test } from 'vitest'
+import { batchFromRows, collect, field, fromBatches, pipe, run, Tally, type Json, type OpenOptions, type Stream } from '@millrace/core'
+import { readJson, readTfRecords, writeTfRecords, type RejectedRecord, type WorkerOptions } from '@millrace/formats'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-workers-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const schema = { id: field.int64(), name: field.utf8(), score: field.nullable(field.float32()) }
+const schema = { id: field.int64(), name: field.utf8(), score: field.nullable(field.float32()), tags: field.list(field.utf8()), on: field.bool() }
+const rows = Array.from({ length: 5000 }, (_, i) => ({ id: BigInt(i), name: `row ${i}`, score: i % 3 === 0 ? null : i / 2, tags: i % 2 === 0 ? [] : [`${i}`, 'ü'], on: i % 5 === 0 }))
+const glob = join(folder, 'a-*')
+const lines = join(folder, 'lines.jsonl')
+const bad = [7, 1234, 4999]
 
-const rowsOf = async (stream: Stream): Promise<unknown[]> => {
-  const out: unknown[] = []
-  for await (const batch of stream) for (let row = 0; row < batch.numRows; row++) out.push(batch.row(row))
+beforeAll(async () => {
+  await run(writeTfRecords(join(folder, 'a'), { shards: 3 })(fromBatches(schema, [batchFromRows(schema, rows)])))
+  writeFileSync(lines, rows.map(({ id }, i) => `{"n":${bad.includes(i) ? '"no number"' : id}}\n`).join(''))
+})
+
+const read = async (stream: Stream, options: OpenOptions = {}): Promise<{ rows: unknown[]; positions: Json[]; ends: number[] }> => {
+  const out = { rows: [] as unknown[], positions: [] as Json[], ends: [] as number[] }
+  for await (const batch of stream.open(options)) {
+    for (let row = 0; row < batch.numRows; row++) out.rows.push(batch.row(row))
+    out.positions.push(batch.position ?? null)
+    out.ends.push(out.rows.length)
+  }
   return out
 }
 
-test('reads', async () => {
-  const rows = Array.from({ length: 20_000 }, (_, i) => ({ id: BigInt(i), name: `row ${i}`, score: i % 3 === 0 ? null : i / 2 }))
-  await run(writeTfRecords(join(folder, 'a'))(fromBatches(schema, [batchFromRows(schema, rows)])))
-  const glob = join(folder, 'a-*')
-  const due = await rowsOf(readTfRecords(glob, { schema }))
-  expect(await rowsOf(readTfRecords(glob, { schema, workers: 2 }))).toEqual(due)
-  expect(await rowsOf(readTfRecords(glob, { schema, workers: 2, splitBytes: 10_000 }))).toEqual(due)
+const records = (options: WorkerOptions = {}) => readTfRecords(glob, { schema, batchRows: 200, ...options })
+const numbers = (options: WorkerOptions & { readonly onBadRecord?: 'fail' | { readonly quarantine: (record: RejectedRecord) => void } } = {}) =>
+  readJson(lines, { schema: { n: field.int32() }, batchRows: 300, ...options })
+
+describe('worker threads', () => {
+  test('give the rows, batches and positions of the main thread where files are read whole', async () => {
+    const due = await read(records())
+    expect(due.rows).toHaveLength(rows.length)
+    for (const workers of [1, 2, 3]) expect(await read(records({ workers }))).toEqual(due)
+  })
+
+  test('give its rows in parts too, and positions that any number of workers goes on from', async () => {
+    const due = await read(records())
+    const parts = await read(records({ workers: 2, splitBytes: 20_000, readAheadBytes: 1 }))
+    expect(parts.rows).toEqual(due.rows)
+    for (const at of [0, 5, parts.positions.length - 2]) {
+      for (const workers of [0, 2]) expect((await read(records({ workers, splitBytes: 30_000 }), { from: parts.positions[at]! })).rows).toEqual(due.rows.slice(parts.ends[at]))
+    }
+    const third = Math.floor(due.positions.length / 3)
+    expect((await read(records({ workers: 2, splitBytes: 20_000 }), { from: due.positions[third]! })).rows).toEqual(due.rows.slice(due.ends[third]))
+  })
+
+  test('in any order, give each row once, and cannot be resumed', async () => {
+    const stream = records({ workers: 2, order: 'any' })
+    const ids = (await run(pipe(stream, collect()))).map(({ id }) => Number(id))
+    expect(ids.sort((a, b) => a - b)).toEqual(rows.map((_, i) => i))
+    expect(stream.stableOrder).toBe(false)
+    await expect(read(stream, { from: { file: 0 } })).rejects.toMatchObject({ _tag: 'Usage', code: 'UNSTABLE_ORDER' })
+    for await (const batch of stream) if (batch.numRows > 0) break
+  })
+
+  test('report bad records of all parts with their places in the file, in order, and totals that add up', async () => {
+    const rejectedBy = async (options: WorkerOptions): Promise<{ rejected: RejectedRecord[]; rows: unknown[]; tally: Tally }> => {
+      const rejected: RejectedRecord[] = []
+      const tally = new Tally()
+      const { rows } = await read(numbers({ ...options, onBadRecord: { quarantine: (record) => void rejected.push(record) } }), { tally })
+      return { rejected, rows, tally }
+    }
+    const due = await rejectedBy({})
+    const parts = await rejectedBy({ workers: 2, splitBytes: 4000 })
+    expect(due.rejected.map(({ record }) => record)).toEqual(bad)
+    expect(parts.rejected).toEqual(due.rejected)
+    expect(parts.rows).toEqual(due.rows)
+    expect(parts.tally.summary()).toEqual({ ...due.tally.summary(), read: rows.length })
+    const failing = await read(numbers()).catch((error: unknown) => error)
+    expect(await read(numbers({ workers: 2, splitBytes: 4000 })).catch((error: unknown) => error)).toMatchObject({ message: (failing as Error).message, position: { record: 7, line: 8 } })
+  })
+
+  test('say what cannot be sent, and refuse numbers that make no sense', async () => {
+    const odd = { ...schema, name: { ...field.utf8(), params: { odd: () => 1 } } } as unknown as typeof schema
+    await expect(read(readTfRecords(glob, { schema: odd, workers: 1 }))).rejects.toMatchObject({ _tag: 'Usage', code: 'OPTIONS_NOT_SENT' })
+    for (const workers of [-1, 1.5, 1000]) expect(() => records({ workers })).toThrow(expect.objectContaining({ _tag: 'Usage' }) as Error)
+    expect(records({ workers: 2 }).explain()).toContain('"workers":2')
+  })
+
+  test('that run out of memory end the reading with an error that names the file', async () => {
+    const long = join(folder, 'long.jsonl')
+    writeFileSync(long, `{"a":[${'[1,2,3],'.repeat(1_500_000)}[4]]}\n`)
+    const reading = read(readJson(long, { schema: { a: field.list(field.list(field.int32())) }, parser: 'stream-json', workers: 1, workerHeapMiB: 16 }))
+    await expect(reading).rejects.toMatchObject({ _tag: 'Limit', code: 'WORKER_OUT_OF_MEMORY', position: { source: long } })
+    // The next reading has a thread of its own.
+    expect((await read(numbers({ workers: 1, onBadRecord: { quarantine: () => undefined } }))).rows).toHaveLength(rows.length - bad.length)
+  })
 })
