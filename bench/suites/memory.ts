@@ -12,6 +12,8 @@ const FULL_BYTES = 10e9
 const LIMIT_BYTES = 250e6
 /** What a turn needs does not vary as times do. */
 const MOST_TURNS = 3
+/** From this share on one turn takes minutes, and what a process comes to hold, it holds long before the end. */
+const LONG_SCALE = 0.5
 
 const megabytes = (bytes: number): number => Number((bytes / 1e6).toPrecision(4))
 
@@ -28,7 +30,7 @@ export const memorySuite = async ({ scale, turns, only, say }: SuiteContext): Pr
     try {
       const large = await make(folder, FULL_BYTES * scale)
       const peaks: number[] = []
-      for (let turn = 0; turn < Math.min(turns, MOST_TURNS); turn++) {
+      for (let turn = 0; turn < (scale >= LONG_SCALE ? 1 : Math.min(turns, MOST_TURNS)); turn++) {
         const program = startContender('', { program: 'memory-contender' })
         try {
           const use = await program.ask<MemoryUse>({ do: 'read', reader, file: large.file })
