@@ -1,7 +1,9 @@
 import { field, fromRows } from '@millrace/core'
+import * as tf from '@tensorflow/tfjs'
 import { describe, expect, test } from 'vitest'
 import { checkOptions } from './check-options.js'
 import type { ClusterTrainingOptions } from './options.js'
+import { rolesOf } from './roles.js'
 
 const data = fromRows({ x: field.float32(), y: field.float32() }, [{ x: 1, y: 0 }])
 const check = (options: Partial<ClusterTrainingOptions>) => () => { checkOptions({ data, label: 'y', ...options }) }
@@ -19,6 +21,28 @@ describe('options of a training', () => {
     ['recovery.backoffMs', { recovery: { backoffMs: NaN } }],
   ])('%s', (name, options) => {
     expect(check(options)).toThrow(expect.objectContaining({ _tag: 'Usage', message: expect.stringContaining(`${name} of trainOnCluster`) as string }))
+  })
+
+  test.each<[string, unknown]>([
+    ['BAD_OPTION', undefined],
+    ['BAD_OPTION', { data: undefined }],
+    ['BAD_OPTION', { data: 'rows' }],
+    ['BAD_OPTION', { label: undefined }],
+    ['BAD_OPTION', { label: ['y', 1] }],
+    ['BAD_OPTION', { checkpoints: {} }],
+    ['OPTIMIZER', { optimizer: 'adam' }],
+    ['OPTIMIZER', { optimizer: tf.train.adam(0.1) }],
+    ['BAD_OPTION', { delivery: 'exactly-once' }],
+    ['BAD_OPTION', { server: 'hosted' }],
+  ])('of callers without types: %s, %#', (code, options) => {
+    const given = options === undefined ? undefined : { data, label: 'y', ...(options as object) }
+    expect(() => { checkOptions(given as ClusterTrainingOptions) }).toThrow(expect.objectContaining({ _tag: 'Usage', code }))
+  })
+
+  test('what is no cluster is none', () => {
+    for (const cluster of [undefined, null, 'local', { ps: ['h:1'], worker: ['h:2'] }, { spec: undefined }, { jobs: 1 }]) {
+      expect(() => rolesOf(cluster as never)).toThrow(expect.objectContaining({ _tag: 'Usage', code: 'CLUSTER' }))
+    }
   })
 
   test('what is infinite may be', () => {

@@ -1,4 +1,5 @@
-import { failure, requireCount } from '@millrace/core'
+import { describeValue, failure, requireCount, requireOneOf } from '@millrace/core'
+import { requireOptimizer } from '../optimizers/optimizer.js'
 import type { ClusterTrainingOptions } from './options.js'
 
 const USE = 'of trainOnCluster'
@@ -25,11 +26,29 @@ const badNumber = (name: string, value: number, wanted: string): Error =>
 
 /** Sees that options make sense, before anything is begun. @throws `Usage` */
 export const checkOptions = (options: ClusterTrainingOptions): void => {
+  checkGiven(options)
   for (const [name, value] of Object.entries(counts(options))) if (value !== undefined) requireCount(value, 1, `${name} ${USE}`)
   for (const [name, value] of Object.entries(spans(options))) if (value !== undefined && !(value > 0)) throw badNumber(name, value, 'above 0')
   for (const [name, value] of Object.entries(bounds(options))) if (value !== undefined && !(value >= 0)) throw badNumber(name, value, 'from 0 on')
   checkStop(options)
   checkData(options)
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+const missing = (name: string, value: unknown, remedy: string): Error =>
+  failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `${name} ${USE} is ${describeValue(value)}`, remedy })
+
+/** Of callers without types: what is needed is there, and of a few words it is one. */
+const checkGiven = (options: ClusterTrainingOptions): void => {
+  if (!isObject(options)) throw missing('the object of options', options, 'Give { data, label }.')
+  const { data, label, checkpoints, optimizer, delivery, server } = options
+  if (!isObject(data) && typeof data !== 'function') throw missing('data', data, 'Give a stream, { files }, or a function that makes a source.')
+  if (![label].flat().every((one) => typeof one === 'string')) throw missing('label', label, 'Name a column, or a label of inputs.')
+  if (checkpoints !== undefined && typeof checkpoints.folder !== 'string') throw missing('checkpoints.folder', checkpoints.folder, 'Give a path or URL that all parameter servers share.')
+  if (optimizer !== undefined) requireOptimizer(optimizer)
+  if (delivery !== undefined) requireOneOf(`delivery ${USE}`, delivery, ['at-most-once', 'at-least-once'])
+  if (server !== undefined) requireOneOf(`server ${USE}`, server, ['auto', 'host', 'external'])
 }
 
 const checkStop = ({ stopAt, validation }: ClusterTrainingOptions): void => {

@@ -1,5 +1,6 @@
 import { failure } from '@millrace/core'
 import { chiefOf, taskAddress, type Cluster, type ClusterSpec, type Task } from '../cluster/index.js'
+import { isObject } from '../cluster/cluster-spec.js'
 import type { LocalCluster } from '../servers/index.js'
 
 /** Where a training runs: a cluster of which this process is a task, or one that this process drives all by itself. */
@@ -28,9 +29,17 @@ export interface Roles {
 
 const isSpec = (cluster: TrainingCluster): cluster is ClusterSpec => 'jobs' in cluster
 
-/** @throws `Usage` for a cluster without parameter servers or without workers */
+/** Of callers without types, who may give the addresses themselves. */
+const specOf = (cluster: TrainingCluster): ClusterSpec => {
+  const given: unknown = cluster
+  const spec: unknown = isObject(given) && !('jobs' in given) ? given['spec'] : given
+  if (isObject(spec) && Array.isArray(spec['jobs'])) return spec as unknown as ClusterSpec
+  throw failure({ tag: 'Usage', code: 'CLUSTER', problem: 'what was given is no cluster', remedy: "Give clusterFromEnv(), clusterSpec({ ps: ['host:port'], worker: ['host:port'] }), or what startLocalCluster gave." })
+}
+
+/** @throws `Usage` for what is no cluster, and for one without parameter servers or without workers */
 export const rolesOf = (cluster: TrainingCluster): Roles => {
-  const spec = isSpec(cluster) ? cluster : cluster.spec
+  const spec = specOf(cluster)
   const task = !isSpec(cluster) && 'task' in cluster ? cluster.task : undefined
   const tasksOf = (job: string): readonly { readonly index: number }[] => spec.jobs.find(({ name }) => name === job)?.tasks ?? []
   const ps = tasksOf('ps').map(({ index }) => index)

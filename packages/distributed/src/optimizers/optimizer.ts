@@ -1,3 +1,4 @@
+import { describeValue, failure } from '@millrace/core'
 import type { Graph, GraphNode, LoweredVariable, Tensor } from '@millrace/export'
 import type { Gradient } from '../gradients/index.js'
 import type { GradientClip } from './clip.js'
@@ -24,6 +25,15 @@ export interface Optimizer extends OptimizerOptions {
   readonly name: string
   /** Adds what all variables of a step share, and gives what adds the update of one. */
   start(step: OptimizerStep): UpdateVariable
+}
+
+/** Of callers without types. @throws `Usage` for what is no optimizer, such as its name or one of TensorFlow.js */
+export const requireOptimizer = (optimizer: unknown): void => {
+  if (typeof optimizer === 'object' && optimizer !== null && 'start' in optimizer && typeof optimizer.start === 'function') return
+  throw failure({
+    tag: 'Usage', code: 'OPTIMIZER', problem: `the optimizer is ${describeValue(optimizer)}, and none of Millrace's`,
+    remedy: 'Make one with adam({ learningRate }), sgd or their like, or compile the model with one of TensorFlow.js.',
+  })
 }
 
 /** What an optimizer has to work with in one step. */

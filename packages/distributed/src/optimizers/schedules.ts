@@ -1,4 +1,4 @@
-import { failure } from '@millrace/core'
+import { describeValue, failure } from '@millrace/core'
 import type { Graph, Tensor } from '@millrace/export'
 
 /** A learning rate that follows the steps: adds its nodes, from the number of steps done so far (float32 scalar). */
@@ -108,6 +108,9 @@ export const piecewiseConstant = ({ boundaries, values }: PiecewiseConstantOptio
     )
 }
 
-/** Adds the learning rate of a step. */
-export const learningRateAt = (graph: Graph, rate: LearningRate, step: Tensor): Tensor =>
-  typeof rate === 'number' ? graph.scalar('float32', rate, 'learning_rate') : rate(graph, step)
+/** Adds the learning rate of a step. @throws `Usage` for what is none, of callers without types */
+export const learningRateAt = (graph: Graph, rate: LearningRate, step: Tensor): Tensor => {
+  if (typeof rate === 'number') return graph.scalar('float32', rate, 'learning_rate')
+  if (typeof rate === 'function') return rate(graph, step)
+  throw failure({ tag: 'Usage', code: 'LEARNING_RATE', problem: `the learning rate is ${describeValue(rate)}`, remedy: 'Give a number, or a schedule such as cosineDecay({ initial, steps }).' })
+}

@@ -1,4 +1,4 @@
-import { failure } from '@millrace/core'
+import { failure, requireOneOf } from '@millrace/core'
 import { partRows, type VariablePlacement, type WeightDescription } from '@millrace/export'
 import type { ClusterSpec } from '../cluster/index.js'
 import { bytesOf } from './variable-bytes.js'
@@ -53,7 +53,7 @@ const MIN_BYTES = 64 * 1024 ** 2
 export const replicaDeviceSetter = (options: ReplicaDeviceSetterOptions): PlaceVariable => {
   const { strategy = 'roundRobin', partition, job = 'ps' } = options
   const tasks = psTasks(options.ps, job)
-  const next = strategies[strategy](tasks.length)
+  const next = strategies[requireOneOf('strategy of replicaDeviceSetter', strategy, ['roundRobin', 'greedy'])](tasks.length)
   const turn = (bytes: number): string => `/job:${job}/task:${tasks[next(bytes)] as number}`
   const { layout = 'div', ...size } = partition === false ? { minBytes: Infinity } : (partition ?? {})
   const partsOf = (weight: WeightDescription): number => partCount(weight, tasks.length, size)

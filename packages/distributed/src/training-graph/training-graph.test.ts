@@ -98,6 +98,10 @@ describe('what cannot be trained says why', () => {
   }
   test.each<[string, () => unknown, RegExp]>([
     ['an unknown loss', () => make(tableModel(), { loss: 'meanCubedError' as 'hinge' }), /no loss "meanCubedError"/],
+    ['an optimizer by its name', () => make(tableModel(), { optimizer: 'adam' as never }), /the optimizer is .*adam.*none of Millrace's/],
+    ['an optimizer of TensorFlow.js', () => make(tableModel(), { optimizer: tf.train.adam(0.1) as never }), /none of Millrace's/],
+    ['a learning rate that is none', () => make(tableModel(), { optimizer: adam({ learningRate: undefined as never }) }), /the learning rate is/],
+    ['an unknown strategy of placement', () => replicaDeviceSetter({ ps: 1, strategy: 'random' as never }), /strategy of replicaDeviceSetter/],
     ['an unknown metric', () => make(tableModel(), { metrics: ['rocAuc' as 'accuracy'] }), /no metric "rocAuc"/],
     ['an output without a loss', () => make(twoOutputs(), { loss: { chance: 'binaryCrossentropy' } }), /"kind" has no loss/],
     ['a model that is frozen', () => make(frozen()), /no variable that can be trained/],

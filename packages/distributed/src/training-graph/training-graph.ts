@@ -5,6 +5,7 @@ import {
 import type { Loss, LossName, MetricName } from '../losses/index.js'
 import { OptimizerUpdates } from '../optimizers/apply-gradients.js'
 import type { Optimizer } from '../optimizers/index.js'
+import { requireOptimizer } from '../optimizers/optimizer.js'
 import { SynchronousTraining, type SynchronousGraph, type SynchronousOptions } from '../synchronous/synchronous.js'
 import type { BatchColumn, BatchInput, BatchSource } from './batch-source.js'
 import { addInitializers, type Initializers } from './initializers.js'
@@ -109,7 +110,7 @@ const stepDescription: WeightDescription = { key: 'global_step', name: 'global_s
  *
  * @example
  * const { graph, train, loss, initialize } = trainingGraph(await readModel(model), { loss: 'binaryCrossentropy', optimizer: adam({ learningRate: 1e-3 }) })
- * @throws `Model` for what cannot be trained; `Usage` for a loss or metric that does not exist
+ * @throws `Model` for what cannot be trained; `Usage` for a loss or metric that does not exist, and for what is no optimizer
  */
 export const trainingGraph = (model: ModelDescription, options: TrainingGraphOptions): TrainingGraph => {
   const graph = new Graph()
@@ -118,6 +119,7 @@ export const trainingGraph = (model: ModelDescription, options: TrainingGraphOpt
 
 const addTraining = (graph: Graph, model: ModelDescription, options: TrainingGraphOptions): TrainingGraph => {
   const { optimizer, synchronous: inStep, stepsPerRun = 1, variables: mode = 'variables' } = options
+  requireOptimizer(optimizer)
   const replica = new Replica(graph, model, options)
   const globalStep = addVariable(graph, stepDescription, mode === 'variables' ? undefined : mode(stepDescription).device)
   const updates = new OptimizerUpdates(graph, optimizer)

@@ -185,6 +185,7 @@ describe('train', () => {
     for (const wrong of [{ epochs: 0 }, { epochs: NaN }, { epochs: 1.5 }, { batchSize: 0 }, { earlyStopping: { patience: NaN } }]) {
       await expect(run(train(build(), { data, label: 'late', ...wrong }))).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_COUNT' })
     }
+    await expect(run(train(build(), { data, label: 'late', runtime: 'tensorflw' as 'tensorflow' }))).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION' })
     await expect(run(train(build(), { data, label: 'late', earlyStopping: { metric: 'val_auc' } }))).rejects.toThrow(/watches "val_auc".*Measured are: loss, acc/)
     const squares = build()
     squares.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })

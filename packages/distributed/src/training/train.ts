@@ -1,4 +1,4 @@
-import { chooseBackend, job, requireCount, run, type BackendName, type BackendReport, type Job, type ProgressEvent, type ShuffleRows, type Stream } from '@millrace/core'
+import { chooseBackend, job, requireCount, requireOneOf, run, type BackendName, type BackendReport, type Job, type ProgressEvent, type ShuffleRows, type Stream } from '@millrace/core'
 import { checkData } from './check-data.js'
 import { Monitor, type EarlyStopping } from './early-stopping.js'
 import { runEpochs, type EpochReport, type EpochsReport } from './epochs.js'
@@ -76,6 +76,7 @@ export const train = (model: TrainableModel, options: TrainingOptions): Job<Trai
     const { data, validation, label, shuffle, batchSize = 32, epochs = DEFAULT_EPOCHS, runtime = 'auto' } = options
     requireCount(epochs, 1, 'epochs of train')
     requireCount(batchSize, 1, 'batchSize of train')
+    requireOneOf('runtime of train', runtime, ['auto', 'tensorflow', 'tfjs'])
     const labels = typeof label === 'string' ? [label] : label
     checkData(layers, validation === undefined ? [data] : [data, validation], labels)
     const validated = validation !== undefined
