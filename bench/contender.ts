@@ -16,6 +16,8 @@ export interface ContenderCommand {
   readonly do: 'check' | 'read' | 'write'
   readonly file: string
   readonly schema: string
+  /** Worker threads that decode, of ours. Default: none. */
+  readonly workers?: number | undefined
   /** Rows of the file. */
   readonly rows: number
   /** The compiled messages. */
@@ -41,7 +43,8 @@ const loadBatches = (() => {
     })())
 })()
 
-const read = (file: string, schema: string): Stream => (schema === 'sequences' ? readSequenceExamples(file, sequences) : readTfRecords(file, { schema: schemas[schema]! }))
+const read = ({ file, schema, workers }: Pick<ContenderCommand, 'file' | 'schema' | 'workers'>): Stream =>
+  schema === 'sequences' ? readSequenceExamples(file, { ...sequences, workers }) : readTfRecords(file, { schema: schemas[schema]!, workers })
 
 /** Values of lists one after another, and how many the innermost lists have. */
 const addList = (digester: Digester, name: string, { items, offsets, length }: ListColumn): void => {
@@ -51,9 +54,9 @@ const addList = (digester: Digester, name: string, { items, offsets, length }: L
 }
 
 const ours: TfRecordContender = {
-  check: async ({ file, schema }) => {
+  check: async (command) => {
     const digester = new Digester()
-    for await (const batch of read(file, schema)) {
+    for await (const batch of read(command)) {
       digester.rows += batch.numRows
       for (const [name, column] of Object.entries(batch.columns as ColumnMap)) {
         if (column.field.kind === 'utf8' || column.field.kind === 'binary') {
@@ -65,10 +68,10 @@ const ours: TfRecordContender = {
     }
     return digester.digest()
   },
-  read: ({ file, schema, rows }) =>
+  read: ({ rows, ...command }) =>
     timed(async () => {
       let seen = 0
-      for await (const batch of read(file, schema)) seen += batch.numRows
+      for await (const batch of read(command)) seen += batch.numRows
       if (seen !== rows) throw new Error(`read ${seen} rows of ${rows}`)
     }),
   write: async ({ file, out }) => {

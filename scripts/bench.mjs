@@ -4,12 +4,17 @@
  * included) stays outside the bundle, as it does for a user.
  */
 import { spawn } from 'node:child_process'
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './support/console.mjs'
 import { bundlePrograms } from './support/bundle.mjs'
 
 const folder = join(root, 'out', 'bench')
 await bundlePrograms(['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender', 'memory-contender'].map((name) => join(root, 'bench', `${name}.ts`)), folder)
+
+// What worker threads of readers run is looked for beside the bundle, under its own name.
+await bundlePrograms([join(root, 'packages', 'formats', 'src', 'worker.ts')], folder)
+copyFileSync(join(folder, 'worker.mjs'), join(folder, 'worker.js'))
 
 const child = spawn(process.execPath, ['--enable-source-maps', join(folder, 'run.mjs'), ...process.argv.slice(2)], { stdio: 'inherit', cwd: root })
 process.on('SIGINT', () => undefined)

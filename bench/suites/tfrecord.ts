@@ -104,9 +104,14 @@ export const tfrecordSuite = async (context: SuiteContext): Promise<readonly Ben
     const ours = opened('Millrace', startContender('ours'))
     const protobufjs = opened(PROTOBUFJS, startContender('protobufjs'))
     const all = [...(tensorflow === undefined ? [] : [tensorflow]), protobufjs]
+    const onWorkers = (name: string, workers: number): Entrant => {
+      const { program, ...entrant } = opened(name, startContender('ours'))
+      return { ...entrant, program: { ...program, ask: (command) => program.ask({ ...command, workers }) } }
+    }
     const suite = new TfRecordSuite(context, module, folder)
     const cases: { readonly [name: string]: (name: string) => Promise<BenchRow[]> } = {
       'read tabular': (name) => suite.read({ name, file: data.tabular, schema: 'tabular', batch: 1024, ours, peers: all }),
+      'read tabular, two workers': (name) => suite.read({ name, file: data.tabular, schema: 'tabular', batch: 1024, ours: onWorkers('Millrace, two workers', 2), peers: [onWorkers('the main thread', 0), onWorkers('one worker', 1)] }),
       'read shuffled': (name) => suite.read({ name, file: data.shuffled, schema: 'tabular', batch: 1024, ours, peers: all }),
       'read images': (name) => suite.read({ name, file: data.images, schema: 'images', batch: 32, ours, peers: all }),
       'read images without native code': (name) => {
