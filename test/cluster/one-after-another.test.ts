@@ -47,6 +47,20 @@ describePeer('trainings one after another on the same servers', 'tensorflow', ()
     second.forEach((value, index) => expect(value).toBeCloseTo(first[index]!, 5))
   })
 
+  test('of two at once the earlier one ends, and says why', async () => {
+    const options = { data, label: 'y', batchSize: 50 }
+    let begin: () => void = () => undefined
+    const begun = new Promise<void>((resolve) => { begin = resolve })
+    const earlier = run(trainOnCluster(makeModel(), cluster, { ...options, epochs: 10_000, onStep: ({ globalStep }) => { if (globalStep > 20) begin() } }))
+    const ended = expect(earlier).rejects.toMatchObject({ _tag: 'Engine', code: 'CLUSTER_CHIEF_REPLACED', message: expect.stringContaining('has begun another training on these servers') as string })
+    await begun
+    const later = await run(trainOnCluster(makeModel(), cluster, { ...options, epochs: 20 }))
+    await ended
+    expect(later.stoppedBy).toBe('data')
+    // Each may take one batch for fed which the earlier one was at, until that has noticed.
+    for (const { rows, uncertainRows } of later.workers) expect(rows + uncertainRows).toBeGreaterThanOrEqual(20_000 - 50)
+  })
+
   test('models of the same names may differ in their columns and shapes', async () => {
     await run(pipe(data, writeTfRecords(join(folder, 'train'), { shards: 2 })))
     const options = { data: { files: join(folder, 'train-*') }, label: 'y', labelDType: 'int64', batchSize: 500, epochs: 1 } as const

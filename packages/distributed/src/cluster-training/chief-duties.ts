@@ -2,7 +2,7 @@ import { throwIfAborted } from '@millrace/core'
 import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import type { ChiefCheckpoints } from './chief-checkpoints.js'
 import { showLife, tellFailure } from './chief-life.js'
-import { assign, readProgress, type Assignment } from './control.js'
+import { assign, readControl, readProgress, requireGeneration, type Assignment } from './control.js'
 import { evaluate, reaches } from './evaluate.js'
 import { requireFinite } from './finite.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
@@ -49,13 +49,14 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
   const globalStepOf = async (session: Session): Promise<number> => tensorNumbers((await session.run({ fetches: [training.globalStep.value.name] }, limits))[0])[0] ?? 0
 
   /** Until all workers have come to their end, or nothing has moved for as long as a recovery may take. */
-  const waitForOthers = async (session: Session): Promise<void> => {
+  const waitForOthers = async (session: Session, generation: number): Promise<void> => {
     const { timeoutMs = DEFAULT_TIMEOUT_MS } = recovery ?? {}
     let [last, movedAt] = [-1, performance.now()]
     for (;;) {
       throwIfAborted(limits.signal)
       const progress = await readProgress(session, control, limits)
       if (progress.every(({ ended }, share) => ended || chief.isGone(share))) return
+      requireGeneration(await readControl(session, control, limits), generation)
       const step = await globalStepOf(session)
       if (step !== last) [last, movedAt] = [step, performance.now()]
       else if (performance.now() - movedAt > timeoutMs) return
@@ -73,9 +74,11 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
       await chief.checkpoints?.afterStep(session, globalStep)
     },
     beside: (session) => options.synchronous === undefined ? undefined : synchronousUpdates(session, graph, options.synchronous.aggregate ?? chief.workers, chief.isGone, limits),
-    finish: async (session, beside) => {
-      await waitForOthers(session)
+    finish: async (session, beside, generation) => {
+      await waitForOthers(session, generation)
       if (beside !== undefined) await Promise.race([beside.atRest, beside.failed])
+      // What is measured, saved and fetched is of this training, and it is this one that is over.
+      requireGeneration(await readControl(session, control, limits), generation)
       const globalStep = await globalStepOf(session)
       if (graph.finite !== undefined) await requireFinite(session, graph.finite, limits)
       if (evaluatedAt !== globalStep) await measure(session, globalStep)

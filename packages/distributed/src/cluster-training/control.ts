@@ -1,3 +1,4 @@
+import { failure } from '@millrace/core'
 import { addVariable, tensorNumbers, tensorTexts, type Graph, type GraphNode, type HostTensor, type LoweredVariable, type Session, type Tensor } from '@millrace/export'
 import type { CallOptions } from '@millrace/export'
 import type { TrainingGraph } from '../training-graph/index.js'
@@ -188,6 +189,11 @@ export const readControl = async (session: Session, { generation, lastStep, over
   const words = await session.run({ fetches: [generation, lastStep, over[0]!, alive[0]!].map(({ name }) => name) }, options)
   const [own, last, end, life] = words.map((one) => number(tensorNumbers(one)[0]))
   return { generation: number(own), lastStep: number(last), isOver: number(end) !== 0, hasFailed: end === 2, alive: number(life) }
+}
+
+/** @throws `Engine` as of a fault, when the variables have got other values: the next session has to look at them */
+export const requireGeneration = ({ generation }: Pick<ChiefWord, 'generation'>, own: number | undefined): void => {
+  if (generation !== own) throw failure({ tag: 'Engine', code: 'TF_ABORTED', problem: 'the variables were given other values' })
 }
 
 /** A training that a chief finds under way. */

@@ -353,6 +353,15 @@ describe('a worker', () => {
       expect(cluster.closed).toEqual([true])
     })
 
+    test('the chief of a training ends where another one has begun, and leaves that one alone', async () => {
+      const { cluster, finished, graph } = start({ onStep: ({ globalStep }) => {
+        if (globalStep === 3) cluster.values.set(graph.control.setGeneration.value.name, tensorValue('int64', [], [7n]) as HostTensor)
+      } })
+      cluster.faults.set(4, { code: 14 })
+      await expect(finished).rejects.toMatchObject({ _tag: 'Engine', code: 'CLUSTER_CHIEF_REPLACED' })
+      expect(cluster.said('setOver')).toBe(0)
+    })
+
     test('ends well when it is started again after its end', async () => {
       const chief = start()
       await chief.finished

@@ -3,7 +3,7 @@ import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import { lossNotFinite } from '../training/not-finite.js'
 import { BatchLedger, type Resumption } from './batch-ledger.js'
 import { ChiefWatch, throwIfFailed } from './chief-life.js'
-import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, type ToldInput, type WorkerProgress } from './control.js'
+import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, requireGeneration, type ToldInput, type WorkerProgress } from './control.js'
 import { noServedRows, type FedBatch } from './fed-input.js'
 import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent } from './recovery.js'
 import { describeTask } from './roles.js'
@@ -152,7 +152,7 @@ class WorkerDrive {
     this.#ledger.end()
     await this.#publishInput(session)
     await this.#publish(session)
-    if (duties !== undefined) await duties.finish(session, beside)
+    if (duties !== undefined) await duties.finish(session, beside, this.#generation!)
     else if (!(await this.#waitForTheEnd(session))) return false
     onWell()
     return true
@@ -376,11 +376,11 @@ class WorkerDrive {
   /** Tells how far it is, and hears when to stop. */
   async #exchange(session: Session): Promise<void> {
     const [, word] = await Promise.all([this.#publish(session), readControl(session, this.#setup.graph.control, this.#limits)])
-    const { generation, lastStep } = word
+    const { lastStep } = word
     throwIfFailed(word)
     this.#watch.note(word.alive)
     this.#lastStep = lastStep
-    if (generation !== this.#generation) throw failure({ tag: 'Engine', code: 'TF_ABORTED', problem: 'the variables were given other values' })
+    requireGeneration(word, this.#generation)
   }
 
   /** Waits until the chief says that the training is over. False when it begins again from other values. */

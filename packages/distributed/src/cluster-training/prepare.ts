@@ -9,6 +9,7 @@ import { DEFAULT_TIMEOUT_MS, type RecoveryBounds } from './recovery.js'
 import type { RecoveryEvent } from './report.js'
 import { fingerprintOf, whyNotGoneOn } from './same-training.js'
 import { sleep } from './sleep.js'
+import { chiefReplaced } from './synchronous-updates.js'
 import type { WorkerGraph } from './worker-graph.js'
 
 /** What a checkpoint tells beside values. */
@@ -52,7 +53,11 @@ const MAX_GENERATION = 2 ** 47
 export interface PreparedByChief {
   /** Looks at what is there, before the chief shows that it lives. */
   look(session: Session): Promise<void>
-  /** Sees to it that all variables have values that belong together, from a checkpoint or from the model. Resolves with their generation. */
+  /**
+   * Sees to it that all variables have values that belong together, from a checkpoint or from the model. Resolves with their generation.
+   *
+   * @throws `Engine` where another chief has given them values since
+   */
   prepare(session: Session): Promise<number>
 }
 
@@ -61,6 +66,8 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
   const { graph: { control, training }, lastStep, limits, workers, resume, bounds } = chief
   const fingerprint = fingerprintOf(training.variables, workers)
   let own: number | undefined
+  /** All that it has given: the word of one that was given up may come late. */
+  const given = new Set<number>()
   let found: FoundTraining | undefined
   const begin = async (session: Session, leftBehind: string | undefined): Promise<number> => {
     const first = own === undefined
@@ -80,6 +87,7 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
     ], limits)
     if (training.synchronous !== undefined) await session.run({ targets: [training.synchronous.start.name] }, limits)
     own = randomInt(1, MAX_GENERATION)
+    given.add(own)
     await assign(session, [[control.setGeneration, BigInt(own)]], limits)
     if (restored !== undefined || !first || leftBehind !== undefined) {
       const note = restored === undefined ? 'from the beginning: there is no checkpoint' : restored.note
@@ -97,6 +105,8 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
     let leftBehind: string | undefined
     if ((own !== undefined || chief.goOn) && (await isReady(session, control, limits))) {
       const { generation, isOver } = await readControl(session, control, limits)
+      // Values that another one has given are not ours to go on with, nor to take away.
+      if (own !== undefined && generation !== 0 && !given.has(generation)) throw chiefReplaced()
       // Servers may outlive a training: the values of one that is over are not gone on with.
       const isUnderWay = generation !== 0 && !(isOver && own === undefined)
       if (isUnderWay && own === undefined && found !== undefined) leftBehind = whyNotGoneOn(found, { resume, fingerprint, bounds }, Date.now())
@@ -108,6 +118,7 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
           await session.run({ targets: [training.synchronous.start.name] }, limits)
         }
         own = generation
+        given.add(own)
         return generation
       }
     }

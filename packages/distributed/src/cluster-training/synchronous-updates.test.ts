@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
-import { batchFromRows, field, fromRows } from '@millrace/core'
+import { batchFromRows, failure, field, fromRows } from '@millrace/core'
 import { tensorValue, type CallOptions, type HostTensor, type Session } from '@millrace/export'
 import { expect, test } from 'vitest'
 import { clusterSpec } from '../cluster/index.js'
@@ -47,5 +47,19 @@ test('the chief does not wait at its end for updates that have failed', async ()
   const duties = chiefDuties({ model, options, graph, limits: {}, checkpoints: undefined, workers: 1, isGone: () => true, onEvaluate: async () => undefined, onWeights: () => undefined })
   const never = new Promise<never>(() => undefined)
   const failed = Promise.reject<never>(new Error('the updates have failed'))
-  await expect(duties.finish(session, { failed, atRest: never, stop: async () => undefined })).rejects.toThrow('the updates have failed')
+  await expect(duties.finish(session, { failed, atRest: never, stop: async () => undefined }, 1)).rejects.toThrow('the updates have failed')
+})
+
+test('a chief whose update another one has made void says so', async () => {
+  const { graph } = setUp()
+  const { update } = graph.training.synchronous!
+  const session = {
+    run: async ({ fetches = [], targets = [] }: { readonly fetches?: readonly string[]; readonly targets?: readonly string[] }) => {
+      if (targets.includes(update.name)) throw failure({ tag: 'Engine', code: 'TF_INVALID_ARGUMENT', problem: 'assertion failed: [this update is overtaken: training in step was begun again]' })
+      return fetches.map((name) => tensorValue('int64', [], [name === graph.control.lastStep.name ? 5n : 0n]) as HostTensor)
+    },
+  } as unknown as Session
+  const updates = synchronousUpdates(session, graph, 1, () => false, {})
+  await expect(updates.failed).rejects.toMatchObject({ code: 'CLUSTER_CHIEF_REPLACED' })
+  await updates.stop()
 })

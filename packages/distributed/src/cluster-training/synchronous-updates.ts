@@ -26,13 +26,17 @@ const GRACE_MS = 500
 /** How often workers that wait are woken at the end. */
 const WAKE_MS = 50
 
+/** Of a chief that another one has replaced. */
+export const chiefReplaced = (cause?: unknown): Error =>
+  failure({
+    tag: 'Engine', code: CHIEF_REPLACED, problem: 'another process has taken the place of this chief, or has begun another training on these servers',
+    remedy: 'Run one chief (or worker 0) only, and one training at a time. The other one goes on.', cause,
+  })
+
 /** @throws `Engine` for an update that another chief has made void, else the error itself */
 const ifNotOvertaken = (thrown: unknown): never => {
   if (!hasTag(thrown, 'Engine') || !isOvertaken(thrown.problem)) throw thrown
-  throw failure({
-    tag: 'Engine', code: CHIEF_REPLACED, problem: 'another process has taken the place of this chief',
-    remedy: 'Run one chief (or worker 0) only. The other one goes on.', cause: thrown,
-  })
+  throw chiefReplaced(thrown)
 }
 
 /** Updates of workers in step: waits for their gradients, applies the mean, and hands out tokens, until the last step or the last worker. */

@@ -18,8 +18,8 @@ export interface Duties {
   beside(session: Session): BesideSteps | undefined
   /** After a step of its own. May change the last step. */
   afterStep(session: Session, globalStep: number): Promise<void>
-  /** When it has done its steps: resolves when all others have, and everything is done that had to be. */
-  finish(session: Session, beside: BesideSteps | undefined): Promise<void>
+  /** When it has done its steps: resolves when all others have, and everything is done that had to be. Rejects as at a fault when the generation is another one. */
+  finish(session: Session, beside: BesideSteps | undefined, generation: number): Promise<void>
 }
 
 /** One worker to drive. */
