@@ -30,7 +30,7 @@ const withClient = <A>(target: string, work: (client: MasterClient) => Promise<A
  * A session on a TensorFlow server, of Python or of Node, by gRPC (`tensorflow.MasterService`). Nothing native is needed here. There
  * is no encryption and no authentication in this protocol: the network has to protect the servers.
  *
- * @throws `Engine` with TensorFlow's status: `TF_UNAVAILABLE` when no server answers at the address
+ * @throws `Engine` with TensorFlow's status: `TF_UNAVAILABLE` when no server answers at the address; `Model` for a graph that is no bytes
  * @example
  * const session = await run(remoteSession({ target: 'grpc://10.0.0.2:2222', graph: graph.encode() }))
  */

@@ -1,15 +1,24 @@
-import { failure } from '@millrace/core'
+import { describeValue, failure } from '@millrace/core'
 import { int64ToNumber, tensorflow } from '../proto/index.js'
 import { readDtype, type DType } from '../tensor/dtypes.js'
 import { splitName } from './tensor-name.js'
 
 /** A `GraphDef` of its bytes. @throws `Model` for bytes that are none */
 export const decodeGraph = (bytes: Uint8Array): tensorflow.GraphDef => {
+  requireGraphBytes(bytes)
   try {
     return tensorflow.GraphDef.decode(bytes)
   } catch (cause) {
-    throw failure({ tag: 'Model', code: 'GRAPH_BYTES', problem: 'the bytes are not a GraphDef', remedy: 'Give what Graph.encode() made, or the bytes of a .pb file.', cause })
+    throw badBytes('the bytes are not a GraphDef', cause)
   }
+}
+
+const badBytes = (problem: string, cause?: unknown): Error =>
+  failure({ tag: 'Model', code: 'GRAPH_BYTES', problem, remedy: 'Give what Graph.encode() made, or the bytes of a .pb file.', ...(cause === undefined ? {} : { cause }) })
+
+/** Of callers without types, who may give a `Graph`, of which protobuf makes no bytes at all. @throws `Model` */
+export const requireGraphBytes = (graph: unknown): void => {
+  if (!(graph instanceof Uint8Array)) throw badBytes(`the graph is ${describeValue(graph)}, and no bytes of a GraphDef`)
 }
 
 /** What a tensor that is fed has to be. */

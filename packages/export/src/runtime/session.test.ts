@@ -58,6 +58,16 @@ test('calls of a session that make no sense reject with an error of ours', async
   await wrong('TENSOR_NAME', { targets: [undefined] })
   for (const fed of [{}, { shape: [1] }, { values: [1] }, { values: 1, shape: [] }]) await wrong('BAD_FEED', { feeds: { x: fed }, fetches: ['y'] })
   await expect(session.makeCallable(undefined as never)).rejects.toMatchObject({ code: 'BAD_STEP' })
+  for (const graph of [new Graph(), undefined, 'graph']) await expect(session.extend(graph as never)).rejects.toMatchObject({ _tag: 'Model', code: 'GRAPH_BYTES' })
+})
+
+test('a callable that was released runs no more', async () => {
+  const callable = await sessionOf(recording().engine).makeCallable({ fetches: ['y'] })
+  expect((await callable.run([])).map(tensorNumbers)).toEqual([[3]])
+  await expect(callable.run(undefined as never)).rejects.toMatchObject({ _tag: 'Usage', code: 'FEED_COUNT' })
+  await callable.release()
+  await callable.release()
+  await expect(callable.run([])).rejects.toMatchObject({ _tag: 'Usage', code: 'CALLABLE_RELEASED' })
 })
 
 describe('names', () => {

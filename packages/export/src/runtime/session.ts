@@ -1,7 +1,7 @@
-import { failure, throwIfAborted } from '@millrace/core'
+import { describeValue, failure, throwIfAborted } from '@millrace/core'
 import type { HostTensor } from '../tensor/host-tensor.js'
 import { feedTensor, type FeedValue } from './feed-value.js'
-import type { GraphInput } from './graph-inputs.js'
+import { requireGraphBytes, type GraphInput } from './graph-inputs.js'
 import { targetName, tensorName, type NodeRef } from './tensor-name.js'
 
 /** What is fed, by the name of the tensor (`x` or `x:0`), or as pairs of a tensor and its value, for instance a `Map`. */
@@ -47,7 +47,7 @@ export interface Device {
 export interface Callable<F extends Fetches> {
   /** @param values - one for each feed, in their order */
   run(values: readonly FeedValue[], options?: CallOptions): Promise<Fetched<F>>
-  /** Frees what the server keeps of it. */
+  /** Frees what the server keeps of it; it then runs no more. A second call does nothing. */
   release(): Promise<void>
 }
 
@@ -214,20 +214,29 @@ class EngineSession implements Session {
       if (feeds.indexOf(name) !== index) throw twice(name)
     })
     const callable = await this.#engine.makeCallable(feeds, plan.names, targets, limits)
+    let isReleased = false
     return {
       run: async (values, callOptions) => {
         const callLimit = this.#limits(callOptions)
+        if (isReleased) throw failure({ tag: 'Usage', code: 'CALLABLE_RELEASED', problem: 'the callable was released', remedy: 'Make a new one.' })
+        if (!Array.isArray(values)) throw failure({ tag: 'Usage', code: 'FEED_COUNT', problem: `the values of a callable are ${describeValue(values)}`, remedy: 'Give a list with one value for each feed.' })
         if (values.length !== feeds.length) {
           throw failure({ tag: 'Usage', code: 'FEED_COUNT', problem: `${values.length} values were given for the feeds [${feeds.join(', ')}]`, remedy: 'Give one value for each.' })
         }
         return plan.assemble(await callable.run(values.map((value, index) => this.#feed(feeds[index]!, value)), callLimit))
       },
-      release: () => (this.#closed === undefined ? callable.release() : Promise.resolve()),
+      release: async () => {
+        if (isReleased || this.#closed !== undefined) return
+        isReleased = true
+        await callable.release()
+      },
     }
   }
 
   async extend(graph: Uint8Array, options?: CallOptions): Promise<void> {
-    await this.#engine.extend(graph, this.#limits(options))
+    const limits = this.#limits(options)
+    requireGraphBytes(graph)
+    await this.#engine.extend(graph, limits)
   }
 
   async listDevices(options?: CallOptions): Promise<readonly Device[]> {

@@ -29,7 +29,10 @@ export interface NativeOptions {
 export interface NativeSessionOptions extends NativeOptions {
   /** An encoded `GraphDef`: what `Graph.encode()` makes. */
   readonly graph: Uint8Array
-  /** `grpc://host:port` of a TensorFlow server that runs it. Default: this process. */
+  /**
+   * `grpc://host:port` of a TensorFlow server that runs it. TensorFlow's client calls it when there is a first step to run, so that one
+   * that is not there is noticed then. Default: this process.
+   */
   readonly target?: string | undefined
 }
 

@@ -3,6 +3,7 @@ import { fromInt64, int64ToNumber, tensorflow, toInt64 } from '../../proto/index
 import { decodeTensorProto } from '../../tensor/decode-tensor-proto.js'
 import { elementsOverBytes } from '../../tensor/dtypes.js'
 import type { HostTensor } from '../../tensor/host-tensor.js'
+import { requireGraphBytes } from '../graph-inputs.js'
 import { configProto, type SessionConfig } from '../session-config.js'
 import type { Device } from '../session.js'
 import { stepRequest } from './step-request.js'
@@ -48,6 +49,7 @@ const device = (proto: tensorflow.IDeviceAttributes): Device => ({
 /** Requests. @see MasterMessages */
 const encode = {
   createSession: (graph: Uint8Array, config: SessionConfig | undefined, target: string): Uint8Array => {
+    requireGraphBytes(graph)
     const writer = tensorflow.CreateSessionRequest.encode({ config: configProto(config), target })
     return writer.uint32(tag(1)).bytes(graph).finish()
   },
