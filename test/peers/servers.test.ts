@@ -113,7 +113,7 @@ describePeer('servers', 'tensorflow', () => {
   })
 
   test('a cluster that cannot start says why', async () => {
-    await expect(run(startLocalCluster({ library: '/nowhere' }))).rejects.toMatchObject({ _tag: 'Engine', code: 'SERVER_ENDED', message: expect.stringContaining('no libtensorflow at /nowhere') as string })
+    await expect(run(startLocalCluster({ library: '/nowhere' }))).rejects.toMatchObject({ _tag: 'MissingPeer', code: 'LIBTENSORFLOW', message: expect.stringContaining('no libtensorflow at /nowhere') as string })
     await expect(run(startLocalCluster({ ps: -1 }))).rejects.toMatchObject({ code: 'CLUSTER_SIZE' })
     await expect(run(startLocalCluster({ library }), { signal: AbortSignal.abort() })).rejects.toMatchObject({ _tag: 'Aborted' })
   })

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { failure, fromUnknown, hasTag, job, run, throwIfAborted, type Job } from '@millrace/core'
-import { Graph, type CallOptions } from '@millrace/export'
+import { findLibrary, Graph, type CallOptions } from '@millrace/export'
 import { clusterSpec, toTfConfig, type ClusterSpec, type Task } from '../cluster/index.js'
 import { listServerDevices, remoteSession } from '../session/index.js'
 import { freePorts } from './free-ports.js'
@@ -155,7 +155,10 @@ class ProcessCluster implements LocalCluster {
         throwIfAborted(signal)
         const dead = tasks.map((one) => this.#servers.get(key(one))).find((server) => server?.hasEnded === true)
         if (dead !== undefined) {
-          throw failure({ tag: 'Engine', code: 'SERVER_ENDED', problem: `the server ${key(dead.task)} ended before it was up: ${lastWords(dead)}` })
+          throw failure({
+            tag: 'Engine', code: 'SERVER_ENDED', problem: `the server ${key(dead.task)} ended before it was up: ${lastWords(dead)}`,
+            remedy: 'Run npx millrace-server with the TF_CONFIG of such a task, to see all that it says.',
+          })
         }
         const left = end - performance.now()
         if (left <= 0) throw failure({ tag: 'Engine', code: 'TF_DEADLINE_EXCEEDED', problem: `the server ${key(task)} was not up within ${timeoutMs} ms: ${lastWords(this.#servers.get(key(task)))}` })
@@ -192,6 +195,9 @@ const checkCount = (count: number, name: string): number => {
 const startOnce = async (options: LocalClusterOptions, signal: AbortSignal | undefined): Promise<ProcessCluster> => {
   const sizes = { ...(options.chief === true ? { chief: 1 } : {}), ps: checkCount(options.ps ?? 1, 'ps'), worker: checkCount(options.workers ?? 1, 'workers') }
   const jobs = Object.entries(sizes).filter(([, size]) => size > 0)
+  if (jobs.length === 0) throw failure({ tag: 'Usage', code: 'CLUSTER_SIZE', problem: 'the cluster has no server', remedy: 'Give it at least one of ps, workers and chief.' })
+  // Where the servers will look.
+  findLibrary(options.library ?? options.environment?.['LIBTENSORFLOW'])
   const ports = await freePorts(jobs.reduce((total, [, size]) => total + size, 0))
   const spec = clusterSpec(Object.fromEntries(jobs.map(([name, size]) => [name, ports.splice(0, size).map((port) => `127.0.0.1:${port}`)])))
   const cluster = new ProcessCluster(spec, options)
@@ -208,7 +214,8 @@ const startOnce = async (options: LocalClusterOptions, signal: AbortSignal | und
  * Starts a cluster of TensorFlow servers on this machine, each in a Node process of its own, and waits until all of them have found
  * each other. Needs libtensorflow and koffi, and no Python.
  *
- * @throws `Engine` with what a server said that could not start, `MissingPeer` without libtensorflow
+ * @throws `MissingPeer` without libtensorflow, `Usage` for a cluster of no server, `Engine` with code `SERVER_ENDED` and what a server said
+ *   that could not start
  * @example
  * const cluster = await run(startLocalCluster({ ps: 2, workers: 2 }))
  * const session = await run(remoteSession({ target: cluster.target({ type: 'worker', index: 0 }), graph }))
