@@ -19,6 +19,7 @@ export interface WorkerSessionOptions {
   readonly library: string | undefined
   /** Steps under way at the same time. */
   readonly inFlight: number
+  /** Whether updates are made beside them, by the chief. */
   readonly inStep: boolean
   /** Hears how steps reach the server, whenever that changes. */
   readonly onWay: (way: SessionWay) => void
@@ -39,6 +40,8 @@ export interface SessionWay {
  * stands, the native one soon will, and where it does not, the remote one is taken.
  */
 export const workerSessions = ({ roles: { ps }, trainer: { task, target }, graph, limits, hosted, library, inFlight, inStep, onWay }: WorkerSessionOptions): (() => Promise<Session>) => {
+  // In step the chief's update waits beside them.
+  const underWay = inFlight + (inStep ? 1 : 0)
   const config = { deviceFilters: [...ps.map((index) => `/job:ps/task:${index}`), deviceOf(task)] }
   let last: string | undefined
   /** Native sessions that were lost while a server hung: closing one waits for that server, so it is closed when another one stands. */
@@ -74,9 +77,7 @@ export const workerSessions = ({ roles: { ps }, trainer: { task, target }, graph
     }
   }
   const whyRemote = (): string | undefined => {
-    // Who is in step has to know that no update of a lost session is under way any more, and only closing it ends one for certain.
-    if (inStep) return 'workers go in step'
-    return inFlight < nativeStepsAtATime() ? undefined : `${inFlight} steps in flight would take all threads; a larger UV_THREADPOOL_SIZE leaves some`
+    return underWay < nativeStepsAtATime() ? undefined : `${underWay} steps under way would take all threads; a larger UV_THREADPOOL_SIZE leaves some`
   }
   return async () => {
     const remote = await run(remoteSession({ target, graph, config, timeoutMs: limits.timeoutMs }), { signal: limits.signal })
