@@ -2,26 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { cache, chooseBackend, collect, pipe, rebatch, run, shuffle, tapBatches, type FittedFeatures, type Stream } from '@millrace/core'
+import { chooseBackend, pipe, rebatch, run, tapBatches } from '@millrace/core'
 import {
-  predictions, score, startLocalCluster, trainOnCluster,
+  startLocalCluster, trainOnCluster,
   type BinaryScore, type ClusterTrainingOptions, type ClusterTrainingReport, type LocalCluster, type RecoveryEvent, type Task,
 } from '@millrace/distributed'
-import { exportSavedModel } from '@millrace/export'
-import { readJson, writeTfRecords } from '@millrace/formats'
-import { partsOf, source, spec as flightSpec } from '../../examples/cluster/flights.js'
-import { delayModel } from '../../examples/quickstart/model.js'
-import { flight } from '../../examples/quickstart/schemas.js'
-import { parts as mails, spec as mailSpec } from '../../examples/spam/mails.js'
-import { spamModel } from '../../examples/spam/model.js'
 import { serverProcess } from '../faults/support/server-process.js'
-import { describePeer, runPython } from '../support/peer.js'
+import { describePeer } from '../support/peer.js'
 import { peerLibrary } from '../support/session-servers.js'
-
-const peer = fileURLToPath(new URL('./models.py', import.meta.url))
+import { flights, mails, type Example } from './support/examples.js'
+import { expectExported, measure } from './support/exported.js'
 
 const [chief, worker]: readonly Task[] = [{ type: 'worker', index: 0 }, { type: 'worker', index: 1 }]
 const secondPs: Task = { type: 'ps', index: 1 }
@@ -92,27 +84,6 @@ const oneAfterAnother = (calamities: readonly Calamity[], everySteps: number) =>
   }
 }
 
-/** An example's model and rows. */
-interface Example {
-  readonly name: string
-  readonly inputs: FittedFeatures
-  readonly make: () => tf.LayersModel
-  readonly label: string
-  readonly train: Stream<Stream['schema'], 'cold'>
-  readonly test: Stream<Stream['schema'], 'cold'>
-}
-
-const flights = async (): Promise<Example> => {
-  const { train: training, test: tested } = partsOf(readJson(`${source}/flights-20k.json`, { schema: flight }))
-  const inputs = await run(flightSpec.fit(training))
-  return { name: 'flights', inputs, make: () => delayModel(inputs, { seed: 1, l2: 1e-3 }), label: 'late', train: pipe(training, shuffle({ seed: 1 }), cache()), test: tested }
-}
-
-const spam = async (): Promise<Example> => {
-  const inputs = await run(mailSpec.fit(mails.train))
-  return { name: 'mails', inputs, make: () => spamModel(inputs), label: 'spam', train: mails.train, test: mails.test }
-}
-
 interface Asked extends Pick<ClusterTrainingOptions, 'validation' | 'stopAt'> {
   readonly batchSize: number
   readonly steps: number
@@ -148,9 +119,6 @@ describePeer('the models of the examples, when one fault comes after another', '
     { name: 'the chief\'s server is killed', hits: [chief!], happen: restart(chief!) },
     { name: 'a worker\'s server hangs', hits: [worker!], happen: hang(worker!) },
   ]
-
-  const measure = (model: tf.LayersModel, { inputs, label, test: rows }: Example): Promise<BinaryScore> =>
-    run(pipe(rows, inputs.apply, predictions(model, ['probability']), score({ label, probability: 'probability' })))
 
   interface Trained {
     readonly model: tf.LayersModel
@@ -188,16 +156,6 @@ describePeer('the models of the examples, when one fault comes after another', '
     return { model, report, score: await measure(model, example) }
   }
 
-  /** TensorFlow's answers on the raw rows of the test, beside ours. */
-  const expectExported = async (model: tf.LayersModel, { name, inputs, test: rows }: Example): Promise<void> => {
-    const { url } = await run(exportSavedModel(model, join(folder, `${name}-model`), { inputs }))
-    const { files } = await run(pipe(rows, writeTfRecords(join(folder, `${name}-test`), { shards: 1 })))
-    const ours = (await run(collect()(pipe(rows, inputs.apply, predictions(model, ['probability']))))).map(({ probability }) => probability)
-    const [theirs] = JSON.parse(await runPython(peer, { args: [url, ...files] })) as [{ readonly values: readonly number[] }]
-    expect(theirs.values).toHaveLength(ours.length)
-    expect(Math.max(...theirs.values.map((value, row) => Math.abs(value - ours[row]!)))).toBeLessThan(1e-5)
-  }
-
   test('flights, each worker for itself: all steps, the metrics of a quiet training, and exported', async () => {
     const example = await flights()
     const asked = { batchSize: 512, steps: 384 }
@@ -207,11 +165,11 @@ describePeer('the models of the examples, when one fault comes after another', '
     expect(report.globalStep).toBeGreaterThanOrEqual(asked.steps)
     expect(Math.abs(auc / calm.score.auc - 1)).toBeLessThan(0.01)
     expect(Math.abs(logLoss / calm.score.logLoss - 1)).toBeLessThan(0.01)
-    await expectExported(model, example)
+    await expectExported(model, example, folder)
   })
 
   test('mails, each worker for itself: no worse than a quiet training, and exported', async () => {
-    const example = await spam()
+    const example = await mails()
     const calm = await quiet(example, { batchSize: 64, steps: 260 })
     // Log loss of a model that is nearly always right hangs on a few mails: it is trained until it has that of the quiet training.
     const { model, score: { auc, logLoss }, report } = await throughThemAll(example, {
@@ -221,6 +179,6 @@ describePeer('the models of the examples, when one fault comes after another', '
     expect(auc).toBeGreaterThan(0.99 * calm.score.auc)
     // It stopped at the quiet training's loss; steps that were under way then move it once more.
     expect(logLoss).toBeLessThan(1.2 * calm.score.logLoss)
-    await expectExported(model, example)
+    await expectExported(model, example, folder)
   })
 })

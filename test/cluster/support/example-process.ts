@@ -1,7 +1,9 @@
 import { buildProgram } from '../../support/program.js'
+import type { examples } from './examples.js'
 
 /** Options of the program, beside `TF_CONFIG`. */
-export interface MailsOptions {
+export interface ExampleOptions {
+  readonly example: keyof typeof examples
   readonly batchSize: number
   readonly steps: number
   readonly checkpoints: string
@@ -10,21 +12,20 @@ export interface MailsOptions {
   readonly weights?: string
 }
 
-/** A worker of the mails' training whose server runs elsewhere, in step with the others: the client that feeds and drives it. */
+/** A worker of an example's training whose server runs elsewhere, in step with the others: the client that feeds and drives it. */
 const program = `
   import { writeFileSync } from 'node:fs'
   import { chooseBackend, pipe, run } from '@millrace/core'
   import { clusterFromEnv, trainOnCluster } from '@millrace/distributed'
-  import { parts, spec } from './examples/spam/mails.ts'
-  import { spamModel } from './examples/spam/model.ts'
+  import { examples } from './test/cluster/support/examples.ts'
   const say = (what) => process.stdout.write(JSON.stringify(what) + '\\n')
-  const { batchSize, steps, checkpoints, everySteps, weights } = JSON.parse(process.env.OPTIONS)
+  const { example, batchSize, steps, checkpoints, everySteps, weights } = JSON.parse(process.env.OPTIONS)
   await run(chooseBackend())
-  const inputs = await run(spec.fit(parts.train))
-  const model = spamModel(inputs)
+  const { inputs, make, label, train } = await examples[example]()
+  const model = make()
   try {
     const report = await run(trainOnCluster(model, clusterFromEnv(), {
-      data: pipe(parts.train, inputs.apply), label: 'spam', batchSize, steps, synchronous: {}, server: 'external', checkpoints: { folder: checkpoints, everySteps },
+      data: pipe(train, inputs.apply), label, batchSize, steps, synchronous: {}, server: 'external', checkpoints: { folder: checkpoints, everySteps },
       recovery: { stepTimeoutMs: 5_000, timeoutMs: 90_000, backoffMs: 50 },
       onStep: ({ globalStep, worker }) => say({ step: globalStep, worker }),
       onCheckpoint: ({ step }) => say({ checkpoint: step }),
@@ -39,4 +40,4 @@ const program = `
 `
 
 /** Builds the program, once for a file of tests. */
-export const buildMails = (): Promise<string> => buildProgram(program, 'mails-task')
+export const buildExample = (): Promise<string> => buildProgram(program, 'example-task')
