@@ -25,8 +25,6 @@ export default {
     },
     // What src/index.ts exports is public, and so is used.
     'packages/*': { project: ['src/**/*.ts'] },
-    // Worker threads run another file, which asks the package for all it needs.
-    'packages/formats': { entry: ['src/worker.ts'], project: ['src/**/*.ts'], ignoreDependencies: ['@millrace/formats'] },
     // What imports it is generated, and larger than what knip reads.
     'packages/export': { project: ['src/**/*.ts'], ignoreDependencies: ['protobufjs'] },
     // Jobs are composed of it by their types alone.
