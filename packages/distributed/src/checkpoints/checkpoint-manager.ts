@@ -19,6 +19,10 @@ export interface CheckpointManagerOptions extends FolderOptions {
 /** A checkpoint that was saved. */
 export interface SavedCheckpoint {
   readonly prefix: string
+  /**
+   * The global step when the save began, which names it. Workers that are not in step go on meanwhile: values, the saved global step among
+   * them, may be of some steps later, and a restore tells of that step.
+   */
   readonly step: number
   /** Names of those that were removed since. */
   readonly removed: readonly string[]
@@ -44,7 +48,8 @@ export interface CheckpointManager {
   save(positions?: readonly InputPosition[], options?: CallOptions): Promise<SavedCheckpoint>
   /**
    * Restores the latest checkpoint that is whole: those of the state file from the latest on, then any other that is there. One that is
-   * damaged is passed over, with a warning.
+   * damaged is passed over, with a warning. So one is found, too, whose save was cut off when it was whole and before the state file named
+   * it, of which `latestCheckpoint` knows nothing.
    *
    * @returns `undefined` where there is none
    * @throws `Corrupt` where there are some and none can be used, so that nobody starts anew by mistake; `Model` for those of another model
