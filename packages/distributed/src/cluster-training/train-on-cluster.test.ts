@@ -15,6 +15,11 @@ const makeModel = (): tf.LayersModel => {
   return model
 }
 
+test('a task that has no part in a training is refused before it starts a server', async () => {
+  const cluster = { spec: clusterSpec({ ps: ['127.0.0.1:9'], worker: ['127.0.0.1:10'], master: ['127.0.0.1:11'] }), task: { type: 'master', index: 0 } }
+  await expect(run(trainOnCluster(makeModel(), cluster, { data, label: 'y', server: 'host', library: '/nowhere' }))).rejects.toMatchObject({ _tag: 'Usage', code: 'CLUSTER_TASK' })
+})
+
 describe('a cluster that is not there', () => {
   let server: Server | undefined
   afterEach(() => server?.close())

@@ -58,13 +58,13 @@ const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingO
   if (task === undefined) return drive(model, roles, roles.trainers, options, context, undefined)
   const spectator: Outcome = { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], checkpoints: [], recoveries: [], notFetched: [] }
   if (task.type === 'evaluator') return { ...spectator, ...(await measure(model, roles, options, context)) }
+  const trainer = roles.trainers.find((one) => one.task.type === task.type && one.task.index === task.index)
+  if (trainer === undefined && task.type !== 'ps') throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `a task ${describeTask(task)} has no part in the training`, remedy: 'Tasks of a training are ps, chief, worker and evaluator.' })
   const hosted = await hostServer(roles, task, options, context.signal)
-  if (task.type === 'ps') {
+  if (trainer === undefined) {
     await serveVariables(roles, task, options, context.signal)
     return spectator
   }
-  const trainer = roles.trainers.find((one) => one.task.type === task.type && one.task.index === task.index)
-  if (trainer === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_TASK', problem: `a task ${describeTask(task)} has no part in the training`, remedy: 'Tasks of a training are ps, chief, worker and evaluator.' })
   return drive(model, roles, [trainer], options, context, hosted)
 }
 
