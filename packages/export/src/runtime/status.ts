@@ -6,7 +6,7 @@ const codes: readonly (readonly [name: string, remedy?: string])[] = [
   ['CANCELLED'],
   ['UNKNOWN'],
   ['INVALID_ARGUMENT', 'Check the names, dtypes and shapes of what is fed, and that every placeholder is.'],
-  ['DEADLINE_EXCEEDED', 'Give the step a longer timeoutMs, or find out what it waits for.'],
+  ['DEADLINE_EXCEEDED', 'Give it a longer timeoutMs, or find out what it waits for.'],
   ['NOT_FOUND', 'Check the names of feeds, fetches and targets, and the paths in the graph.'],
   ['ALREADY_EXISTS'],
   ['PERMISSION_DENIED'],
@@ -46,6 +46,6 @@ export const statusFailure = (code: number, message: string, source?: string): M
   })
 }
 
-/** The error of a step whose time is up. */
-export const deadlineFailure = (timeoutMs: number, source?: string): MillraceError =>
-  statusFailure(DEADLINE_EXCEEDED, `the step did not end within ${timeoutMs} ms`, source)
+/** The error of a step, or of `what` else was asked for, whose time is up. */
+export const deadlineFailure = (timeoutMs: number, source?: string, what = 'the step'): MillraceError =>
+  statusFailure(DEADLINE_EXCEEDED, `${what} did not end within ${timeoutMs} ms`, source)

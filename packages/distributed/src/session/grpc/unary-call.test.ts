@@ -9,7 +9,7 @@ const started = (): { readonly call: UnaryCall; readonly answer: Promise<Uint8Ar
   const connection = { open: () => undefined, cancel: () => undefined } as unknown as Connection
   const answer = new Promise<Uint8Array>((resolve, reject) => {
     const limits = { timeoutMs: Infinity, signal: undefined }
-    call = new UnaryCall({ source: 'grpc://x:1', block: Buffer.alloc(0), message: new Uint8Array(1), limits, resolve, reject, onEnd: () => undefined })
+    call = new UnaryCall({ source: 'grpc://x:1', what: 'the step', block: Buffer.alloc(0), message: new Uint8Array(1), limits, resolve, reject, onEnd: () => undefined })
     call.start(connection)
   })
   return { call: call!, answer }

@@ -14,6 +14,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export interface UnaryRequest {
   /** For messages of errors: `grpc://host:port`. */
   readonly source: string
+  /** For messages of errors: `the step`. */
+  readonly what: string
   /** Of headers, as they are sent. */
   readonly block: Buffer
   readonly message: Uint8Array
@@ -55,10 +57,10 @@ export class UnaryCall implements StreamEvents {
     this.#reject(statusFailure(status, message, this.#request.source))
   }
 
-  readonly #onTimeout = (): void => this.#reject(deadlineFailure(this.#request.limits.timeoutMs, this.#request.source))
+  readonly #onTimeout = (): void => this.#reject(deadlineFailure(this.#request.limits.timeoutMs, this.#request.source, this.#request.what))
 
   readonly #onAbort = (): void =>
-    this.#reject(failure({ tag: 'Aborted', code: 'ABORTED', problem: 'the step was aborted', cause: this.#request.limits.signal?.reason }))
+    this.#reject(failure({ tag: 'Aborted', code: 'ABORTED', problem: `${this.#request.what} was aborted`, cause: this.#request.limits.signal?.reason }))
 
   onHeaders(headers: Headers): void {
     const isFirst = !this.#hasHeaders

@@ -18,6 +18,13 @@ export interface UnaryClientOptions {
   readonly keepAliveMs?: number | undefined
 }
 
+/** For people. */
+const names: { readonly [method: string]: string } = { RunStep: 'the step', RunCallable: 'the step', CreateSession: 'making the session', ListDevices: 'listing the devices' }
+const whatOf = (path: string): string => {
+  const method = path.slice(path.lastIndexOf('/') + 1)
+  return names[method] ?? `the call ${method}`
+}
+
 /** `grpc-timeout` has eight digits at most. Undefined for no limit. */
 const timeoutText = (ms: number): string | undefined => {
   if (ms < 1e8) return `${Math.ceil(ms)}m`
@@ -58,7 +65,7 @@ export class UnaryClient {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(statusFailure(code.cancelled, 'the client is closed', this.#source))
       if (message.length > MAX_MESSAGE_BYTES) return reject(statusFailure(code.resourceExhausted, `a message of ${message.length} bytes is too long to send`, this.#source))
-      const call = new UnaryCall({ source: this.#source, block: this.#blockOf(path, limits.timeoutMs), message, limits, resolve, reject, onEnd: this.#onCallEnd })
+      const call = new UnaryCall({ source: this.#source, what: whatOf(path), block: this.#blockOf(path, limits.timeoutMs), message, limits, resolve, reject, onEnd: this.#onCallEnd })
       this.#calls.add(call)
       this.#start(call)
     })

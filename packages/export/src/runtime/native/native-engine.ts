@@ -94,7 +94,7 @@ export class NativeEngine implements SessionEngine {
         library.TF_DeleteDeviceList(list)
       }
     }, this.runtime.target))
-    return within(listed, limits, () => deadlineFailure(limits.timeoutMs, this.runtime.target))
+    return within(listed, limits, () => deadlineFailure(limits.timeoutMs, this.runtime.target, 'listing the devices'))
   }
 
   async close(): Promise<void> {

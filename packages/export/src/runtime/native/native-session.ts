@@ -91,7 +91,7 @@ const onServer = async (
   let isSettled = false
   making.then(() => { isSettled = true }, () => { isSettled = true })
   try {
-    return await within(making, { timeoutMs: slot.timeoutMs, signal: limits.signal }, () => deadlineFailure(limits.timeoutMs, target))
+    return await within(making, { timeoutMs: slot.timeoutMs, signal: limits.signal }, () => deadlineFailure(limits.timeoutMs, target, 'making the session'))
   } catch (thrown) {
     if (isSettled) throw thrown
     making.then((engine) => engine.close(), free).catch(() => undefined)
