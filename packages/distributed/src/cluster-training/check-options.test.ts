@@ -51,6 +51,7 @@ describe('options of a training', () => {
 
   test('a metric to stop at needs rows and a bound', () => {
     expect(check({ stopAt: { metric: 'loss', atMost: 1 } })).toThrow(expect.objectContaining({ code: 'NO_VALIDATION' }))
+    // @ts-expect-error The compiler wants a bound, too.
     expect(check({ validation: { data }, stopAt: { metric: 'loss' } })).toThrow(expect.objectContaining({ code: 'NO_BOUND' }))
     expect(check({ validation: { data }, stopAt: { metric: 'loss', atMost: NaN } })).toThrow(expect.objectContaining({ code: 'NO_BOUND' }))
     expect(check({ validation: { data }, stopAt: { metric: 'loss', atMost: 0 } })).not.toThrow()

@@ -21,12 +21,10 @@ export interface ClusterValidation {
 }
 
 /** Stop before the last step: within the bounds, of which at least one is given. */
-export interface StopAtMetric {
+export type StopAtMetric = {
   /** `loss` or one of the metrics, of the validation's rows. */
   readonly metric: string
-  readonly atMost?: number | undefined
-  readonly atLeast?: number | undefined
-}
+} & ({ readonly atMost: number; readonly atLeast?: number | undefined } | { readonly atMost?: number | undefined; readonly atLeast: number })
 
 /** Where and when the chief saves. */
 export interface ClusterCheckpoints extends Pick<CheckpointManagerOptions, 'folder' | 'name' | 'keep' | 'keepEveryHours'> {
