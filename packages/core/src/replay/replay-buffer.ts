@@ -118,7 +118,7 @@ export function replayBuffer<S extends Schema>(
   schema: S,
   options: ReplayBufferOptions & { readonly prioritized: true | PrioritizedOptions },
 ): ReplayBuffer<S, PrioritizedSchema<S>, S & { readonly priority: Float64 }>
-export function replayBuffer<S extends Schema>(schema: S, options: ReplayBufferOptions): ReplayBuffer<S>
+export function replayBuffer<S extends Schema>(schema: S, options: ReplayBufferOptions & { readonly prioritized?: undefined }): ReplayBuffer<S>
 export function replayBuffer<S extends Schema>(
   schema: S,
   options: ReplayBufferOptions & { readonly prioritized?: true | PrioritizedOptions | undefined },
