@@ -70,6 +70,7 @@ export const driveWorker = async (setup: WorkerSetup): Promise<WorkerResult> => 
   }
 }
 
+/** One file, and long: every part of it moves the same few states of one worker (session, ledger, input, fault) from loss to loss. */
 class WorkerDrive {
   readonly #setup: WorkerSetup
   readonly #ledger: BatchLedger

@@ -187,19 +187,8 @@ export class ExampleDecoder<S extends Schema = Schema> {
 
   private decodeMapEntry(wire: WireReader): void {
     const start = wire.at
-    let keyStart = start
-    let keyEnd = start
-    while (wire.at < wire.limit) {
-      const tag = wire.tag()
-      if (tag !== 10) {
-        wire.skip(tag)
-        continue
-      }
-      const size = wire.size()
-      keyStart = wire.at
-      keyEnd = wire.at += size
-    }
-    const slot = this.table.lookUp(wire.bytes, keyStart, keyEnd - keyStart)?.slot
+    wire.findKey()
+    const slot = this.table.lookUp(wire.bytes, wire.keyStart, wire.keyEnd - wire.keyStart)?.slot
     if (slot === undefined) return
     this.faults.delete(slot)
     try {

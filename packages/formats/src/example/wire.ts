@@ -29,6 +29,9 @@ export const malformed = (problem: string): MillraceError =>
  */
 export class WireReader {
   at = 0
+  /** Where the key lies that `findKey` found last. */
+  keyStart = 0
+  keyEnd = 0
 
   constructor(
     public bytes: Uint8Array,
@@ -70,6 +73,21 @@ export class WireReader {
   end(): number {
     const size = this.size()
     return this.at + size
+  }
+
+  /** Reads a map entry, `at` to `limit`, for its key, field 1: of several the last counts, and where there is none it is empty. */
+  findKey(): void {
+    this.keyStart = this.keyEnd = this.at
+    while (this.at < this.limit) {
+      const tag = this.tag()
+      if (tag !== 10) {
+        this.skip(tag)
+        continue
+      }
+      const size = this.size()
+      this.keyStart = this.at
+      this.keyEnd = this.at += size
+    }
   }
 
   /** Steps over the value of a field whose tag was read. */

@@ -145,19 +145,8 @@ export class SequenceExampleDecoder<C extends Schema = Schema, L extends Schema 
   private decodeEntry(): void {
     const { wire } = this
     const start = wire.at
-    let keyStart = start
-    let keyEnd = start
-    while (wire.at < wire.limit) {
-      const tag = wire.tag()
-      if (tag !== 10) {
-        wire.skip(tag)
-        continue
-      }
-      const size = wire.size()
-      keyStart = wire.at
-      keyEnd = wire.at += size
-    }
-    const slot = this.table.lookUp(wire.bytes, keyStart, keyEnd - keyStart)?.slot
+    wire.findKey()
+    const slot = this.table.lookUp(wire.bytes, wire.keyStart, wire.keyEnd - wire.keyStart)?.slot
     if (slot === undefined) return
     this.faults.delete(slot)
     slot.stamp = this.stamp
