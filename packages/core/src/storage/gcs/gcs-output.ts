@@ -2,27 +2,16 @@ import { failure, fromUnknown, hasTag, throwIfAborted } from '../../errors/index
 import { jsonFields } from '../http/small-answer.js'
 import { readStart, TryAgain } from '../http/try-request.js'
 import { alreadyExists } from '../local-storage.js'
-import type { Gate } from '../objects/gate.js'
 import { startMd5 } from '../objects/md5.js'
 import type { ObjectPlace } from '../objects/object-url.js'
+import type { OutputPlan } from '../objects/output-plan.js'
 import { PartBuffer } from '../objects/part-buffer.js'
-import type { IfExists, Output } from '../storage.js'
+import type { Output } from '../storage.js'
 import type { GcsClient } from './gcs-client.js'
 
 /** All requests of a resumable upload but its last one send a multiple of it. */
 export const CHUNK_UNIT = 256 * 1024
 const CLEAN_UP_MS = 30_000
-
-/** What an output is made for. */
-export interface GcsOutputPlan {
-  readonly client: GcsClient
-  readonly url: string
-  readonly place: ObjectPlace
-  readonly ifExists: IfExists
-  readonly signal: AbortSignal | undefined
-  readonly partBytes: number
-  readonly gate: Gate
-}
 
 /** Bytes that the server has of an upload, as an answer 308 says. */
 const persisted = (response: Response): number => {
@@ -49,7 +38,7 @@ export class GcsOutput implements Output {
   private closed = false
   private committed = false
 
-  constructor(private readonly plan: GcsOutputPlan) {
+  constructor(private readonly plan: OutputPlan<GcsClient>) {
     this.url = plan.url
     this.buffer = new PartBuffer(plan.partBytes)
     this.signal = plan.signal === undefined ? this.stop.signal : AbortSignal.any([plan.signal, this.stop.signal])

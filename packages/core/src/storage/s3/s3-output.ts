@@ -3,10 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, fromUnknown, hasTag, throwIfAborted } from '../../errors/index.js'
 import { readStart, TryAgain } from '../http/try-request.js'
 import { alreadyExists } from '../local-storage.js'
-import type { Gate } from '../objects/gate.js'
-import type { ObjectPlace } from '../objects/object-url.js'
+import type { OutputPlan } from '../objects/output-plan.js'
 import { PartBuffer } from '../objects/part-buffer.js'
-import type { IfExists, Output } from '../storage.js'
+import type { Output } from '../storage.js'
 import type { S3Answer, S3Client, S3Request } from './s3-client.js'
 import { isPassing, problemIn, s3Error } from './s3-error.js'
 import { parseXml, textOf, xmlText } from './xml.js'
@@ -28,17 +27,6 @@ const after = (signal: AbortSignal, ms: number): AbortSignal => {
   const late = new AbortController()
   signal.addEventListener('abort', () => setTimeout(() => late.abort(signal.reason), ms).unref(), { once: true })
   return late.signal
-}
-
-/** What an output is made for. */
-export interface S3OutputPlan {
-  readonly client: S3Client
-  readonly url: string
-  readonly place: ObjectPlace
-  readonly ifExists: IfExists
-  readonly signal: AbortSignal | undefined
-  readonly partBytes: number
-  readonly gate: Gate
 }
 
 const textBody = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(text))
@@ -65,7 +53,7 @@ export class S3Output implements Output {
   private closed = false
   private committed = false
 
-  constructor(private readonly plan: S3OutputPlan) {
+  constructor(private readonly plan: OutputPlan<S3Client>) {
     this.url = plan.url
     this.buffer = new PartBuffer(plan.partBytes)
     this.signal = plan.signal === undefined ? this.stop.signal : AbortSignal.any([plan.signal, this.stop.signal])
