@@ -9,7 +9,7 @@ import { clusterSpec, listServerDevices, trainOnCluster, type ClusterSpec, type 
 import { writeTfRecords } from '@millrace/formats'
 import { data, lossHere, makeModel, ROWS } from '../support/cluster-model.js'
 import { describePeer, peersRequired } from '../support/peer.js'
-import { freePort } from '../support/session-servers.js'
+import { freePort } from '../support/free-port.js'
 import { kinds, type ServerKind } from './support/servers-of-versions.js'
 
 /** Clusters of two parameter servers and two workers: the first of each is of one kind, the second of the other. */

@@ -1,11 +1,13 @@
 import { writeFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
-  expandInputs, field, fromIterable, fromRows, hasTag, isMillraceError, openOutputSet, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
-  type Json, type MillraceError, type Stream,
+  expandInputs, field, fromIterable, fromRows, hasTag, openOutputSet, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
+  type Json, type Stream,
 } from '@millrace/core'
 import { readCsv, readTfRecords, writeCsv, writeParquet, readParquet, writeTfRecords } from '@millrace/formats'
 import { describe, expect, test } from 'vitest'
+import { collect } from '../support/bytes.js'
+import { errorOf } from '../support/error-of.js'
 import { cellsOf, type Scheme } from './cells.js'
 import { readers, rows, schema as rowSchema, writers, type schema } from './records.js'
 
@@ -21,22 +23,6 @@ export interface StorageUnderTest {
 }
 
 const oddNames = ['with space', 'plus+sign', 'percent%20', 'ünïcödé 日本 😀', "quote's \"and\"", 'hash#mark', 'question?mark', 'amp&and=equals', '(paren)', 'semi;colon,comma', 'tilde~!$@', 'trailing.', 'a%2Fb']
-
-const collect = async (chunks: AsyncIterable<Uint8Array>): Promise<Buffer> => {
-  const all: Uint8Array[] = []
-  for await (const chunk of chunks) all.push(chunk.slice())
-  return Buffer.concat(all)
-}
-
-const errorOf = async (work: () => Promise<unknown>): Promise<MillraceError> => {
-  try {
-    await work()
-  } catch (error) {
-    if (isMillraceError(error)) return error
-    throw error
-  }
-  throw new Error('it did not fail')
-}
 
 const namesIn = async (folder: string): Promise<readonly string[]> => (await storageFor(folder).list!(`${folder}/**`)).map(({ url }) => url.slice(folder.length + 1))
 

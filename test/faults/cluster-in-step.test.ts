@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { clusterSpec, type Task } from '@millrace/distributed'
 import { describePeer } from '../support/peer.js'
-import { freePort } from '../support/session-servers.js'
+import { freePort } from '../support/free-port.js'
 import { buildTask, startTask, type Said, type TaskOptions, type TaskProcess } from './support/task-process.js'
 
 const ROWS = 4_096

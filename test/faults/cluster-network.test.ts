@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { clusterSpec, type Task } from '@millrace/distributed'
 import { describePeer, skipOrFail } from '../support/peer.js'
-import { freePort } from '../support/session-servers.js'
+import { freePort } from '../support/free-port.js'
 import { BATCH, sumOf } from './support/counting-model.js'
 import { otherMachine } from './support/network.js'
 import { buildTask, startTask, type Said, type TaskProcess } from './support/task-process.js'

@@ -1,37 +1,16 @@
-import { gcsStorage, isMillraceError, readBytes, registerStorage, withOutputSet, writeBytes, type GcsStorageOptions, type MillraceError } from '@millrace/core'
+import { gcsStorage, readBytes, registerStorage, withOutputSet, writeBytes, type GcsStorageOptions } from '@millrace/core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startFaultyProxy, type FaultyProxy, type PassingRequest } from '../support/faulty-proxy.js'
+import { bytesOf, collect } from '../support/bytes.js'
+import { errorOf } from '../support/error-of.js'
+import { once, startFaultyProxy, type FaultyProxy, type PassingRequest } from '../support/faulty-proxy.js'
 import { startGcsProtocol, type GcsProtocolServer } from '../support/gcs-protocol.js'
 
 const PART = 256 * 1024
-
-const bytesOf = (length: number): Buffer => {
-  const bytes = Buffer.allocUnsafe(length)
-  for (let index = 0; index < length; index++) bytes[index] = (index * 31) % 251
-  return bytes
-}
-
-const collect = async (url: string): Promise<Buffer> => {
-  const all: Uint8Array[] = []
-  for await (const chunk of readBytes(url)) all.push(chunk)
-  return Buffer.concat(all)
-}
-
-const errorOf = async (work: Promise<unknown>): Promise<MillraceError> => {
-  const error = await work.then(() => undefined, (thrown: unknown) => thrown)
-  if (isMillraceError(error)) return error
-  throw new Error(`no error of ours: ${String(error)}`)
-}
 
 /** The first byte that a request sends of an object. */
 const startOf = ({ method, headers }: PassingRequest): number | undefined => {
   const start = method === 'PUT' ? /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1] : undefined
   return start === undefined ? undefined : Number(start)
-}
-
-const once = (matches: (request: PassingRequest) => boolean): ((request: PassingRequest) => boolean) => {
-  let done = false
-  return (request) => !done && matches(request) && (done = true)
 }
 
 describe('Google Cloud Storage that fails', () => {
@@ -65,12 +44,12 @@ describe('Google Cloud Storage that fails', () => {
     for (const length of [1, 4095, 65_536, 199_999]) {
       const first = once(({ method }) => method === 'GET')
       proxy.fate = (request) => (first(request) ? { cutAfter: length } : 'pass')
-      expect((await collect('gs://bucket/read')).equals(bytes), `cut after ${length}`).toBe(true)
+      expect((await collect(readBytes('gs://bucket/read'))).equals(bytes), `cut after ${length}`).toBe(true)
     }
     for (const fate of ['cut', 'lose answer', { status: 503 }, { status: 429 }, { status: 401 }] as const) {
       const first = once(() => true)
       proxy.fate = (request) => (first(request) ? fate : 'pass')
-      expect((await collect('gs://bucket/read')).equals(bytes)).toBe(true)
+      expect((await collect(readBytes('gs://bucket/read'))).equals(bytes)).toBe(true)
     }
   })
 
@@ -84,7 +63,7 @@ describe('Google Cloud Storage that fails', () => {
       proxy.fate = (request) => (third(request) ? fate : 'pass')
       await writeBytes('gs://bucket/parts', bytes.reverse(), { ifExists: 'replace' })
       expect(proxy.seen.map(startOf).filter((start) => start !== undefined)).toEqual([0, PART, 2 * PART, 2 * PART, 3 * PART])
-      expect((await collect('gs://bucket/parts')).equals(bytes)).toBe(true)
+      expect((await collect(readBytes('gs://bucket/parts'))).equals(bytes)).toBe(true)
     }
   })
 
@@ -96,7 +75,7 @@ describe('Google Cloud Storage that fails', () => {
       proxy.fate = (request) => (one(request) ? 'lose answer' : 'pass')
       await writeBytes(`gs://bucket/lost-${lost}`, bytes)
       expect(proxy.seen.map(startOf).filter((start) => start !== undefined)).toEqual([0, PART, 2 * PART])
-      expect((await collect(`gs://bucket/lost-${lost}`)).equals(bytes)).toBe(true)
+      expect((await collect(readBytes(`gs://bucket/lost-${lost}`))).equals(bytes)).toBe(true)
     }
   })
 
@@ -105,7 +84,7 @@ describe('Google Cloud Storage that fails', () => {
     const bytes = bytesOf(2 * PART + 10)
     await writeBytes('gs://bucket/kept', bytes)
     expect(proxy.seen.map(startOf).filter((start) => start !== undefined)).toEqual([0, 100_000, 200_000, PART, PART + 100_000, PART + 200_000, 2 * PART])
-    expect((await collect('gs://bucket/kept')).equals(bytes)).toBe(true)
+    expect((await collect(readBytes('gs://bucket/kept'))).equals(bytes)).toBe(true)
   })
 
   test('an object that is not what was written is taken back', async () => {
@@ -118,7 +97,7 @@ describe('Google Cloud Storage that fails', () => {
     }
     expect(await errorOf(writeBytes('gs://bucket/flipped', bytesOf(2 * PART + 1)))).toMatchObject({ _tag: 'Storage' })
     expect(proxy.seen.some(({ headers }) => /^md5=[\w+/]{22}==$/.test(String(headers['x-goog-hash'])))).toBe(true)
-    expect(await errorOf(collect('gs://bucket/flipped'))).toMatchObject({ _tag: 'NotFound' })
+    expect(await errorOf(collect(readBytes('gs://bucket/flipped')))).toMatchObject({ _tag: 'NotFound' })
   })
 
   test('an upload that is aborted, or that fails for good, leaves nothing, and is cancelled', async () => {
@@ -137,14 +116,14 @@ describe('Google Cloud Storage that fails', () => {
     proxy.fate = (request) => (startOf(request) === PART ? { status: 500 } : 'pass')
     expect(await errorOf(writeBytes('gs://bucket/failed', bytesOf(4 * PART)))).toMatchObject({ _tag: 'Storage', code: 'GCS_500' })
     proxy.fate = () => 'pass'
-    for (const name of ['aborted', 'failed']) expect(await errorOf(collect(`gs://bucket/${name}`))).toMatchObject({ _tag: 'NotFound' })
+    for (const name of ['aborted', 'failed']) expect(await errorOf(collect(readBytes(`gs://bucket/${name}`)))).toMatchObject({ _tag: 'NotFound' })
     expect(server.sessions.size).toBe(0)
   })
 
   test('errors name the URL, the status, the reason and where the token came from, and never show it', async () => {
     const refusal = { status: 403, body: JSON.stringify({ error: { code: 403, message: 'a-token-that-nobody-may-see', errors: [{ reason: 'forbidden' }] } }) }
     proxy.fate = () => refusal
-    const error = await errorOf(collect('gs://bucket/read'))
+    const error = await errorOf(collect(readBytes('gs://bucket/read')))
     expect(error).toMatchObject({ _tag: 'Storage', code: 'GCS_403', position: { source: 'gs://bucket/read' } })
     expect(error.message).toMatch(/status 403, forbidden.*the function given in code/)
     expect(`${error.stack}${JSON.stringify(error)}`).not.toContain('nobody-may-see')

@@ -1,41 +1,19 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expandInputs, field, isMillraceError, readBytes, registerStorage, s3Storage, withOutputSet, writeBytes, type MillraceError, type S3StorageOptions } from '@millrace/core'
+import { expandInputs, field, readBytes, registerStorage, s3Storage, withOutputSet, writeBytes, type S3StorageOptions } from '@millrace/core'
 import { readCsv } from '@millrace/formats'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { S3Client } from '../../packages/core/src/storage/s3/s3-client.js'
-import { startFaultyProxy, type FaultyProxy, type PassingRequest } from '../support/faulty-proxy.js'
+import { bytesOf, collect } from '../support/bytes.js'
+import { errorOf } from '../support/error-of.js'
+import { once, startFaultyProxy, type FaultyProxy, type PassingRequest } from '../support/faulty-proxy.js'
 import { describeObjectServer, s3Keys, startS3, type ObjectServer } from '../support/object-servers.js'
 
 const PART = 5 << 20
 
-const bytesOf = (length: number): Buffer => {
-  const bytes = Buffer.allocUnsafe(length)
-  for (let index = 0; index < length; index++) bytes[index] = (index * 31) % 251
-  return bytes
-}
-
-const collect = async (url: string): Promise<Buffer> => {
-  const all: Uint8Array[] = []
-  for await (const chunk of readBytes(url)) all.push(chunk)
-  return Buffer.concat(all)
-}
-
-const errorOf = async (work: Promise<unknown>): Promise<MillraceError> => {
-  const error = await work.then(() => undefined, (thrown: unknown) => thrown)
-  if (isMillraceError(error)) return error
-  throw new Error(`no error of ours: ${String(error)}`)
-}
-
 const partOf = ({ method, url }: PassingRequest): string | undefined => (method === 'PUT' ? /partNumber=(\d+)/.exec(url)?.[1] : undefined)
 const isCompletion = ({ method, url }: PassingRequest): boolean => method === 'POST' && url.includes('uploadId=')
 const slowDown = { status: 503, body: '<?xml version="1.0"?>\n<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>' }
-
-/** True for the first request that a test picks out. */
-const once = (matches: (request: PassingRequest) => boolean): ((request: PassingRequest) => boolean) => {
-  let done = false
-  return (request) => !done && matches(request) && (done = true)
-}
 
 describeObjectServer('S3 that fails', 's3', () => {
   let server: ObjectServer
@@ -69,12 +47,12 @@ describeObjectServer('S3 that fails', 's3', () => {
     for (const length of [1, 2, 4095, 65_536, 131_072, 199_999]) {
       const first = once(({ method }) => method === 'GET')
       proxy.fate = (request) => (first(request) ? { cutAfter: length } : 'pass')
-      expect((await collect('s3://bucket/read')).equals(bytes), `cut after ${length}`).toBe(true)
+      expect((await collect(readBytes('s3://bucket/read'))).equals(bytes), `cut after ${length}`).toBe(true)
     }
     for (const fate of ['cut', 'lose answer', slowDown, { status: 500 }] as const) {
       const first = once(() => true)
       proxy.fate = (request) => (first(request) ? fate : 'pass')
-      expect((await collect('s3://bucket/read')).equals(bytes)).toBe(true)
+      expect((await collect(readBytes('s3://bucket/read'))).equals(bytes)).toBe(true)
     }
   })
 
@@ -95,7 +73,7 @@ describeObjectServer('S3 that fails', 's3', () => {
     undo()
     use({ tries: 2 })
     proxy.fate = () => slowDown
-    const error = await errorOf(collect('s3://bucket/changing'))
+    const error = await errorOf(collect(readBytes('s3://bucket/changing')))
     expect(error).toMatchObject({ _tag: 'Storage', code: 'S3_SLOW_DOWN', position: { source: 's3://bucket/changing' } })
     expect(error.message).toMatch(/status 503 \(SlowDown\)/)
   })
@@ -104,14 +82,14 @@ describeObjectServer('S3 that fails', 's3', () => {
     const bytes = bytesOf(3 * PART + 12_345)
     await writeBytes('s3://bucket/parts', bytes)
     expect(proxy.seen.map(partOf).filter((part) => part !== undefined).sort()).toEqual(['1', '2', '3', '4'])
-    expect((await collect('s3://bucket/parts')).equals(bytes)).toBe(true)
+    expect((await collect(readBytes('s3://bucket/parts'))).equals(bytes)).toBe(true)
     for (const fate of ['cut', 'lose answer', slowDown] as const) {
       proxy.seen.length = 0
       const third = once((request) => partOf(request) === '3')
       proxy.fate = (request) => (third(request) ? fate : 'pass')
       await writeBytes('s3://bucket/parts', bytes.reverse(), { ifExists: 'replace' })
       expect(proxy.seen.map(partOf).filter((part) => part !== undefined).sort()).toEqual(['1', '2', '3', '3', '4'])
-      expect((await collect('s3://bucket/parts')).equals(bytes)).toBe(true)
+      expect((await collect(readBytes('s3://bucket/parts'))).equals(bytes)).toBe(true)
     }
     expect(await uploads()).toBe(0)
   })
@@ -126,7 +104,7 @@ describeObjectServer('S3 that fails', 's3', () => {
       return { body }
     }
     await writeBytes('s3://bucket/flipped', bytes)
-    expect((await collect('s3://bucket/flipped')).equals(bytes)).toBe(true)
+    expect((await collect(readBytes('s3://bucket/flipped'))).equals(bytes)).toBe(true)
     expect(proxy.seen.filter((request) => partOf(request) === '2')).toHaveLength(2)
     expect(proxy.seen.find((request) => partOf(request) === '2')!.headers['content-md5']).toMatch(/^[\w+/]{22}==$/)
   })
@@ -139,8 +117,8 @@ describeObjectServer('S3 that fails', 's3', () => {
     proxy.fate = (request) => (put(request) ? 'lose answer' : 'pass')
     await writeBytes('s3://bucket/lost-small', bytesOf(10))
     proxy.fate = () => 'pass'
-    expect(await collect('s3://bucket/lost-large')).toHaveLength(2 * PART)
-    expect(await collect('s3://bucket/lost-small')).toHaveLength(10)
+    expect(await collect(readBytes('s3://bucket/lost-large'))).toHaveLength(2 * PART)
+    expect(await collect(readBytes('s3://bucket/lost-small'))).toHaveLength(10)
   })
 
   test('a completion that fails within an answer of status 200 is none', async () => {
@@ -149,7 +127,7 @@ describeObjectServer('S3 that fails', 's3', () => {
     proxy.fate = (request) => (isCompletion(request) ? { status: 200, body: `   ${slowDown.body.slice(21).trim().replace('SlowDown', 'InternalError')}` } : 'pass')
     expect(await errorOf(writeBytes('s3://bucket/late', bytesOf(2 * PART)))).toMatchObject({ _tag: 'Storage', code: 'S3_INTERNAL_ERROR' })
     proxy.fate = () => 'pass'
-    expect(await errorOf(collect('s3://bucket/late'))).toMatchObject({ _tag: 'NotFound', code: 'S3_NO_SUCH_KEY' })
+    expect(await errorOf(collect(readBytes('s3://bucket/late')))).toMatchObject({ _tag: 'NotFound', code: 'S3_NO_SUCH_KEY' })
     expect(await uploads()).toBe(0)
   })
 
@@ -173,7 +151,7 @@ describeObjectServer('S3 that fails', 's3', () => {
     expect(await errorOf(writeBytes('s3://bucket/failed', bytesOf(3 * PART)))).toMatchObject({ _tag: 'Storage' })
     expect(await uploads()).toBe(0)
     proxy.fate = () => 'pass'
-    for (const name of ['aborted', 'failed']) expect(await errorOf(collect(`s3://bucket/${name}`))).toMatchObject({ _tag: 'NotFound' })
+    for (const name of ['aborted', 'failed']) expect(await errorOf(collect(readBytes(`s3://bucket/${name}`)))).toMatchObject({ _tag: 'NotFound' })
   })
 
   test('an upload aborted while it begins is aborted too', async () => {
@@ -203,7 +181,7 @@ describeObjectServer('S3 that fails', 's3', () => {
     for (const [credentials, code] of [[{ ...s3Keys, secretAccessKey: secret }, 'S3_SIGNATURE_DOES_NOT_MATCH'], [{ accessKeyId: 'NOBODY', secretAccessKey: secret }, 'S3_XADMIN_USER_NOT_FOUND']] as const) {
       undo()
       use({ credentials })
-      const error = await errorOf(collect('s3://bucket/read'))
+      const error = await errorOf(collect(readBytes('s3://bucket/read')))
       expect(error).toMatchObject({ _tag: 'Storage', code })
       expect(error.message).toContain('s3://bucket/read')
       expect(error.message).toMatch(/status 40[34] \((SignatureDoesNotMatch|XAdminUserNotFound)\)/)
@@ -212,7 +190,7 @@ describeObjectServer('S3 that fails', 's3', () => {
     }
     undo()
     use()
-    expect(await errorOf(collect('s3://nowhere/read'))).toMatchObject({ _tag: 'NotFound' })
+    expect(await errorOf(collect(readBytes('s3://nowhere/read')))).toMatchObject({ _tag: 'NotFound' })
   })
 
   test('a stream does not tell its plan the credentials', async () => {

@@ -11,7 +11,8 @@ import { data, lossHere, makeModel, ROWS } from '../support/cluster-model.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { buildProgram } from '../support/program.js'
 import { peerPython } from '../support/python.js'
-import { freePort, peerLibrary } from '../support/session-servers.js'
+import { freePort } from '../support/free-port.js'
+import { peerLibrary } from '../support/session-servers.js'
 
 const quiet = { TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' }
 

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { describePeer } from '../support/peer.js'
 import { buildProgram } from '../support/program.js'
-import { freePort, peerLibrary } from '../support/session-servers.js'
+import { freePort } from '../support/free-port.js'
+import { peerLibrary } from '../support/session-servers.js'
 
 const quiet = { TF_CPP_MIN_LOG_LEVEL: '3' }
 const bin = fileURLToPath(new URL(`../../packages/distributed/${(createRequire(import.meta.url)('../../packages/distributed/package.json') as { bin: Record<string, string> }).bin['millrace-server']!}`, import.meta.url))

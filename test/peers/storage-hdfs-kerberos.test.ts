@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { hdfsStorage, isMillraceError, type MillraceError, type Storage } from '@millrace/core'
+import { hdfsStorage, type Storage } from '@millrace/core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { errorOf } from '../support/error-of.js'
 import { describeHdfs, kerberosPackage, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
 
 // The package is not among the project's dependencies, since it has to be compiled.
@@ -12,16 +13,6 @@ vi.mock('../../packages/core/src/errors/missing-peer.js', () => ({
     return { default: createRequire(import.meta.url)(kerberosPackage) as unknown }
   },
 }))
-
-const errorOf = async (work: () => Promise<unknown>): Promise<MillraceError> => {
-  try {
-    await work()
-  } catch (error) {
-    if (isMillraceError(error)) return error
-    throw error
-  }
-  throw new Error('it did not fail')
-}
 
 describeHdfs('HDFS with Kerberos', 'kerberos', () => {
   let cluster: HdfsTestCluster

@@ -1,25 +1,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { expandInputs, hdfsStorage, isMillraceError, openOutputSet, readBytes, readWhole, registerStorage, storageFor, withOutputSet, writeBytes, writeText, type MillraceError } from '@millrace/core'
+import { expandInputs, hdfsStorage, openOutputSet, readBytes, readWhole, registerStorage, storageFor, withOutputSet, writeBytes, writeText } from '@millrace/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { foldersConform } from '../conformance/folders.js'
 import { storageConformance } from '../conformance/storage.js'
+import { bytesOf } from '../support/bytes.js'
+import { errorOf } from '../support/error-of.js'
 import { describeHdfs, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
 
 /** Of the cluster. */
 const BLOCK_BYTES = 1 << 20
-
-const bytesOf = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 12)) % 251))
-
-const errorOf = async (work: () => Promise<unknown>): Promise<MillraceError> => {
-  try {
-    await work()
-  } catch (error) {
-    if (isMillraceError(error)) return error
-    throw error
-  }
-  throw new Error('it did not fail')
-}
 
 /** The name service of the two name nodes, as Hadoop's own clients are told of it. */
 const writeConfig = (folder: string, ports: readonly number[]): string => {
@@ -69,6 +60,7 @@ describeHdfs('HDFS', 'ha', () => {
   }
 
   storageConformance({ scheme: 'hdfs', name: 'hdfs', folder: async () => newFolder() })
+  foldersConform('hdfs', async () => newFolder())
 
   describe('urls', () => {
     test('name a name service, a name node, or neither', async () => {

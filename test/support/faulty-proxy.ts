@@ -49,6 +49,12 @@ const reply = (response: ServerResponse, { answer, body }: Awaited<ReturnType<ty
   if (cutAfter === 0) response.flushHeaders()
 }
 
+/** True for the first request that a test picks out. */
+export const once = (matches: (request: PassingRequest) => boolean): ((request: PassingRequest) => boolean) => {
+  let done = false
+  return (request) => !done && matches(request) && (done = true)
+}
+
 /** Starts a proxy before a server. */
 export const startFaultyProxy = async (target: string): Promise<FaultyProxy> => {
   const server = createServer((incoming, response) => {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, test } from 'vitest'
 import { objectServers } from '../../scripts/support/object-programs.mjs'
+import { freePort } from './free-port.js'
 import { peersRequired } from './peer.js'
 
 /** An object store that a test started, with a bucket named `bucket`. */
@@ -18,16 +18,6 @@ export interface ObjectServer {
 }
 
 export const s3Keys = { accessKeyId: 'AKIAMILLRACE', secretAccessKey: 'a/secret+key=' } as const
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 const start = async (program: string, args: readonly string[], env: NodeJS.ProcessEnv, endpoint: string, folder: string): Promise<ObjectServer> => {
   const child = spawn(program, args, { env: { PATH: process.env['PATH'], HOME: folder, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -1,19 +1,10 @@
 import { spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { dirname } from 'node:path'
+import { freePort } from './free-port.js'
 import { peerPython } from './python.js'
 
 /** The folder of the peer environment, in which TensorFlow's library is. */
 export const peerLibrary = (): string => dirname(dirname(peerPython()))
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 /** One ps and one worker of `tf.distribute.Server`, in one Python process. */
 const script = `

@@ -1,11 +1,11 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { chownSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, test } from 'vitest'
 import { findSqlPrograms, type SqlPrograms } from '../../scripts/support/sql-programs.mjs'
+import { freePort } from './free-port.js'
 import { peersRequired } from './peer.js'
 
 /** A database server that a test started. */
@@ -27,16 +27,6 @@ const unprivileged = (): { readonly uid?: number; readonly gid?: number } => {
   const id = (flag: string): number => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
   return { uid: id('-u'), gid: id('-g') }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 const makeFolder = (name: string, { uid, gid }: ReturnType<typeof unprivileged>): string => {
   // Sockets have short names.

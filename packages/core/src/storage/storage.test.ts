@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { MillraceError } from '../errors/index.js'
+import { collect } from '../../../../test/support/bytes.js'
+import { errorOf } from '../../../../test/support/error-of.js'
 import { expandInputs, openOutputSet, readBytes, readWhole, shardGlob, shardNames, storageFor, withOutputSet, writeFolder, writeText } from './index.js'
 
 let folder: string
@@ -11,21 +12,6 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-storage-'))
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
-
-const collect = async (chunks: AsyncIterable<Uint8Array>): Promise<Buffer> => {
-  const all: Uint8Array[] = []
-  for await (const chunk of chunks) all.push(chunk)
-  return Buffer.concat(all)
-}
-
-const errorOf = async (work: () => Promise<unknown>): Promise<MillraceError> => {
-  try {
-    await work()
-  } catch (error) {
-    return error as MillraceError
-  }
-  throw new Error('it did not fail')
-}
 
 const names = async (): Promise<string[]> => (await readdir(folder)).sort()
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -5,18 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { MillraceError } from '../../errors/index.js'
+import { errorOf } from '../../../../../test/support/error-of.js'
 import { gcsToken } from './gcs-credentials.js'
 import { gcsStorage } from './gcs-storage.js'
-
-const errorOf = async (work: Promise<unknown>): Promise<MillraceError> => {
-  try {
-    await work
-  } catch (error) {
-    return error as MillraceError
-  }
-  throw new Error('it did not fail')
-}
 
 let server: Server
 let base: string

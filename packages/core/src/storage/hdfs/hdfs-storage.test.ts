@@ -2,21 +2,11 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isMillraceError, type MillraceError } from '../../errors/index.js'
+import { errorOf } from '../../../../../test/support/error-of.js'
 import { hdfsStorage } from './hdfs-storage.js'
 
 /** What a server that is not as it should be does; the real ones are in test/peers/storage-hdfs*.test.ts. */
 type Handler = (op: string, url: URL, request: IncomingMessage, response: ServerResponse) => void
-
-const errorOf = async (work: () => Promise<unknown>): Promise<MillraceError> => {
-  try {
-    await work()
-  } catch (error) {
-    if (isMillraceError(error)) return error
-    throw error
-  }
-  throw new Error('it did not fail')
-}
 
 describe('HDFS that misbehaves', () => {
   let server: Server

@@ -4,20 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { MillraceError } from '../../errors/index.js'
+import { errorOf } from '../../../../../test/support/error-of.js'
 import { findAwsCredentials } from './s3-credentials.js'
 import { s3Storage } from './s3-storage.js'
 import { encodePath, encodeQuery, signedHeaders } from './sigv4.js'
 import { childrenOf, parseXml, textOf, xmlText } from './xml.js'
-
-const errorOf = async (work: Promise<unknown>): Promise<MillraceError> => {
-  try {
-    await work
-  } catch (error) {
-    return error as MillraceError
-  }
-  throw new Error('it did not fail')
-}
 
 interface Seen {
   readonly method: string
