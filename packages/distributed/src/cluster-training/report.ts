@@ -28,7 +28,11 @@ export interface WorkerReport {
   readonly steps: number
   /** Rows of steps that are known to be done. */
   readonly rows: number
-  /** Rows that were fed a second time: after a restore, or because `delivery` is `at-least-once`. */
+  /**
+   * Rows that were fed a second time: after a restore, or because `delivery` is `at-least-once`. Not among them are those that are read
+   * again because a checkpoint is of another number of workers, whose shares are others: how many they are at most is in the note of the
+   * recovery `restored`.
+   */
   readonly repeatedRows: number
   /** Rows of steps that were sent, and of which nobody knows whether they were done. They were not fed again. */
   readonly uncertainRows: number
