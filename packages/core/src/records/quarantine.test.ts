@@ -66,8 +66,11 @@ it('fails by default, skips when asked, and calls a function', async () => {
 
 it('names the line that is no record', async () => {
   const url = join(folder, 'bad.jsonl')
-  await writeFile(url, '{"source":"a","record":0,"raw":null}\nnot json\n')
-  await expect(async () => {
-    for await (const record of readQuarantine(url)) void record
-  }).rejects.toMatchObject({ code: 'QUARANTINE_LINE', position: { line: 2 } })
+  const good = '{"source":"a","record":0,"code":"X","reason":"x","raw":null}'
+  for (const bad of ['not json', 'null', '[]', '{}', good.replace('"a"', '7'), good.replace('0', '0.5'), good.replace('null', '[1]'), good.replace('"raw"', '"byte":"1","raw"')]) {
+    await writeFile(url, `${good}\n${bad}\n`)
+    await expect(async () => {
+      for await (const record of readQuarantine(url)) void record
+    }).rejects.toMatchObject({ code: 'QUARANTINE_LINE', position: { line: 2 } })
+  }
 })

@@ -67,6 +67,17 @@ export async function* withQuarantine<T>(policy: OnBadRecord | undefined, read: 
 /** Most characters of one quarantined record: a raw record of 256 MiB in base64. */
 const LONGEST_LINE = 2 ** 29 - 24
 
+type Unknown = { readonly [key: string]: unknown }
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+
+/** What a line says, if it is all there: files come from elsewhere too. */
+const recordOf = ({ source, record, byte, column, code, reason, raw }: Unknown): RejectedRecord | undefined => {
+  if (!isText(source) || !isText(code) || !isText(reason) || !Number.isInteger(record)) return undefined
+  if (!(byte === undefined || Number.isInteger(byte)) || !(column === undefined || isText(column)) || !(raw === null || isText(raw))) return undefined
+  return { source, record: record as number, byte: byte as number | undefined, column, code, reason, raw: raw === null ? undefined : new Uint8Array(Buffer.from(raw, 'base64')) }
+}
+
 /** Reads a quarantine file back, record by record. @throws `Corrupt` that names the line when it is no such file */
 export async function* readQuarantine(url: string): AsyncGenerator<RejectedRecord, void, undefined> {
   const decoder = new TextDecoder()
@@ -74,19 +85,23 @@ export async function* readQuarantine(url: string): AsyncGenerator<RejectedRecor
   let line = 0
   const parse = (text: string): RejectedRecord => {
     line++
+    let cause: unknown
     try {
-      const { raw, ...record } = JSON.parse(text) as RejectedRecord & { raw: string | null }
-      return { ...record, raw: raw === null ? undefined : new Uint8Array(Buffer.from(raw, 'base64')) }
-    } catch (cause) {
-      throw failure({ tag: 'Corrupt', code: 'QUARANTINE_LINE', problem: 'the line is no quarantined record', position: { source: url, line }, cause })
+      const found = recordOf(JSON.parse(text) as Unknown)
+      if (found !== undefined) return found
+    } catch (error) {
+      cause = error
     }
+    throw failure({ tag: 'Corrupt', code: 'QUARANTINE_LINE', problem: 'the line is no quarantined record', position: { source: url, line }, cause })
   }
   for await (const chunk of readBytes(url)) {
-    rest += decoder.decode(chunk, { stream: true })
+    const [first, ...others] = decoder.decode(chunk, { stream: true }).split('\n')
+    rest += first!
     if (rest.length > LONGEST_LINE) throw failure({ tag: 'Limit', code: 'QUARANTINE_LINE_TOO_LONG', problem: 'the line is too long for a quarantined record', position: { source: url, line: line + 1 } })
-    const lines = rest.split('\n')
-    rest = lines.pop()!
-    for (const text of lines) yield parse(text)
+    for (const next of others) {
+      yield parse(rest)
+      rest = next
+    }
   }
   if (rest !== '') yield parse(rest)
 }

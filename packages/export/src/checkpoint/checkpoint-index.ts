@@ -47,7 +47,7 @@ export interface CheckpointIndex {
 export const corruptEntry = (name: string, problem: string, source: string, cause?: unknown): Error =>
   failure({ tag: 'Corrupt', code: 'CHECKPOINT_ENTRY', problem: `the tensor ${name} cannot be read: ${problem}`, remedy: 'Copy the checkpoint again, index and data files together.', position: { source }, cause })
 
-const latin = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
+const latin = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 
 class ParsedIndex implements CheckpointIndex {
   readonly entries = new Map<string, CheckpointEntry>()

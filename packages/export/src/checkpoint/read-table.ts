@@ -8,6 +8,10 @@ const MAGIC_HIGH = 0xdb477524
 /** A type byte and the masked CRC of block and type. */
 const TRAILER_BYTES = 5
 
+/** Names of tensors are paths of layers. Prefixes that keys share cost nothing in the file, and each key its length here. */
+const MAX_KEY_BYTES = 64 * 2 ** 10
+const MAX_KEYS_BYTES = 2 ** 28
+
 /** One entry of a sorted table. Keys and values are views of the file's bytes where they can be. */
 export interface TableEntry {
   readonly key: Uint8Array
@@ -59,6 +63,9 @@ const readBlock = (file: Uint8Array, { offset, size }: BlockHandle, source: stri
   return file.subarray(offset, offset + size)
 }
 
+const tooLarge = (problem: string, source: string): Error =>
+  failure({ tag: 'Limit', code: 'CHECKPOINT_KEYS', problem, remedy: 'Do not read it: no checkpoint has such names.', position: { source } })
+
 /** The entries of a block: each key shares a prefix with the one before it. */
 function* blockEntries(block: Uint8Array, base: number, source: string): Generator<TableEntry> {
   if (block.length < 4) throw corrupt('a block of the index is too short', source, base)
@@ -71,6 +78,7 @@ function* blockEntries(block: Uint8Array, base: number, source: string): Generat
     const [unshared, afterUnshared] = readVarint(block, afterShared, source)
     const [valueLength, start] = readVarint(block, afterUnshared, source)
     if (shared > key.length || start + unshared + valueLength > end) throw corrupt('an entry of the index does not fit its block', source, base + at)
+    if (shared + unshared > MAX_KEY_BYTES) throw tooLarge(`a name in the index has ${shared + unshared} bytes, and at most ${MAX_KEY_BYTES} are taken`, source)
     const next = new Uint8Array(shared + unshared)
     next.set(key.subarray(0, shared))
     next.set(block.subarray(start, start + unshared), shared)
@@ -82,9 +90,9 @@ function* blockEntries(block: Uint8Array, base: number, source: string): Generat
 
 /**
  * The entries of a table file in TensorFlow's dialect of LevelDB's format (`tsl/lib/io/table.cc`), in the order of their keys.
- * Every block's checksum is verified.
+ * Every block's checksum is verified, and that keys ascend: so no block comes twice.
  *
- * @throws `Corrupt`
+ * @throws `Corrupt`; `Limit` for keys that are longer than names are, one or all together
  */
 export function* readTable(file: Uint8Array, source: string): Generator<TableEntry> {
   if (file.length < FOOTER_BYTES) throw corrupt(`the file has ${file.length} bytes, too few for the index of a checkpoint`, source)
@@ -95,8 +103,16 @@ export function* readTable(file: Uint8Array, source: string): Generator<TableEnt
   }
   const [, afterMeta] = readHandle(file, footer, source)
   const [index] = readHandle(file, afterMeta, source)
+  let last: Uint8Array | undefined
+  let keysBytes = 0
   for (const { value } of blockEntries(readBlock(file, index, source), index.offset, source)) {
     const [handle] = readHandle(value, 0, source)
-    yield* blockEntries(readBlock(file, handle, source), handle.offset, source)
+    for (const entry of blockEntries(readBlock(file, handle, source), handle.offset, source)) {
+      if (last !== undefined && Buffer.compare(last, entry.key) >= 0) throw corrupt('the keys of the index do not ascend', source, handle.offset)
+      last = entry.key
+      keysBytes += last.length
+      if (keysBytes > MAX_KEYS_BYTES) throw tooLarge(`the names in the index have more than ${MAX_KEYS_BYTES} bytes together`, source)
+      yield entry
+    }
   }
 }

@@ -36,6 +36,11 @@ test('a file that names nothing, or is cut within a value, is no state', () => {
   }))
 })
 
+test('a long name is read whole', () => {
+  const latest = 'x'.repeat(900_000)
+  expect(parseCheckpointState(encodeCheckpointState({ latest, all: [], timestamps: [], lastPreserved: undefined }))?.latest).toBe(latest)
+})
+
 test('the latest is relative to its folder, or absolute', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-state-'))
   try {

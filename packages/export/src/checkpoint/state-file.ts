@@ -22,14 +22,13 @@ const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
 
 /** Escaped bytes are octal: names that are no ASCII come so from TensorFlow. */
 const unquote = (text: string): string => {
-  const bytes: number[] = []
-  const encoder = new TextEncoder()
+  const parts: Uint8Array[] = []
   for (const [token] of text.matchAll(/\\[0-7]{1,3}|\\.|[^\\]+/gs)) {
-    if (!token.startsWith('\\')) bytes.push(...encoder.encode(token))
-    else if (/^\\[0-7]/.test(token)) bytes.push(Number.parseInt(token.slice(1), 8) & 255)
-    else bytes.push(...encoder.encode(escapes[token.slice(1)] ?? token.slice(1)))
+    if (!token.startsWith('\\')) parts.push(Buffer.from(token))
+    else if (/^\\[0-7]/.test(token)) parts.push(Uint8Array.of(Number.parseInt(token.slice(1), 8)))
+    else parts.push(Buffer.from(escapes[token.slice(1)] ?? token.slice(1)))
   }
-  return new TextDecoder().decode(Uint8Array.from(bytes))
+  return Buffer.concat(parts).toString('utf8')
 }
 
 /** The text of the file `checkpoint`. */

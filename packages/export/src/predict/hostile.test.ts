@@ -86,6 +86,8 @@ describe('graphs and models that are damaged or meant to harm end in an error th
     await expect(use({ ...float, tensorShape: { unknownRank: true } })).rejects.toMatchObject({ code: 'BAD_SHAPE' })
     await expect(use({ dtype: DataType.DT_FLOAT, tensorShape: dims(2), tensorContent: new Uint8Array(7) })).rejects.toMatchObject({ code: 'BAD_TENSOR' })
     await expect(use({ dtype: DataType.DT_FLOAT, tensorShape: dims(1), floatVal: [1, 2, 3] })).rejects.toMatchObject({ code: 'BAD_TENSOR' })
+    await expect(use({ dtype: DataType.DT_STRING, tensorShape: dims(2 ** 26), stringVal: [] })).rejects.toMatchObject({ _tag: 'Limit', code: 'TENSOR_TOO_LARGE' })
+    await expect(use({ dtype: DataType.DT_STRING, tensorShape: dims(2 ** 16), stringVal: [new Uint8Array(2 ** 16)] })).rejects.toMatchObject({ _tag: 'Limit', code: 'TENSOR_TOO_LARGE' })
     await expect(use({ dtype: DataType.DT_VARIANT, tensorShape: dims(1) })).rejects.toMatchObject({ code: 'UNKNOWN_DTYPE' })
   })
 

@@ -8,6 +8,9 @@ import { numericTensor, sizeOf, stringColumn, stringData, stringTensor, type Hos
  * graph of a few bytes must not make us allocate gigabytes; what holds its elements in full is bounded by its own size.
  */
 const MAX_BROADCAST_ELEMENTS = 2 ** 26
+/** The same for bytes of strings, each of which takes its length besides. */
+const MAX_BROADCAST_STRING_BYTES = 2 ** 28
+const STRING_BYTES = 16
 
 /** Most dimensions a tensor may have; TensorFlow's own limit. */
 export const MAX_RANK = 254
@@ -56,8 +59,8 @@ export const decodeTensorProto = (proto: tensorflow.ITensorProto, use: string, e
     if (content.length > 0) return stringTensor(shape, decodeStringContent(content, size, use))
     const values = proto.stringVal ?? []
     if (values.length > size) throw misfit(values.length)
-    if (size > values.length && size > MAX_BROADCAST_ELEMENTS) throw tooLarge()
     const last = values[values.length - 1] ?? new Uint8Array()
+    if ((size - values.length) * (last.length + STRING_BYTES) > MAX_BROADCAST_STRING_BYTES) throw tooLarge()
     return stringTensor(shape, stringData(values.length === size ? values : [...values, ...new Array<Uint8Array>(size - values.length).fill(last)]))
   }
   const bytes = dtypeBytes(dtype)

@@ -46,6 +46,8 @@ export const decodeIndex = (bytes: Uint8Array, { size, fingerprint }: FileIdenti
   for (let i = 0; i < count; i++) {
     let length = 0
     for (let scale = 1; ; scale *= 128) {
+      // Checksums hold in a file that somebody made up, too.
+      if (at >= end || scale > TWO_32) return undefined
       const byte = bytes[at++]!
       length += (byte & 127) * scale
       if (byte < 128) break

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { field, fromRows, pipe, run, type Position, type Stream } from '@millrace/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Random } from '../../../../test/conformance/random.js'
-import { encodeFrame } from '../tfrecord/frame.js'
+import { crc32c } from '../tfrecord/crc32c.js'
+import { encodeFrame, writeWord } from '../tfrecord/frame.js'
 import { writeTfRecords } from '../tfrecord/index.js'
 import { FrameScanner } from './frame-scanner.js'
 import { indexTfRecords } from './index.js'
@@ -213,5 +214,15 @@ describe('an index file', () => {
       expect(decodeIndex(damaged, identity)).toBeUndefined()
     }
     for (let cut = 0; cut < bytes.length; cut++) expect(decodeIndex(bytes.subarray(0, cut), identity)).toBeUndefined()
+  })
+
+  it('that was made up ends within its bytes, also where its checksum holds', () => {
+    const identity = { size: 32, fingerprint: 7 }
+    const bytes = encodeIndex(identity, Float64Array.of(0, 16, 32))
+    const end = bytes.length - 4
+    // Lengths that go on for ever.
+    bytes.fill(0xff, end - 2, end)
+    writeWord(bytes, end, crc32c(bytes, 0, end))
+    expect(decodeIndex(bytes, identity)).toBeUndefined()
   })
 })

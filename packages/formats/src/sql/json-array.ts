@@ -2,7 +2,7 @@ import { ConversionError, showValue } from '@millrace/core'
 import type { ArrayItem } from './postgres-array.js'
 
 /** One item, and what follows it. Texts keep their escapes, numbers their digits. */
-const item = /\s*(?:("(?:[^"\\]|\\.)*")|(-?\d[\d.eE+-]*)|(true|false)|(null)|(-?(?:Infinity|NaN)))\s*([,\]])/y
+const item = /\s*(?:("[^"\\]*(?:\\.[^"\\]*)*")|(-?\d[\d.eE+-]*)|(true|false)|(null)|(-?(?:Infinity|NaN)))\s*([,\]])/y
 
 /**
  * Items of an array of plain values in JSON, as texts: `[1,null,"with \"quotes\""]`; booleans as `t` and `f`.

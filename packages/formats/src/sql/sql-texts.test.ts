@@ -1,6 +1,7 @@
 import { field, hasTag, makeBuilder, type Field } from '@millrace/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parseJsonArray } from './json-array.js'
 import { parsePostgresArray } from './postgres-array.js'
 import { mysqlDialect, postgresDialect } from './sql-dialect.js'
 import { partitionConditions, partitionCuts } from './sql-partition.js'
@@ -30,6 +31,13 @@ describe('times', () => {
 
   it('are cut towards the past', () => {
     expect([inUnit(-1n, field.timestamp()), inUnit(1999n, field.timestamp()), inUnit(-1n, field.timestamp({ unit: 's' })), inUnit(-1n, field.timestamp({ unit: 'ns' }))]).toEqual([-1n, 1n, -1n, -1000n])
+  })
+})
+
+describe('arrays in JSON', () => {
+  it('give back an item of any length', () => {
+    const long = 'x'.repeat(2e7)
+    expect(parseJsonArray(`["${long}", null]`)).toEqual([long, null])
   })
 })
 

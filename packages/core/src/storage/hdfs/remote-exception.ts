@@ -99,7 +99,8 @@ const nameOf = (found: RemoteException): string => {
 /** The error for an exception of HDFS: `HDFS_` and its name. */
 export const remoteError = (found: RemoteException, url: string, byte?: number): MillraceError => {
   const name = nameOf(found)
-  const { tag, problem, remedy } = known[name] ?? { tag: 'Storage' as const, remedy: 'Ask the log of the name node or data node why.', problem: undefined }
+  // A server may call its exception `constructor`.
+  const { tag, problem, remedy } = (Object.hasOwn(known, name) ? known[name] : undefined) ?? { tag: 'Storage' as const, remedy: 'Ask the log of the name node or data node why.', problem: undefined }
   const said = shownMessage(found)
   return failure({
     tag,

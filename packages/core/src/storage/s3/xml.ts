@@ -30,7 +30,7 @@ interface Open {
   readonly children: XmlElement[]
 }
 
-const token = /<\?[^?]*\?>|<!--[^]*?-->|<(\/?)([A-Za-z_][\w.:-]*)((?:\s+[^<>"']+=(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>|([^<]+)/y
+const token = /<\?[^?]*\?>|<!--[^]*?-->|<(\/?)([A-Za-z_][\w.:-]*)((?:\s+[^\s<>"'=]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>|([^<]+)/y
 
 /**
  * The root element of a small XML document as S3 answers with: elements and texts, attributes skipped, no document types, hence no

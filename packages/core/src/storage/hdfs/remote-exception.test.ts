@@ -1,0 +1,8 @@
+import { expect, it } from 'vitest'
+import { parseRemoteException, remoteError } from './remote-exception.js'
+
+// Found while the fuzz campaign was extended: such an error had no tag.
+it.each(['constructor', 'toString', '__proto__', 'hasOwnProperty'])('an exception named %s is one that nobody knows', (exception) => {
+  const found = parseRemoteException(JSON.stringify({ RemoteException: { exception, message: 'no' } }))
+  expect(remoteError(found!, 'hdfs://h/f')).toMatchObject({ _tag: 'Storage', problem: `HDFS says ${exception}: no` })
+})
