@@ -5,6 +5,7 @@ import { alsoColumns, joinBatches } from '../columns-of.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { columnComparator, requireSortable, type Compare } from './column-comparator.js'
 import { requireCount } from './counts.js'
+import { sortedRows } from './sorted-rows.js'
 
 /** Row indices are 32-bit and all rows are in memory: beyond this many, sort by an engine that spills to disk. */
 const DEFAULT_MAX_ROWS = 50_000_000
@@ -67,28 +68,13 @@ export const sort = <S extends Schema, M extends Mode, const K extends keyof S &
       const all = joinBatches(stream.schema, parts)
       parts.length = 0
       const compares = keys.map((key) => columnComparator((all.columns as ColumnMap)[key.by]!, key.order))
-      const order = sortedRows(rows, compares)
+      const order = await sortedRows(rows, compares, context.signal)
       if (unique) requireUnique(order, compares, keys.map((key) => key.by))
       for (let start = 0; start < rows; start += batchRows) {
         throwIfAborted(context.signal)
         yield all.take(order.subarray(start, Math.min(rows, start + batchRows)))
       }
     },
-  })
-}
-
-const sortedRows = (rows: number, compares: readonly Compare[]): Int32Array => {
-  const order = Int32Array.from({ length: rows }, (_, i) => i)
-  const [first] = compares
-  if (first === undefined) return order
-  // Ties by the row's place: equal rows keep their order.
-  if (compares.length === 1) return order.sort((a, b) => first(a, b) || a - b)
-  return order.sort((a, b) => {
-    for (const compare of compares) {
-      const result = compare(a, b)
-      if (result !== 0) return result
-    }
-    return a - b
   })
 }
 
