@@ -11,6 +11,9 @@ const place = (input: Uint8Array, random: Random): number => random.below(input.
 
 const insert = (input: Uint8Array, at: number, piece: Uint8Array, over = 0): Buffer => Buffer.concat([input.subarray(0, at), piece, input.subarray(at + over)])
 
+/** A decoder that looks twice at each pair of these takes seconds. */
+const LONG_RUN = 2 ** 16
+
 type Mutation = (input: Uint8Array, others: readonly Uint8Array[], random: Random) => Uint8Array
 
 /** One change to a byte that is there; an empty input stays so. */
@@ -43,6 +46,13 @@ const mutations: readonly Mutation[] = [
     const from = place(input, random)
     const piece = input.subarray(from, from + random.below(64))
     return insert(input, place(input, random), Buffer.concat(Array<Uint8Array>(1 + random.below(8)).fill(piece)))
+  },
+  // Long ones are rare: they are for decoders that go back over what they have read, and take time that grows with its square.
+  (input, _, random) => {
+    const from = place(input, random)
+    const piece = input.subarray(from, from + 1 + random.below(8))
+    const length = random.below(10) === 0 ? LONG_RUN : 64
+    return insert(input, place(input, random), Buffer.alloc(random.below(length), piece.length === 0 ? ' ' : piece))
   },
   (input, others, random) => {
     const other = of(others, random)
