@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ConversionError, failure, makeBuilder, type Column, type ColumnBuilder, type Field, type MillraceError } from '@millrace/core'
 import { BYTES, featureShape, FLOAT, INT64, wireKindNames, type WireKind } from './feature-kinds.js'
+import { freshBytes, MANY_BYTES } from './fresh-bytes.js'
 import { slotColumn } from './slot-column.js'
 import { malformed, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, type WireReader } from './wire.js'
 
@@ -8,8 +9,6 @@ import { malformed, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, type WireReader } fro
 const MAX_BATCH_BYTES = 2147483647
 const FIRST_ROWS = 1024
 const FIRST_BYTES = 16 * 1024
-/** From this size on, memory that is not cleared first is worth a call of Node's, and giving a buffer away worth a new one. */
-const MANY_BYTES = 64 * 1024
 /** What a batch is taken to grow to while it is the first: its rows, and no more bytes than readers put into one. */
 const LIKELY_VALUES = 4096
 const LIKELY_BYTES = 9 * 1024 * 1024
@@ -119,7 +118,7 @@ export class FeatureSlot {
     if (last <= this.bytes.length) return
     if (last > MAX_BATCH_BYTES) throw this.tooLarge()
     const likely = Math.min(LIKELY_BYTES, Math.ceil((last / count) * LIKELY_VALUES))
-    const bytes = bytesFor(Math.min(MAX_BATCH_BYTES, Math.max(last, this.bytes.length * 2, this.lastBytes + (this.lastBytes >> 3), likely)))
+    const bytes = freshBytes(Math.min(MAX_BATCH_BYTES, Math.max(last, this.bytes.length * 2, this.lastBytes + (this.lastBytes >> 3), likely)))
     bytes.set(this.bytes)
     this.bytes = bytes
   }
@@ -138,6 +137,16 @@ export class FeatureSlot {
     this.offsets[index + 1] = at + size
     if (seen > 127 && this.isText) return isUtf8(bytes.subarray(at, at + size))
     return this.decimal === undefined || this.isDecimal(bytes.subarray(at, at + size))
+  }
+
+  /** Stores byte strings that lie one after another, `ends` of them, as the values from `index` on; `binary` only. */
+  putRun(index: number, source: Uint8Array, ends: Int32Array, count: number): void {
+    this.reserveValues(index + count)
+    const at = this.offsets[index]!
+    const size = ends[count - 1]!
+    if (at + size > this.bytes.length) this.reserveBytes(at + size, index + count)
+    this.bytes.set(source.subarray(0, size), at)
+    for (let i = 0; i < count; i++) this.offsets[index + i + 1] = at + ends[i]!
   }
 
   /** Least and greatest integer that the field takes; those that {@link takesInteger} lets pass. */
@@ -373,9 +382,6 @@ export class FeatureSlot {
     })
   }
 }
-
-/** Memory for bytes, all of which will be written before they are read. */
-const bytesFor = (size: number): Uint8Array => (size < MANY_BYTES ? new Uint8Array(size) : new Uint8Array(Buffer.allocUnsafeSlow(size).buffer))
 
 const grown = (array: Int32Array, length: number): Int32Array => {
   const out = new Int32Array(length)

@@ -1,27 +1,12 @@
-import { BytesBuilder, field, makeBatch, type Batch, type Binary, type Stream } from '@millrace/core'
+import { field, type Binary, type Stream } from '@millrace/core'
 import { readFiles, type FileReader } from '../reading/read-files.js'
-import { recordFiles, type RecordSink, type RecordStreamOptions } from './record-stream.js'
+import { PayloadSink } from './payload-sink.js'
+import { recordFiles, type RecordStreamOptions } from './record-stream.js'
 
 /** The schema of {@link readRawRecords}. */
 export type RawRecords = { readonly record: Binary }
 
 const schema: RawRecords = { record: field.binary() }
-
-class PayloadSink implements RecordSink<RawRecords> {
-  private readonly payloads = new BytesBuilder(schema.record)
-
-  get length(): number {
-    return this.payloads.length
-  }
-
-  decode(bytes: Uint8Array, start: number, end: number): void {
-    this.payloads.appendBytes(bytes, start, end)
-  }
-
-  finish(): Batch<RawRecords> {
-    return makeBatch(schema, { record: this.payloads.finish() })
-  }
-}
 
 /**
  * Reads the payloads of TFRecord files as they are, one column `record` of bytes: for messages other than tf.train.Example.
@@ -39,5 +24,5 @@ export const rawRecordFiles = (source: string | readonly string[], options: Reco
     schema,
     options,
     planOptions: { compression: options.compression ?? 'auto' },
-    sink: () => new PayloadSink(),
+    sink: () => new PayloadSink(schema, options.maxRecordBytes),
   })
