@@ -59,6 +59,11 @@ export class CsvFile implements CsvRowsHandler {
     return this.fatal !== undefined
   }
 
+  /** The place after the last record. */
+  get place(): CsvPlace {
+    return { byte: this.end, record: this.records, line: this.text.lineAt(this.end) }
+  }
+
   /** Takes the names of the columns, or their number when they have none. */
   begin(header: readonly string[] | undefined, fields: number): void {
     const names = header ?? (this.schema === undefined ? Array.from({ length: fields }, (_, i) => `column_${i}`) : undefined)
@@ -170,8 +175,7 @@ export class CsvFile implements CsvRowsHandler {
 
   flush(): void {
     if (this.rows === undefined || this.rows.rows === 0) return
-    const place: CsvPlace = { byte: this.end, record: this.records, line: this.text.lineAt(this.end) }
-    this.outcomes.push({ batch: this.rows.finish({ ...place }) })
+    this.outcomes.push({ batch: this.rows.finish({ ...this.place }) })
   }
 
   /** Ends the file; the rows before the fault are sound, and are handed over before it is told. */

@@ -1,11 +1,15 @@
-import { countIn, field, throwIfAborted, type Batch, type FileInfo, type Schema, type Stream } from '@millrace/core'
+import { countIn, field, throwIfAborted, type Batch, type FileInfo, type Json, type Schema, type Stream } from '@millrace/core'
+import { byteSpans } from '../reading/byte-spans.js'
 import { faultsLast } from '../reading/faults-last.js'
+import { LinesOfSpan } from '../reading/line-span.js'
 import { openText } from '../reading/open-text.js'
-import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
+import { plainHead } from '../reading/plain-head.js'
+import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser, parserOf } from './choose-parser.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
 import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
+import type { CsvParser } from './csv-parser.js'
 import { CsvSplitter } from './csv-splitter.js'
 
 /**
@@ -41,12 +45,24 @@ export const csvFiles = (source: string | readonly string[], options: CsvOptions
     remote: sentOptions(options),
     format: 'csv', source, schema, input: options, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)),
     readFile: (task) => readFile(task, task.schema, resolved),
+    spans: (task, splitBytes) => recordSpans(task, splitBytes, resolved),
     schemaOf: async (file, signal) => Object.fromEntries((await columnNames(file, resolved, signal)).map((name) => [name, field.utf8()])),
     hasColumn: async (file, name, signal) => {
       const wanted = (Object.hasOwn(resolved.columns, name) ? resolved.columns[name] : undefined) ?? name
       return typeof wanted === 'string' && (await columnNames(file, resolved, signal)).includes(wanted)
     },
   }
+}
+
+/**
+ * The parts of a file; of one that is packed, of another encoding than UTF-8, or has a byte order mark, there are none. Nor where a line end ends
+ * no record, and for csv-parse, which tells of a record only once it has seen some of the next.
+ */
+const recordSpans = async (task: FileTask, splitBytes: number, options: ResolvedCsvOptions): Promise<FileSpans | undefined> => {
+  const { recordDelimiter, packed, encoding } = options
+  if (chooseParser(options).parser !== 'columnar' || !recordDelimiter.some((end) => end.endsWith('\n'))) return undefined
+  const head = await plainHead(task.file, { packed, encoding, signal: task.context.signal })
+  return head === undefined || head[0] === 0xef ? undefined : byteSpans(task, splitBytes)
 }
 
 /** The names that the columns of a file have without a schema. */
@@ -79,21 +95,31 @@ export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, si
   }
 }
 
+const placeFrom = (json: Json): CsvPlace => ({ byte: countIn(json, 'byte'), record: countIn(json, 'record'), line: countIn(json, 'line') })
+
+/** Columns that the first record names or counts, for a reading that begins after it. */
+const headFor = async ({ file, context }: FileTask, schema: Schema | undefined, options: ResolvedCsvOptions): Promise<readonly string[] | undefined> =>
+  options.header === true || (options.header === false && schema === undefined) ? readHeader(file, options, context.signal) : undefined
+
+/** The file from a place on, which is its beginning unless what comes before is known: the first record of the file. */
+const fileAt = (task: FileTask, schema: Schema | undefined, options: ResolvedCsvOptions, place: CsvPlace, parser: CsvParser, head: readonly string[] | undefined): CsvFile => {
+  const file = new CsvFile(task, schema, options, place, parser)
+  if (typeof options.header !== 'boolean') file.begin(options.header, options.header.length)
+  else if (head !== undefined) file.begin(options.header ? head : undefined, head.length)
+  else if (!options.header && schema !== undefined) file.begin(undefined, 0)
+  return file
+}
+
 async function* readFile(task: FileTask, schema: Schema | undefined, options: ResolvedCsvOptions): AsyncGenerator<Batch, void, undefined> {
+  if (task.span !== undefined) return yield* readSpan(task, task.span, schema, options)
   const { file: info, context, onRead } = task
-  const resume: CsvPlace | undefined =
-    task.resume === undefined ? undefined : { byte: countIn(task.resume, 'byte'), record: countIn(task.resume, 'record'), line: countIn(task.resume, 'line') }
-  const header = Array.isArray(options.header) ? (options.header as readonly string[]) : undefined
-  // Columns that the first record names or counts.
-  const head = resume && header === undefined && (options.header === true || schema === undefined) ? await readHeader(info, options, context.signal) : undefined
+  const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
+  const head = resume && (await headFor(task, schema, options))
   const parser = parserOf(options, info.url)
   const text = await openText(info, { ...options.packed, encoding: options.encoding, start: resume?.byte, reuse: parser.copies, signal: context.signal, onRead })
   let file: CsvFile | undefined
   try {
-    file = new CsvFile(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 }, parser)
-    if (header !== undefined) file.begin(header, header.length)
-    else if (head !== undefined) file.begin(options.header === true ? head : undefined, head.length)
-    else if (options.header === false && schema !== undefined) file.begin(undefined, 0)
+    file = fileAt(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 }, parser, head)
     const source = faultsLast(text.chunks)
     for await (const chunk of source.chunks) {
       throwIfAborted(context.signal)
@@ -110,6 +136,34 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
   } finally {
     file?.destroy()
     await text.close()
+  }
+}
+
+/**
+ * The records that begin in a part of a file, counted from there unless it is known which they are. Line ends within quotes are taken for ends of
+ * records where a part begins, until it is known better.
+ */
+async function* readSpan(task: FileTask, span: FileSpan, schema: Schema | undefined, options: ResolvedCsvOptions): AsyncGenerator<Batch, void, undefined> {
+  const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
+  const head = resume === undefined && span.start === 0 ? undefined : await headFor(task, schema, options)
+  const parser = parserOf(options, task.file.url)
+  const lines = new LinesOfSpan(task, span, resume?.byte)
+  let file: CsvFile | undefined
+  try {
+    for await (const chunk of lines.chunks(() => file!.begun && file!.place.byte === lines.end)) {
+      if (file === undefined) {
+        span.found(lines.start)
+        file = fileAt(task, schema, options, resume ?? { byte: lines.start!, record: 0, line: 1 }, parser, head)
+      }
+      await file.push(chunk)
+      yield* delivered(file, task)
+    }
+    if (file === undefined) return span.found(undefined)
+    await file.finish()
+    yield* delivered(file, task)
+    span.ended({ ...file.place, byte: lines.end })
+  } finally {
+    file?.destroy()
   }
 }
 

@@ -1,12 +1,14 @@
 import { countIn, fieldIn, throwIfAborted, type Json, type Batch, type Schema, type Stream } from '@millrace/core'
+import { byteSpans } from '../reading/byte-spans.js'
 import { faultsLast } from '../reading/faults-last.js'
+import { LinesOfSpan } from '../reading/line-span.js'
 import { openText } from '../reading/open-text.js'
-import { readFiles, type FileReader, type FileSpan, type FileTask } from '../reading/read-files.js'
+import { plainHead } from '../reading/plain-head.js'
+import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser } from './choose-parser.js'
 import { columnarParser } from './columnar/columnar-parser.js'
 import { JsonFile, type JsonPlace } from './json-file.js'
-import { LinesOfSpan, lineSpans } from './json-lines-span.js'
 import type { JsonParser } from './json-parser.js'
 import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJsonOptions } from './json-options.js'
 import { referenceParser } from './reference-parser.js'
@@ -37,6 +39,12 @@ export const jsonFiles = <S extends Schema>(source: string | readonly string[], 
     readFile: (task) => readFile(task, task.schema ?? schema, resolved),
     spans: (task, splitBytes) => lineSpans(task, splitBytes, resolved),
   }
+}
+
+/** The parts of a file of JSON lines; of an array, a packed file, and one of another encoding than UTF-8, there are none. */
+const lineSpans = async (task: FileTask, splitBytes: number, { format, packed, encoding }: ResolvedJsonOptions): Promise<FileSpans | undefined> => {
+  const head = format === 'array' ? undefined : await plainHead(task.file, { packed, encoding, signal: task.context.signal })
+  return head !== undefined && Buffer.from(head).toString('latin1').trimStart().startsWith('{') ? byteSpans(task, splitBytes) : undefined
 }
 
 const placeFrom = (json: Json): JsonPlace => ({
@@ -85,11 +93,9 @@ async function* readSpan<S extends Schema>(task: FileTask, span: FileSpan, schem
     for await (const chunk of lines.chunks()) {
       if (file === undefined) {
         span.found(lines.start)
-        // A byte order mark is no part of the text.
-        const mark = lines.start === 0 && chunk[0] === 0xef ? 3 : 0
-        file = new JsonFile(task, schema, options, lines.start! + mark, resume ?? { format: 'lines', byte: lines.start! + mark, record: 0, line: 1 }, parserOf(schema, options))
-        file.push(chunk.subarray(mark))
-      } else file.push(chunk)
+        file = new JsonFile(task, schema, options, lines.start!, resume ?? { format: 'lines', byte: lines.start!, record: 0, line: 1 }, parserOf(schema, options))
+      }
+      file.push(chunk)
       yield* delivered(file, task)
     }
     if (file === undefined) return span.found(undefined)

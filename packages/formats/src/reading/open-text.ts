@@ -90,7 +90,8 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
   return { start, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start), close }
 }
 
-const encodingOf = (head: Uint8Array, label: string | undefined): { name: string; mark: number } => {
+/** The encoding of a text that begins so, and the bytes of its byte order mark. */
+export const encodingOf = (head: Uint8Array, label: string | undefined): { name: string; mark: number } => {
   if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf) return { name: 'utf-8', mark: 3 }
   if (head[0] === 0xff && head[1] === 0xfe) return { name: 'utf-16le', mark: 2 }
   if (head[0] === 0xfe && head[1] === 0xff) return { name: 'utf-16be', mark: 2 }

@@ -4,8 +4,8 @@ import { failure, requireCount, requireOneOf } from '@millrace/core'
 /** Options of readers of files that decode on worker threads. */
 export interface WorkerOptions {
   /**
-   * Threads that decode files, and parts of large ones: TFRecords that are not packed, JSON lines, row groups of Parquet. `auto` is one
-   * fewer than the machine runs at once, at most 8. Default 0: on the thread that reads. Files of storages that were registered, which
+   * Threads that decode files, and parts of large ones: TFRecords, CSV of common dialects and JSON lines that are not packed, row groups of
+   * Parquet. `auto` is one fewer than the machine runs at once, at most 8. Default 0: on the thread that reads. Files of storages that were registered, which
    * worker threads do not know, are read on the thread that reads and decoded on the others.
    */
   readonly workers?: number | 'auto' | undefined

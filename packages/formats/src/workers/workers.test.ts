@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { brotliCompressSync } from 'node:zlib'
 import { batchFromRows, collect, field, fromBatches, pipe, run, Tally, type Json, type OpenOptions, type Stream } from '@millrace/core'
-import { readJson, readTfRecords, writeTfRecords, type RejectedRecord, type WorkerOptions } from '@millrace/formats'
+import { readCsv, readJson, readTfRecords, writeTfRecords, type RejectedRecord, type WorkerOptions } from '@millrace/formats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-workers-'))
@@ -75,6 +76,38 @@ describe('worker threads', () => {
     expect(parts.tally.summary()).toEqual({ ...due.tally.summary(), read: rows.length })
     const failing = await read(numbers()).catch((error: unknown) => error)
     expect(await read(numbers({ workers: 2, splitBytes: 4000 })).catch((error: unknown) => error)).toMatchObject({ message: (failing as Error).message, position: { record: 7, line: 8 } })
+  })
+
+  test('read parts of CSV: rows, positions and bad records are those of one thread, wherever parts begin within quotes', async () => {
+    const file = join(folder, 'texts.csv')
+    // Some texts look like records themselves, and parts begin within them.
+    const texts = Array.from({ length: 600 }, (_, i) => (i % 4 === 0 ? `"7,x\n${'8,"y"\n'.replaceAll('"', '""').repeat(i % 40)}9,z"` : `text ${i}`))
+    writeFileSync(file, `n,text\r\n${texts.map((text, i) => `${i % 97 === 50 ? 'none' : i},${text}${i % 3 === 0 ? '\r\n' : '\n'}`).join('')}`)
+    const readParts = async (options: WorkerOptions, from?: Json): Promise<Awaited<ReturnType<typeof read>> & { rejected: RejectedRecord[] }> => {
+      const rejected: RejectedRecord[] = []
+      const stream = readCsv(file, { schema: { n: field.int32(), text: field.utf8() }, batchRows: 50, onBadRecord: { quarantine: (record) => void rejected.push(record) }, ...options })
+      return { ...(await read(stream, from === undefined ? {} : { from })), rejected }
+    }
+    const due = await readParts({})
+    expect(due.rows.length + due.rejected.length).toBe(texts.length)
+    for (const splitBytes of [100, 1000, 7000]) {
+      const parts = await readParts({ workers: 2, splitBytes })
+      expect(parts.rows).toEqual(due.rows)
+      expect(parts.rejected).toEqual(due.rejected)
+      const middle = Math.floor(parts.positions.length / 2)
+      for (const workers of [0, 2]) expect((await readParts({ workers, splitBytes }, parts.positions[middle]!)).rows).toEqual(due.rows.slice(parts.ends[middle]))
+    }
+  })
+
+  test('believe the option compression where lines are cut into parts', async () => {
+    const packed = join(folder, 'packed.jsonl')
+    writeFileSync(packed, brotliCompressSync(readFileSync(lines)))
+    const plain = join(folder, 'plain.jsonl.gz')
+    writeFileSync(plain, readFileSync(lines))
+    const options = { schema: { n: field.int32() }, onBadRecord: { quarantine: () => undefined }, workers: 2, splitBytes: 500 } as const
+    for (const [file, compression] of [[packed, 'br'], [plain, 'none']] as const) {
+      expect((await read(readJson(file, { ...options, compression }))).rows).toHaveLength(rows.length - bad.length)
+    }
   })
 
   test('say what cannot be sent, and refuse numbers that make no sense', async () => {
