@@ -24,6 +24,8 @@ export class RemoteRead {
   private readonly begun: Promise<void>
   private hasBegun = false
   private isStalled = false
+  /** Bytes that were taken, and that the worker does not know of yet. */
+  private owed = 0
   private isOver = false
   private closing: Promise<void> | undefined
   private ended: () => void = () => undefined
@@ -73,8 +75,16 @@ export class RemoteRead {
     }
     const event = this.events.shift()
     if (event === undefined) throw this.failed!.at({ source: this.request.file.url })
-    if ('bytes' in event && !this.isOver) this.thread!.say({ type: 'credit', id: this.id, bytes: event.bytes })
+    if ('bytes' in event && !this.isOver) this.give(event.bytes)
     return event
+  }
+
+  /** Lets the worker send as much again: of several batches at once, but before it has to wait for it. */
+  private give(bytes: number): void {
+    this.owed += bytes
+    if (this.owed < this.request.allowance / 4) return
+    this.thread!.say({ type: 'credit', id: this.id, bytes: this.owed })
+    this.owed = 0
   }
 
   /** Ends the reading, wherever it is; resolves when its file is closed. */
