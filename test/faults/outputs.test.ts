@@ -77,7 +77,7 @@ describe('a disk that fills', () => {
 })
 
 describe('a process that is killed', () => {
-  test('leaves nothing under the final names, and the next one writes them', async () => {
+  test('leaves nothing under the final names, and the next one writes them and removes what lies there half-written', async () => {
     const child = spawn(process.execPath, [program, join(folder, 'part')], { stdio: 'ignore' })
     const ended = new Promise((resolve) => child.once('exit', resolve))
     try {
@@ -92,6 +92,7 @@ describe('a process that is killed', () => {
     const next = outcomeOf(process.execPath, [program, join(folder, 'part'), '1000'])
     expect(next.error).toBeNull()
     expect(next.files.filter((name) => !name.startsWith('.'))).toEqual(shards)
+    if (process.platform === 'linux') expect(next.files.filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 
   test('leaves what was there before as it was', async () => {

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, link, mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
+import { temporaryName } from './leftovers.js'
 import { listLocal } from './list-local.js'
 import type { FileInfo, IfExists, Output, ReadOptions, Storage } from './storage.js'
 
@@ -11,9 +11,6 @@ const DEFAULT_CHUNK_BYTES = 1 << 20
 
 /** The path of a `file:` URL; a plain path stays as it is. */
 export const localPath = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
-
-/** A name beside `path` that no other writer uses: hidden, so that globs over the folder do not see it. */
-export const temporaryName = (path: string): string => join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`)
 
 /** Refuses a folder where a file is to be: replacing it would take away all that is in it. */
 export const refuseFolder = async (path: string, url: string): Promise<void> => {

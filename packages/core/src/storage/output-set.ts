@@ -1,6 +1,8 @@
 import { link, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { failure, requireOneOf } from '../errors/index.js'
-import { alreadyExists, localPath, refuseFolder, temporaryName } from './local-storage.js'
+import { asideName, removeLeftovers } from './leftovers.js'
+import { alreadyExists, localPath, refuseFolder } from './local-storage.js'
 import { schemeOf, storageFor } from './registry.js'
 import type { IfExists, Output } from './storage.js'
 
@@ -53,7 +55,7 @@ interface Kept {
 const keep = async (url: string, isReplaced: boolean): Promise<Kept | undefined> => {
   const path = localPath(url)
   await refuseFolder(path, url)
-  const backup = temporaryName(path)
+  const backup = asideName(path)
   try {
     if (isReplaced) await link(path, backup).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? Promise.reject(error) : rename(path, backup)))
     else await rename(path, backup)
@@ -103,11 +105,15 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
   requireOneOf('ifExists', ifExists, ['fail', 'replace'])
   const outputs: Output[] = []
   const replaced: string[] = []
+  const cleaned = new Set<string>()
   const add = async (url: string, options: Pick<OutputSetOptions, 'ifExists'> = {}): Promise<Output> => {
     const storage = storageFor(url)
     if (storage.create === undefined) {
       throw failure({ tag: 'Usage', code: 'READ_ONLY_STORAGE', problem: `${storage.scheme} can only be read`, remedy: 'Write to a storage that takes files.', position: { source: url } })
     }
+    const folder = schemeOf(url) === 'file' ? dirname(localPath(url)) : undefined
+    if (folder !== undefined && !cleaned.has(folder)) await removeLeftovers(folder)
+    if (folder !== undefined) cleaned.add(folder)
     const one = options.ifExists ?? ifExists
     const output = await storage.create(url, { ifExists: one, signal })
     outputs.push(output)

@@ -1,7 +1,8 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
-import { alreadyExists, localPath, temporaryName } from './local-storage.js'
+import { asideName, removeLeftovers, temporaryName } from './leftovers.js'
+import { alreadyExists, localPath } from './local-storage.js'
 import { schemeOf } from './registry.js'
 import { requireReplaceable } from './replaceable-folder.js'
 import type { IfExists } from './storage.js'
@@ -50,6 +51,7 @@ export const writeFolder = async (url: string, options: WriteFolderOptions, writ
     if (ifExists === 'fail' && (await isThere(path))) throw alreadyExists(url)
     if (isReplaceable !== undefined) requireReplaceable(await readdir(path).catch(() => []), isReplaceable, url)
     await mkdir(dirname(path), { recursive: true })
+    await removeLeftovers(dirname(path))
     await mkdir(temporary)
     await write(temporary)
     throwIfAborted(signal)
@@ -90,7 +92,7 @@ const setFolderAside = async (path: string, ifExists: IfExists, url: string): Pr
   if (!found.isDirectory()) {
     throw failure({ tag: 'AlreadyExists', code: 'OUTPUT_IS_FILE', problem: 'a file has the name of the folder to write', remedy: 'Remove it, or write under another name: a folder takes the place of folders only.', position: { source: url } })
   }
-  const backup = temporaryName(path)
+  const backup = asideName(path)
   try {
     await rename(path, backup)
     return backup
