@@ -1,7 +1,9 @@
 import { field, fromRows, gcsStorage, pipe, registerStorage, run } from '@millrace/core'
 import { writeParquet } from '@millrace/formats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { foldersConform, prunesPartitions } from '../conformance/folders.js'
 import { storageConformance } from '../conformance/storage.js'
+import { countRequests } from '../support/count-requests.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { describeObjectServer, startGcs, type ObjectServer } from '../support/object-servers.js'
 
@@ -32,5 +34,15 @@ print(table.num_rows, sum(table['id'].to_pylist()))
     })
   })
 
-  storageConformance({ scheme: 'gs', name: 'Google Cloud Storage', folder: async () => `gs://bucket/folder-${++folders}` })
+  const newFolder = async (): Promise<string> => `gs://bucket/folder-${++folders}`
+  storageConformance({ scheme: 'gs', name: 'Google Cloud Storage', folder: newFolder })
+  foldersConform('Google Cloud Storage', newFolder)
+  prunesPartitions(async (days, filesADay, text) => {
+    for (let day = 0; day < days; day++) {
+      const folder = `many/day=${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)}`
+      const put = (file: number): Promise<Response> => fetch(`${server.endpoint}/upload/storage/v1/b/bucket/o?uploadType=media&name=${encodeURIComponent(`${folder}/part-0000${file}.csv`)}`, { method: 'POST', body: text })
+      await Promise.all(Array.from({ length: filesADay }, async (_, file) => expect((await put(file)).ok).toBe(true)))
+    }
+    return 'gs://bucket/many'
+  }, countRequests)
 })

@@ -60,7 +60,7 @@ describeHdfs('HDFS', 'ha', () => {
   }
 
   storageConformance({ scheme: 'hdfs', name: 'hdfs', folder: async () => newFolder() })
-  foldersConform('hdfs', async () => newFolder())
+  foldersConform('hdfs', async () => newFolder(), ['CSV', 'TFRecord'])
 
   describe('urls', () => {
     test('name a name service, a name node, or neither', async () => {

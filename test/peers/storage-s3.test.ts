@@ -1,9 +1,13 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { field, fromRows, pipe, registerStorage, run, s3Storage } from '@millrace/core'
 import { exportSavedModel, loadSavedModel } from '@millrace/export'
 import { readParquet, writeParquet } from '@millrace/formats'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { foldersConform, prunesPartitions } from '../conformance/folders.js'
 import { storageConformance } from '../conformance/storage.js'
+import { countRequests } from '../support/count-requests.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { describeObjectServer, s3Keys, startS3, type ObjectServer } from '../support/object-servers.js'
 
@@ -57,5 +61,15 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
     }
   })
 
-  storageConformance({ scheme: 's3', name: 'S3', folder: async () => `s3://bucket/folder-${++folders}` })
+  const newFolder = async (): Promise<string> => `s3://bucket/folder-${++folders}`
+  storageConformance({ scheme: 's3', name: 'S3', folder: newFolder })
+  foldersConform('S3', newFolder)
+  prunesPartitions(async (days, filesADay, text) => {
+    for (let day = 0; day < days; day++) {
+      const folder = join(server.folder, 'bucket', 'many', `day=${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)}`)
+      mkdirSync(folder, { recursive: true })
+      for (let file = 0; file < filesADay; file++) writeFileSync(join(folder, `part-0000${file}.csv`), text)
+    }
+    return 's3://bucket/many'
+  }, countRequests)
 })

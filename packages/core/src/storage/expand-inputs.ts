@@ -1,7 +1,7 @@
 import { describeValue, failure, hasTag, throwIfAborted } from '../errors/index.js'
 import { requireAllShards } from './complete-shards.js'
 import { fixedPart, folderData, globData, globMatcher, type InputFile } from './input-folder.js'
-import { listFolder } from './list-folder.js'
+import { listChosen, type ChoosePartition } from './list-chosen.js'
 import { isGlob } from './list-local.js'
 import { storageFor } from './registry.js'
 import { requireSuccessIn } from './require-success.js'
@@ -14,11 +14,14 @@ export interface ExpandOptions {
    * writers leave when all is written. Default false.
    */
   readonly requireSuccess?: boolean | undefined
+  /** Which partitions of a folder are wanted. Others may be given all the same, where leaving them out would spare no request. Default: all. */
+  readonly choose?: ChoosePartition | undefined
 }
 
 const noMatch = (source: string, problem: string, remedy: string): Error => failure({ tag: 'NotFound', code: 'NO_MATCH', problem, remedy, position: { source } })
 
-const listed = async (glob: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
+/** The files of a pattern; none where nothing matches. */
+const matching = async (glob: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
   const storage = storageFor(glob)
   if (storage.list === undefined) {
     throw failure({ tag: 'Usage', code: 'NO_LISTING', problem: `${storage.scheme} cannot list files, so a glob means nothing there`, remedy: 'Name the files one by one.', position: { source: glob } })
@@ -29,46 +32,52 @@ const listed = async (glob: string, signal: AbortSignal | undefined): Promise<re
     return files
   }
   const within = folderData(fixedPart(glob), await storage.list(`${glob.replace(/\/+$/, '')}/**`, signal))
-  if (within.length === 0) throw noMatch(glob, 'no file matches the pattern', 'Check the pattern; it is relative to the current folder.')
   requireAllShards(within, () => true)
   return within
 }
 
-const folderFiles = async (folder: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
-  const files = folderData(folder, await listFolder(folder, signal))
-  requireAllShards(files, () => true)
-  return files
+/** What a source stands for. */
+interface Expanded {
+  readonly files: readonly InputFile[]
+  /** The folder that it names. Absent for a file and a pattern. */
+  readonly folder?: string
 }
 
 /** The files of a folder, where a source that is no file is one: object stores know folders only by what lies in them. */
-const asFolder = async (source: string, error: unknown, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
+const asFolder = async (source: string, error: unknown, { signal, choose }: Pick<ExpandOptions, 'choose'> & { readonly signal: AbortSignal | undefined }): Promise<Expanded> => {
   const storage = storageFor(source)
   const isFolder = hasTag(error, 'Storage') && error.code === 'EISDIR'
   if (storage.list === undefined || !(isFolder || (hasTag(error, 'NotFound') && storage.scheme !== 'file'))) throw error
-  const files = await folderFiles(source.replace(/(?<=[^/])\/+$/, ''), signal)
-  if (files.length > 0) return files
+  const folder = source.replace(/(?<=[^/])\/+$/, '')
+  const listed = await listChosen(folder, choose, signal)
+  const files = folderData(folder, listed.files)
+  requireAllShards(files, () => true)
+  if (files.length > 0 || listed.leavesOut) return { files, folder }
   if (!isFolder) throw error
   throw noMatch(source, 'no data is in the folder', 'Names that begin with _ or . and empty files are not taken for data.')
 }
 
-const expandOne = async (source: string, signal: AbortSignal | undefined): Promise<readonly InputFile[]> => {
+const expandOne = async (source: string, signal: AbortSignal | undefined, choose: ChoosePartition | undefined): Promise<Expanded> => {
   throwIfAborted(signal)
   const storage = storageFor(source)
   const spec = expandShardSpec(source)
   const mayBePattern = storage.list !== undefined && (spec !== undefined || isGlob(source))
   try {
     // A file whose very name looks like a pattern is that file.
-    return [await storage.stat(source, signal)]
+    return { files: [await storage.stat(source, signal)] }
   } catch (error) {
-    if (!mayBePattern || !hasTag(error, 'NotFound')) return asFolder(source, error, signal)
+    if (!mayBePattern || !hasTag(error, 'NotFound')) return asFolder(source, error, { signal, choose })
   }
-  if (spec === undefined) return listed(source, signal)
-  if ('glob' in spec) return listed(spec.glob, signal)
-  return Promise.all(spec.map((name) => storage.stat(name, signal)))
+  if (spec !== undefined && !('glob' in spec)) return { files: await Promise.all(spec.map((name) => storage.stat(name, signal))) }
+  const files = await matching(spec === undefined ? source : spec.glob, signal)
+  if (files.length > 0) return { files }
+  // A folder whose very name looks like one is that folder.
+  return asFolder(source, noMatch(source, 'no file matches the pattern', 'Check the pattern; it is relative to the current folder.'), { signal, choose })
 }
 
 /** The folder in which `_SUCCESS` is looked for. */
-const jobFolder = (source: string, files: readonly InputFile[]): string => {
+const jobFolder = (source: string, { files, folder }: Expanded): string => {
+  if (folder !== undefined) return folder
   if (files.length === 1 && files[0]!.url === source) return source.replace(/[^/\\]*$/, '')
   const spec = expandShardSpec(source)
   return spec === undefined && !isGlob(source) ? source : fixedPart(spec === undefined ? source : `${source.replace(/@[^@]*$/, '')}*`)
@@ -104,9 +113,9 @@ export const expandInputs = async (source: string | readonly string[], signal?: 
   if (sources.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUT', problem: 'the list of files is empty' })
   const files: InputFile[] = []
   for (const one of sources) {
-    const expanded = await expandOne(one, signal)
+    const expanded = await expandOne(one, signal, options.choose)
     if (options.requireSuccess === true) await requireSuccessIn(jobFolder(one, expanded), signal)
-    files.push(...expanded)
+    files.push(...expanded.files)
   }
   return files
 }

@@ -13,9 +13,10 @@ export interface InputFile extends FileInfo {
 
 /**
  * Names that big-data tools do not take for data: those of jobs (`_SUCCESS`, `_committed_…`, `_temporary/…`), hidden ones, checksums
- * (`.part-0.crc`), files that HDFS still copies. A folder `_day=1` is a partition, as in Spark.
+ * (`.part-0.crc`), files that HDFS still copies, what stands for a folder in object stores (`day=1_$folder$`). A folder `_day=1` is a
+ * partition, as in Spark.
  */
-const isAside = (name: string): boolean => name.startsWith('.') || (name.startsWith('_') && !name.includes('=')) || /\.crc$|\._COPYING_$/.test(name)
+export const isAside = (name: string): boolean => name.startsWith('.') || (name.startsWith('_') && !name.includes('=')) || /\.crc$|\._COPYING_$|_\$folder\$$/.test(name)
 
 const separator = (scheme: string): RegExp => (scheme === 'file' && process.platform === 'win32' ? /[\\/]/ : /\//)
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, link, mkdir, open, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { access, link, mkdir, open, rename, rm, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
@@ -162,4 +162,5 @@ export const localStorage: Storage = {
   list: listLocal,
   create: createLocal,
   remove: (url) => rm(localPath(url), { force: true }),
+  removeEmptyFolder: (folder) => rmdir(localPath(folder)).catch(() => undefined),
 }

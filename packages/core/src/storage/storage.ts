@@ -24,6 +24,15 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What lies in a folder. */
+export interface FolderEntries {
+  readonly files: readonly FileInfo[]
+  /** Names of folders right in it, of whose files none is among `files`. */
+  readonly folders: readonly string[]
+  /** About how many requests a listing of all files below takes. Default: one for each folder. */
+  readonly requests?: number | undefined
+}
+
 /** One output under way: it appears under its name at `commit`, whole, or never. */
 export interface Output {
   readonly url: string
@@ -50,8 +59,15 @@ export interface Storage {
   read(url: string, options?: ReadOptions): AsyncIterable<Uint8Array>
   /** Files that match a glob (`*`, `?`, `[…]`, `{a,b}`, `**`), sorted by name. Absent where the storage cannot list. */
   list?(glob: string, signal?: AbortSignal): Promise<readonly FileInfo[]>
+  /**
+   * What lies right in a folder, so that folders nobody asks for are not listed; or all that is below it, where that takes no more
+   * requests. Absent where listing costs little.
+   */
+  browse?(folder: string, signal?: AbortSignal): Promise<FolderEntries>
   /** Opens an output. Absent on storages that are read only. @throws `AlreadyExists` when `ifExists` is `fail` and it does */
   create?(url: string, options: { readonly ifExists: IfExists; readonly signal?: AbortSignal | undefined }): Promise<Output>
   /** Removes a file; one that is not there is no error. */
   remove?(url: string): Promise<void>
+  /** Removes a folder in which nothing is; any other one stays, which is no error. Absent where there are no folders. */
+  removeEmptyFolder?(folder: string): Promise<void>
 }

@@ -1,6 +1,7 @@
 import {
   hasTag, makeBatch, makeBuilder, requireColumn, type Batch, type Column, type Field, type FileInfo, type InputFile, type OpenContext, type Schema,
 } from '@millrace/core'
+import type { PartitionChoice } from './choose-partitions.js'
 import { mergedSchema, schemasOf } from './merge-schemas.js'
 import { chosenFiles, partitionsOf, type Partitions } from './partitions.js'
 import type { FileReader, FileTask } from './read-files.js'
@@ -50,8 +51,8 @@ export class FileColumns<S extends Schema> {
   ) {}
 
   /** @throws `Schema` for files that do not fit together, `Usage` for partitions that are not there */
-  static async of<S extends Schema>(reader: FileReader<S>, found: readonly InputFile[], context: OpenContext): Promise<FileColumns<S>> {
-    const partitions = partitionsOf(found, reader.schema)
+  static async of<S extends Schema>(reader: FileReader<S>, found: readonly InputFile[], context: OpenContext, seen?: PartitionChoice['seen']): Promise<FileColumns<S>> {
+    const partitions = partitionsOf(found, reader.schema, seen)
     const inFolders = (name: string): boolean => Object.hasOwn(partitions.fields, name)
     const where = Object.fromEntries(Object.entries(reader.where ?? {}).filter(([name]) => inFolders(name)))
     const files = chosenFiles(chosenFiles(found, partitions, reader.input.partitions ?? {}), partitions, where)

@@ -15,7 +15,7 @@ const DATE = /^\d{4}-\d{2}-\d{2}$/
 const isDate = (text: string): boolean => DATE.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text) === true
 
 /** As Spark infers them, `01` being an integer too: those of months and hours are written so. */
-const inferred = (texts: readonly string[]): Field => {
+export const inferredField = (texts: readonly string[]): Field => {
   if (texts.length > 0 && texts.every((text) => INTEGER.test(text))) {
     return texts.every((text) => Math.abs(Number(text)) < 2 ** 31) ? field.int32() : field.int64()
   }
@@ -24,7 +24,7 @@ const inferred = (texts: readonly string[]): Field => {
 
 const fieldOfValues = (values: readonly (string | null)[]): Field => {
   const texts = values.filter((value) => value !== null)
-  const found = inferred(texts)
+  const found = inferredField(texts)
   return texts.length < values.length ? field.nullable(found) : found
 }
 
@@ -38,16 +38,16 @@ const requireSameKeys = (files: readonly InputFile[], keys: readonly string[]): 
   })
 }
 
-const valueColumn = (name: string, of: Field, file: InputFile): Column => {
+/** A column of one row with the value that a folder gives. @throws `Schema` PARTITION_VALUE for one that the field cannot hold */
+export const partitionColumn = (name: string, of: Field, text: string | null, source: string): Column => {
   const builder = makeBuilder(of)
-  const text = file.partition![name]!
   try {
     if (text === null) builder.appendNull()
     else builder.appendText(text)
   } catch (cause) {
     throw failure({
       tag: 'Schema', code: 'PARTITION_VALUE', problem: `the folder gives ${text === null ? 'null' : JSON.stringify(text)}, which ${of.kind} cannot hold: ${(cause as Error).message}`,
-      remedy: 'Give the column a field that takes every value of its folders, or leave it out of the schema.', position: { source: file.url, column: name }, cause,
+      remedy: 'Give the column a field that takes every value of its folders, or leave it out of the schema.', position: { source, column: name }, cause,
     })
   }
   return builder.finish()
@@ -56,16 +56,17 @@ const valueColumn = (name: string, of: Field, file: InputFile): Column => {
 /**
  * What the folders of files say. A key that the schema does not have is typed by its values: integers or dates where all are, else text.
  *
+ * @param seen - values of folders, those without a file among `files` too
  * @throws `Schema` for files that are partitioned by different keys
  */
-export const partitionsOf = (files: readonly InputFile[], schema: Schema | undefined): Partitions => {
-  const keys = Object.keys(files[0]?.partition ?? {})
+export const partitionsOf = (files: readonly InputFile[], schema: Schema | undefined, seen: ReadonlyMap<string, ReadonlySet<string | null>> = new Map()): Partitions => {
+  const keys = files.length === 0 ? [...seen.keys()] : Object.keys(files[0]!.partition ?? {})
   requireSameKeys(files, keys)
   requireNames(Object.fromEntries(keys.map((name) => [name, field.utf8()])))
   const fields = Object.fromEntries(
-    keys.map((name) => [name, schema !== undefined && Object.hasOwn(schema, name) ? schema[name]! : fieldOfValues([...new Set(files.map(({ partition }) => partition![name]!))])]),
+    keys.map((name) => [name, schema !== undefined && Object.hasOwn(schema, name) ? schema[name]! : fieldOfValues([...new Set([...(seen.get(name) ?? []), ...files.map(({ partition }) => partition![name]!)])])]),
   )
-  return { fields, valueOf: (file, name) => valueColumn(name, fields[name]!, file) }
+  return { fields, valueOf: (file, name) => partitionColumn(name, fields[name]!, file.partition![name]!, file.url) }
 }
 
 /** The files whose partitions satisfy all conditions. @throws `Usage` for a column that is none of the folders' */

@@ -4,6 +4,7 @@ import {
 } from '@millrace/core'
 import { rejectRecord, requirePolicy, withQuarantine, type OnBadRecord } from '../records/index.js'
 import type { Condition } from '../values/index.js'
+import { choosePartitions } from './choose-partitions.js'
 import { FileColumns } from './file-columns.js'
 import type { InputOptions } from './input-options.js'
 import { RemoteFiles } from '../workers/remote-files.js'
@@ -137,9 +138,10 @@ interface Reading {
 }
 
 const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext, workers: ResolvedWorkerOptions): Promise<Reading> => {
-  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess })
+  const choice = choosePartitions(reader.schema, [reader.input.partitions, reader.where])
+  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose })
   const remote = workers.count === 0 ? undefined : new RemoteFiles(reader, workers)
-  const columns = await FileColumns.of(remote === undefined ? reader : { ...reader, readFile: (task) => remote.read(task) }, found, context)
+  const columns = await FileColumns.of(remote === undefined ? reader : { ...reader, readFile: (task) => remote.read(task) }, found, context, choice?.seen)
   const { files } = columns
   const progress = byteProgress(reader, files, context)
   const explained = inferenceSaid(reader)

@@ -4,7 +4,7 @@ import { lengthIn, rangeHeader, readRanges } from '../http/read-ranges.js'
 import { readStart } from '../http/try-request.js'
 import { alreadyExists } from '../local-storage.js'
 import { Gate } from '../objects/gate.js'
-import { listObjects, type ObjectPage, type PageRequest } from '../objects/list-objects.js'
+import { browseObjects, listObjects, type ObjectPage, type PageRequest } from '../objects/list-objects.js'
 import { parseFileUrl } from '../objects/object-url.js'
 import type { FileInfo, ReadOptions, Storage } from '../storage.js'
 import { GcsClient, type GcsStorageOptions } from './gcs-client.js'
@@ -56,16 +56,16 @@ async function* readGcs(client: GcsClient, url: string, options?: ReadOptions): 
 
 /** Objects: list, https://cloud.google.com/storage/docs/json_api/v1/objects/list */
 const listPage = (client: GcsClient, source: string, { bucket, prefix, shallow, from }: PageRequest, signal: AbortSignal | undefined): Promise<ObjectPage> => {
-  const query = { prefix, fields: 'items(name,size),nextPageToken', ...(shallow ? { delimiter: '/' } : {}), ...(from === undefined ? {} : { pageToken: from }) }
+  const query = { prefix, fields: 'items(name,size),prefixes,nextPageToken', ...(shallow ? { delimiter: '/' } : {}), ...(from === undefined ? {} : { pageToken: from }) }
   return client.request({ method: 'GET', path: `/storage/v1/b/${bucket}/o`, query, source, signal }, async (response) => {
-    const { items = [], nextPageToken } = jsonFields(Buffer.from(await readStart(response, MAX_PAGE_BYTES)).toString('utf8'))
-    if (!Array.isArray(items)) throw strange(source)
+    const { items = [], prefixes = [], nextPageToken } = jsonFields(Buffer.from(await readStart(response, MAX_PAGE_BYTES)).toString('utf8'))
+    if (!Array.isArray(items) || !Array.isArray(prefixes)) throw strange(source)
     const objects = (items as readonly unknown[]).map((item) => {
       const fields = (item ?? {}) as Readonly<Record<string, unknown>>
       if (typeof fields['name'] !== 'string') throw strange(source)
       return { key: fields['name'], size: sizeIn(fields, source) }
     })
-    return { objects, next: typeof nextPageToken === 'string' && nextPageToken !== '' ? nextPageToken : undefined }
+    return { objects, folders: (prefixes as readonly unknown[]).filter((prefix) => typeof prefix === 'string'), next: typeof nextPageToken === 'string' && nextPageToken !== '' ? nextPageToken : undefined }
   })
 }
 
@@ -102,6 +102,7 @@ export const gcsStorage = (options: GcsStorageOptions = {}): Storage => {
     stat: async (url, signal) => statGcs(client, url, signal),
     read: (url, read) => readGcs(client, url, read),
     list: async (glob, signal) => listObjects(glob, (page) => listPage(client, glob, page, signal), signal),
+    browse: async (folder, signal) => browseObjects(folder, (page) => listPage(client, folder, page, signal), signal),
     create: async (url, { ifExists, signal }) => {
       const place = parseFileUrl(url)
       if (ifExists === 'fail' && (await isThere(client, url, signal))) throw alreadyExists(url)

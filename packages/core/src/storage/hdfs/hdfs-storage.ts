@@ -4,7 +4,7 @@ import type { HdfsIdentity } from './credentials.js'
 import { statusOf } from './file-status.js'
 import { hadoopConfigFolder, readHadoopConfig } from './hadoop-config.js'
 import { parseHdfsUrl, urlAt, type HdfsPlace, type HdfsScheme } from './hdfs-url.js'
-import { listHdfs } from './list-hdfs.js'
+import { browseHdfs, listHdfs } from './list-hdfs.js'
 import { nameNodeAddresses } from './name-node-addresses.js'
 import { NameNodes } from './name-nodes.js'
 import { isFolder, readHdfs } from './read-hdfs.js'
@@ -79,6 +79,10 @@ export const hdfsStorage = (options: HdfsStorageOptions = {}): Storage => {
       yield* readHdfs(await systems.of(place), place, options)
     },
     list: async (glob, signal) => listHdfs(await systems.of(parseHdfsUrl(glob.replace(/\\(.)/g, '$1'))), glob, signal),
+    browse: async (folder, signal) => {
+      const place = parseHdfsUrl(folder)
+      return browseHdfs(await systems.of(place), place, signal)
+    },
     create: async (url, options) => {
       const place = parseHdfsUrl(url)
       return createHdfs(await systems.of(place), place, { ...options, partBytes })
@@ -86,6 +90,11 @@ export const hdfsStorage = (options: HdfsStorageOptions = {}): Storage => {
     remove: async (url) => {
       const place = parseHdfsUrl(url)
       await remove(await systems.of(place), place)
+    },
+    // Without recursion HDFS itself refuses to remove what has something in it.
+    removeEmptyFolder: async (folder) => {
+      const place = parseHdfsUrl(folder)
+      await remove(await systems.of(place), place).catch(() => undefined)
     },
   }
 }

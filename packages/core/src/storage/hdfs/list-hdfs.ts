@@ -1,6 +1,6 @@
 import picomatch from 'picomatch'
 import { hasTag, isMillraceError, throwIfAborted } from '../../errors/index.js'
-import type { FileInfo } from '../storage.js'
+import type { FileInfo, FolderEntries } from '../storage.js'
 import { badAnswer, parseStatus, type FileStatus } from './file-status.js'
 import { parseHdfsUrl, urlAt, type HdfsPlace } from './hdfs-url.js'
 import type { NameNodes } from './name-nodes.js'
@@ -78,4 +78,21 @@ export const listHdfs = async (nodes: NameNodes, glob: string, signal?: AbortSig
   }
   await walk(place.path.replace(/\/$/, ''), '', 1)
   return found.sort((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : 0))
+}
+
+/** What lies right in a folder; nothing where it is none. */
+export const browseHdfs = async (nodes: NameNodes, place: HdfsPlace, signal?: AbortSignal): Promise<FolderEntries> => {
+  const path = place.path.replace(/\/$/, '')
+  const files: FileInfo[] = []
+  const folders: string[] = []
+  try {
+    for await (const { name, isFolder, length } of entriesOf(nodes, { ...place, path: path === '' ? '/' : path }, signal)) {
+      if (name === '') break
+      if (isFolder) folders.push(name)
+      else files.push({ url: urlAt(place, `${path}/${name}`), size: length })
+    }
+  } catch (error) {
+    if (!hasTag(error, 'NotFound')) throw error
+  }
+  return { files, folders }
 }

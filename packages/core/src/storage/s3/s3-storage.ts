@@ -3,7 +3,7 @@ import { lengthIn, rangeHeader, readRanges } from '../http/read-ranges.js'
 import { readStart } from '../http/try-request.js'
 import { alreadyExists } from '../local-storage.js'
 import { Gate } from '../objects/gate.js'
-import { listObjects, type ObjectPage, type PageRequest } from '../objects/list-objects.js'
+import { browseObjects, listObjects, type ObjectPage, type PageRequest } from '../objects/list-objects.js'
 import { parseFileUrl } from '../objects/object-url.js'
 import type { FileInfo, ReadOptions, Storage } from '../storage.js'
 import { S3Client } from './s3-client.js'
@@ -65,10 +65,15 @@ const listPage = (client: S3Client, source: string, { bucket, prefix, shallow, f
       if (key === undefined || !Number.isSafeInteger(size) || size < 0) throw strangeListing(source)
       return { key: encoded ? decodeKey(key, source) : key, size }
     })
+    const folders = childrenOf(root, 'CommonPrefixes').map((entry) => {
+      const prefix = textOf(entry, 'Prefix')
+      if (prefix === undefined) throw strangeListing(source)
+      return encoded ? decodeKey(prefix, source) : prefix
+    })
     const isCut = textOf(root, 'IsTruncated') === 'true'
     const next = isCut ? textOf(root, 'NextContinuationToken') : undefined
     if (isCut && next === undefined) throw strangeListing(source)
-    return { objects, next }
+    return { objects, folders, next }
   })
 }
 
@@ -113,6 +118,7 @@ export const s3Storage = (options: S3StorageOptions = {}): Storage => {
     stat: async (url, signal) => statS3(client, url, signal),
     read: (url, read) => readS3(client, url, read),
     list: async (glob, signal) => listObjects(glob, (page) => listPage(client, glob, page, signal), signal),
+    browse: async (folder, signal) => browseObjects(folder, (page) => listPage(client, folder, page, signal), signal),
     create: async (url, { ifExists, signal }) => {
       const place = parseFileUrl(url)
       if (ifExists === 'fail' && (await isThere(client, url, signal))) throw alreadyExists(url)
