@@ -43,12 +43,19 @@ export const requestsFor = (ranges: readonly FileRange[]): readonly FileRange[] 
   return requests
 }
 
+/** Ranges that were fetched. */
+export interface Fetched {
+  readonly bytes: FetchedBytes
+  /** Gives their memory back: what `bytes` gave is gone. */
+  release(): void
+}
+
 /**
- * Fetches ranges of a file with few requests, and hands their bytes to `use`, after which they are gone.
+ * Fetches ranges of a file with few requests.
  *
  * @throws `Corrupt` when the file ends before them, and what the storage throws
  */
-export const withRanges = async <A>(source: ParquetSource, ranges: readonly FileRange[], use: (bytes: FetchedBytes) => A): Promise<A> => {
+export const fetchRanges = async (source: ParquetSource, ranges: readonly FileRange[]): Promise<Fetched> => {
   const requests = requestsFor(ranges)
   const starts: number[] = []
   let size = 0
@@ -57,15 +64,28 @@ export const withRanges = async <A>(source: ParquetSource, ranges: readonly File
     size += end - start
   }
   const buffer = takeBuffer(size)
+  const release = (): void => giveBuffer(buffer)
   try {
     for (const [i, { start, end }] of requests.entries()) await readInto(source.url, start, buffer.subarray(starts[i]!, starts[i]! + end - start), source)
-    return use(({ start, end }) => {
-      const i = requests.findIndex((request) => request.start <= start && end <= request.end)
-      const at = starts[i]! + start - requests[i]!.start
-      return buffer.subarray(at, at + end - start)
-    })
+  } catch (error) {
+    release()
+    throw error
+  }
+  const bytes = ({ start, end }: FileRange): Uint8Array => {
+    const i = requests.findIndex((request) => request.start <= start && end <= request.end)
+    const at = starts[i]! + start - requests[i]!.start
+    return buffer.subarray(at, at + end - start)
+  }
+  return { bytes, release }
+}
+
+/** Fetches ranges of a file, and hands their bytes to `use`, after which they are gone. See {@link fetchRanges}. */
+export const withRanges = async <A>(source: ParquetSource, ranges: readonly FileRange[], use: (bytes: FetchedBytes) => A): Promise<A> => {
+  const { bytes, release } = await fetchRanges(source, ranges)
+  try {
+    return use(bytes)
   } finally {
-    giveBuffer(buffer)
+    release()
   }
 }
 

@@ -51,6 +51,14 @@ export const readRuns = (bytes: Uint8Array, from: number, to: number, width: num
   return at
 }
 
+/** Whether the first of the values is 0. Runs that are damaged are for {@link readRuns} to tell of. */
+export const beginsWithZero = (bytes: Uint8Array, from: number, to: number, width: number): boolean => {
+  let at = from
+  while (at < to && bytes[at]! >= 0x80) at++
+  // A run's value and packed ones have their lowest bits here.
+  return ((bytes[at + 1] ?? 0) & ((1 << Math.min(8, width)) - 1)) === 0
+}
+
 /** Expands runs of `width` bits into `out`, from `start` to `end`. See {@link readRuns}. */
 export const expandRuns = (bytes: Uint8Array, from: number, to: number, width: number, out: Int32Array | Uint8Array, start: number, end: number): number =>
   readRuns(bytes, from, to, width, end - start, {

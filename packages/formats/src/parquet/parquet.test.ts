@@ -67,7 +67,7 @@ describe('where', () => {
 
   it('refuses conditions that are none, and kinds that it does not compare', async () => {
     await expect(read({ id: { above: 5 } as never })).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_WHERE', position: { column: 'id' } })
-    await expect(read({ idd: { eq: 5 } } as never)).rejects.toMatchObject({ _tag: 'Schema', message: /Did you mean "id"/ })
+    await expect(read({ idd: { eq: 5 } } as never)).rejects.toMatchObject({ _tag: 'Schema', message: expect.stringMatching(/Did you mean "id"/) })
   })
 })
 

@@ -4,16 +4,28 @@ import type { Stored, StoredSlots } from '../values/index.js'
 import type { LeafPath } from './leaf-path.js'
 import { valueSink } from './leaf-values.js'
 import { releasePageKernel } from './page-kernel.js'
-import { bitWidth, expandRuns } from './page-runs.js'
+import { beginsWithZero, bitWidth, expandRuns } from './page-runs.js'
 import { flatSlots, listSlots, spread, ValidityBuilder, type PageSlots } from './page-slots.js'
 import { MAX_GROUP_ROWS, MAX_PAGE_BYTES, type ParquetSource } from './parquet-source.js'
 import type { FetchedBytes, FileRange } from './fetch-ranges.js'
 
-/** The values of a leaf in one row group, or in some pages of it: a slot for each innermost item, or row where there are no lists. */
+/** The values of a leaf in some pages that follow one another: a slot for each innermost item, or row where there are no lists. */
 export interface Leaf extends StoredSlots {
   /** Levels, where there are lists. */
   readonly levels: { readonly repetition: Uint8Array; readonly definition: Uint8Array; readonly count: number } | undefined
+  /** Rows that an index says the pages have, where there is one. */
+  readonly firstRow: number | undefined
+  readonly endRow: number | undefined
 }
+
+/** Where pages are, and which rows of the row group they have, where that is known. */
+export interface PageRange extends FileRange {
+  readonly firstRow?: number | undefined
+  readonly endRow?: number | undefined
+}
+
+/** Pages are decoded together until they have so many bytes: memory that is small and soon free again costs much less than large buffers. */
+const RUN_BYTES = 1024 * 1024
 
 /** What is read of a leaf. */
 export interface LeafRequest {
@@ -23,7 +35,7 @@ export interface LeafRequest {
   /** How many rows its pages have. */
   readonly rows: number
   /** The ranges that hold its pages, the dictionary first. Default: all of its bytes. */
-  readonly ranges?: readonly FileRange[] | undefined
+  readonly ranges?: readonly PageRange[] | undefined
   /** Leaves the values in the dictionary, where all are in it. */
   readonly keepDictionary: boolean
 }
@@ -34,35 +46,132 @@ interface Page {
   readonly at: number
   readonly count: number
   readonly encoding: string
+  readonly firstRow: number | undefined
+  readonly endRow: number | undefined
 }
 
 const hasIndices = (encoding: string): boolean => encoding === 'RLE_DICTIONARY' || encoding === 'PLAIN_DICTIONARY'
 
 /**
- * Decodes the pages of a leaf. Whatever pages say of themselves is checked before anything is allocated by it.
+ * Decodes the pages of a leaf, some of them at a time. Whatever pages say of themselves is checked before anything is allocated by it.
  *
  * @throws `Corrupt` for sizes that do not add up; other errors for pages that cannot be decoded
  * @see https://parquet.apache.org/docs/file-format/data-pages/
  */
-export const decodeLeaf = (source: ParquetSource, request: LeafRequest, fetched: FetchedBytes): Leaf => {
-  const { column, path } = request
-  const pages = rangesOf(request).flatMap((range) => readPages(source, request, range, fetched(range)))
-  const [first] = pages
-  const dictionaryPage = first?.header.dictionary_page_header === undefined ? undefined : first
-  const data = dictionaryPage === undefined ? pages : pages.slice(1)
-  if (data.some(({ header }) => header.dictionary_page_header !== undefined)) throw damaged(source, request, 'a column has two dictionaries', chunkRange(column).start)
-  const count = data.reduce((sum, page) => sum + page.count, 0)
-  const due = request.ranges === undefined && path.repetition > 0 ? Number(column.num_values) : path.repetition > 0 ? count : request.rows
-  if (count !== due || count > MAX_GROUP_ROWS) throw damaged(source, request, `the pages of a column have ${count} values where ${due} are due`, chunkRange(column).start)
-  try {
-    return new LeafDecoder(source, request, count, dictionaryPage, data).decode()
-  } finally {
-    releasePageKernel()
+export class LeafReader {
+  private readonly pages: readonly Page[]
+  private readonly dictionaryPage: Page | undefined
+  private readonly inflater: PageInflater
+  private readonly keep: boolean
+  private dictionary: Stored | undefined
+  private next = 0
+
+  constructor(
+    private readonly source: ParquetSource,
+    private readonly request: LeafRequest,
+    fetched: FetchedBytes,
+  ) {
+    const { column, path, keepDictionary } = request
+    const pages = rangesOf(request).flatMap((range) => readPages(source, request, range, fetched(range)))
+    const [first] = pages
+    this.dictionaryPage = first?.header.dictionary_page_header === undefined ? undefined : first
+    this.pages = this.dictionaryPage === undefined ? pages : pages.slice(1)
+    if (this.pages.some(({ header }) => header.dictionary_page_header !== undefined)) throw damaged(source, request, 'a column has two dictionaries', chunkRange(column).start)
+    const count = this.pages.reduce((sum, page) => sum + page.count, 0)
+    const due = request.ranges === undefined && path.repetition > 0 ? Number(column.num_values) : path.repetition > 0 ? count : request.rows
+    if (count !== due || count > MAX_GROUP_ROWS) throw damaged(source, request, `the pages of a column have ${count} values where ${due} are due`, chunkRange(column).start)
+    this.keep = keepDictionary && this.dictionaryPage !== undefined && this.pages.every(({ encoding }) => hasIndices(encoding))
+    this.inflater = new PageInflater(source, request)
+  }
+
+  /** Leaves out pages that have no row after the next `rows`; gives how many rows that were. Pages of lists do not tell. */
+  skip(rows: number): number {
+    let skipped = 0
+    if (this.request.path.repetition > 0) return 0
+    for (let page = this.pages[this.next]; page !== undefined && skipped + page.count <= rows; page = this.pages[++this.next]) skipped += page.count
+    return skipped
+  }
+
+  /** Whether pages are left that have values. */
+  get hasMore(): boolean {
+    return this.pages.some(({ count }, at) => at >= this.next && count > 0)
+  }
+
+  /** The next pages, up to the beginning of a row; `undefined` after the last one. */
+  read(): Leaf | undefined {
+    if (this.next >= this.pages.length) return undefined
+    try {
+      const first = this.next
+      let bytes = 0
+      do bytes += this.pages[this.next++]!.header.uncompressed_page_size
+      while (this.next < this.pages.length && this.goesOn(bytes))
+      const run = this.pages.slice(first, this.next)
+      this.dictionary ??= this.readDictionary()
+      const leaf = new LeafDecoder(this.source, this.request, this.inflater, run, this.dictionary, this.keep).decode()
+      return { ...leaf, firstRow: run[0]!.firstRow, endRow: run.at(-1)!.endRow }
+    } finally {
+      releasePageKernel()
+    }
+  }
+
+  /** Whether the next page belongs to those before it. */
+  private goesOn(bytes: number): boolean {
+    const page = this.pages[this.next]!
+    if (page.firstRow !== undefined && page.firstRow !== this.pages[this.next - 1]!.endRow) return false
+    return bytes < RUN_BYTES || !this.inflater.beginsRow(page)
+  }
+
+  private readDictionary(): Stored | undefined {
+    const page = this.dictionaryPage
+    if (page === undefined) return undefined
+    const { element } = this.request.path
+    const bytes = this.inflater.inflate(page.bytes, page.header.uncompressed_page_size)
+    if (page.count > bytes.length * 8) throw damaged(this.source, this.request, `a dictionary says that it has ${page.count} values in ${bytes.length} bytes`, page.at)
+    const sink = valueSink(element.type!, page.count, element.type_length, bytes.length)
+    sink.append('PLAIN', bytes, 0, { slots: page.count, values: page.count, present: undefined })
+    return sink.finish()
+  }
+}
+
+/** Inflates pages of a leaf. */
+class PageInflater {
+  /** Pages that were looked into before their turn. */
+  private readonly ahead = new Map<Page, Uint8Array>()
+
+  constructor(
+    private readonly source: ParquetSource,
+    private readonly request: LeafRequest,
+  ) {}
+
+  /** Gives a view that holds until the next page. */
+  inflate(bytes: Uint8Array, length: number): Uint8Array {
+    const { codec } = this.request.column
+    if (codec === 'UNCOMPRESSED') return bytes
+    const inflate = this.source.compressors[codec]
+    if (inflate === undefined) throw new Error(`the codec ${codec} is not known`)
+    return inflate(bytes, length)
+  }
+
+  /** Of version 1, whose levels are packed with the values. */
+  page(page: Page): Uint8Array {
+    const ahead = this.ahead.get(page)
+    this.ahead.delete(page)
+    return ahead ?? this.inflate(page.bytes, page.header.uncompressed_page_size)
+  }
+
+  /** Whether a row begins with the page: those of lists may begin within one, but for version 2. */
+  beginsRow(page: Page): boolean {
+    const { repetition } = this.request.path
+    if (repetition === 0 || page.header.data_page_header_v2 !== undefined) return true
+    const inflated = this.page(page)
+    const kept = inflated === page.bytes ? inflated : inflated.slice()
+    this.ahead.set(page, kept)
+    return beginsWithZero(kept, 4, levelsEnd(kept, 0, repetition), bitWidth(repetition))
   }
 }
 
 /** The ranges of a file that a leaf takes. */
-export const rangesOf = ({ column, ranges }: LeafRequest): readonly FileRange[] => ranges ?? [chunkRange(column)]
+export const rangesOf = ({ column, ranges }: LeafRequest): readonly PageRange[] => ranges ?? [chunkRange(column)]
 
 /** The bytes of all pages of a column. */
 export const chunkRange = (column: ColumnMetaData): FileRange => {
@@ -76,7 +185,7 @@ const damaged = (source: ParquetSource, { rowGroup, path }: LeafRequest, problem
     position: { source: source.url, byte, column: path.path[0] },
   })
 
-const readPages = (source: ParquetSource, request: LeafRequest, range: FileRange, bytes: Uint8Array): readonly Page[] => {
+const readPages = (source: ParquetSource, request: LeafRequest, range: PageRange, bytes: Uint8Array): readonly Page[] => {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 }
   const pages: Page[] = []
   while (reader.offset < bytes.byteLength) {
@@ -90,7 +199,8 @@ const readPages = (source: ParquetSource, request: LeafRequest, range: FileRange
     const said = header.data_page_header ?? header.data_page_header_v2 ?? header.dictionary_page_header
     const count = said?.num_values
     if (said === undefined || count === undefined || !(count >= 0 && count <= MAX_GROUP_ROWS)) throw damaged(source, request, `a page says that it has ${count} values`, at)
-    pages.push({ header, bytes: bytes.subarray(reader.offset, reader.offset + size), at, count, encoding: said.encoding ?? 'unknown' })
+    const [firstRow, endRow] = [at === range.start ? range.firstRow : undefined, reader.offset + size === bytes.byteLength ? range.endRow : undefined]
+    pages.push({ header, bytes: bytes.subarray(reader.offset, reader.offset + size), at, count, encoding: said.encoding ?? 'unknown', firstRow, endRow })
     reader.offset += size
   }
   return pages
@@ -101,26 +211,26 @@ class LeafDecoder {
   /** Of lists only: other columns have but 0 and 1, which are taken as bits. */
   private readonly definition: Uint8Array | undefined
   private readonly validity: ValidityBuilder
+  private readonly count: number
   private seen = 0
 
   constructor(
     private readonly source: ParquetSource,
     private readonly request: LeafRequest,
-    private readonly count: number,
-    private readonly dictionaryPage: Page | undefined,
+    private readonly inflater: PageInflater,
     private readonly pages: readonly Page[],
+    private readonly dictionary: Stored | undefined,
+    private readonly keep: boolean,
   ) {
     const { repetition, definition } = request.path
-    this.repetition = repetition === 0 ? undefined : new Uint8Array(count)
-    this.definition = repetition === 0 && definition <= 1 ? undefined : new Uint8Array(count)
-    this.validity = new ValidityBuilder(count)
+    this.count = pages.reduce((sum, { count }) => sum + count, 0)
+    this.repetition = repetition === 0 ? undefined : new Uint8Array(this.count)
+    this.definition = repetition === 0 && definition <= 1 ? undefined : new Uint8Array(this.count)
+    this.validity = new ValidityBuilder(this.count)
   }
 
-  decode(): Leaf {
-    const { path, keepDictionary } = this.request
-    const { element } = path
-    const dictionary = this.dictionary()
-    const keep = keepDictionary && dictionary !== undefined && this.pages.every(({ encoding }) => hasIndices(encoding))
+  decode(): Omit<Leaf, 'firstRow' | 'endRow'> {
+    const { dictionary, keep, request: { path: { element } } } = this
     const room = keep ? 0 : this.pages.reduce((sum, { header }) => sum + header.uncompressed_page_size, 0)
     const sink = valueSink(element.type!, keep ? 0 : this.count, element.type_length, room)
     const kept = keep ? new Int32Array(this.count) : undefined
@@ -142,7 +252,7 @@ class LeafDecoder {
         }
       } else sink.append(page.encoding, bytes, at, slots)
     }
-    const stored = keep ? dictionary : sink.finish()
+    const stored = dictionary !== undefined && keep ? dictionary : sink.finish()
     const { repetition, definition, count } = this
     return {
       slots: keep ? held : stored.length, stored, validity: this.validity.finish(), indices: kept?.subarray(0, held),
@@ -150,33 +260,15 @@ class LeafDecoder {
     }
   }
 
-  private dictionary(): Stored | undefined {
-    const page = this.dictionaryPage
-    if (page === undefined) return undefined
-    const { element } = this.request.path
-    const bytes = this.inflate(page.bytes, page.header.uncompressed_page_size)
-    if (page.count > bytes.length * 8) throw damaged(this.source, this.request, `a dictionary says that it has ${page.count} values in ${bytes.length} bytes`, page.at)
-    const sink = valueSink(element.type!, page.count, element.type_length, bytes.length)
-    sink.append('PLAIN', bytes, 0, { slots: page.count, values: page.count, present: undefined })
-    return sink.finish()
-  }
-
-  private inflate(bytes: Uint8Array, length: number): Uint8Array {
-    const { codec } = this.request.column
-    if (codec === 'UNCOMPRESSED') return bytes
-    const inflate = this.source.compressors[codec]
-    if (inflate === undefined) throw new Error(`the codec ${codec} is not known`)
-    return inflate(bytes, length)
-  }
-
   /** Inflates a page and reads its levels; gives where its values begin. */
-  private openPage({ header, bytes, count }: Page): { readonly bytes: Uint8Array; readonly at: number; readonly slots: PageSlots } {
+  private openPage(opened: Page): { readonly bytes: Uint8Array; readonly at: number; readonly slots: PageSlots } {
+    const { header, bytes, count } = opened
     const start = this.seen
     const end = (this.seen += count)
     const second = header.data_page_header_v2
     const { repetition: mostRepetition, definition: mostDefinition } = this.request.path
     if (second === undefined) {
-      const page = this.inflate(bytes, header.uncompressed_page_size)
+      const page = this.inflater.page(opened)
       const middle = levelsEnd(page, 0, mostRepetition)
       const at = levelsEnd(page, middle, mostDefinition)
       return { bytes: page, at, slots: this.slots(page, 4, middle, middle + 4, at, start, end) }
@@ -186,7 +278,7 @@ class LeafDecoder {
     if (!(repetition >= 0 && definition >= 0 && total <= bytes.length)) throw new Error('the levels of a page reach beyond it')
     const slots = this.slots(bytes, 0, repetition, repetition, total, start, end)
     const rest = bytes.subarray(total)
-    const page = second.is_compressed === false || rest.length === 0 ? rest : this.inflate(rest, header.uncompressed_page_size - total)
+    const page = second.is_compressed === false || rest.length === 0 ? rest : this.inflater.inflate(rest, header.uncompressed_page_size - total)
     return { bytes: page, at: 0, slots }
   }
 

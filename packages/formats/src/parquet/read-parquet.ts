@@ -42,8 +42,9 @@ interface ParquetPlace {
  * Reads Parquet: a path, a URL, a folder, a glob, or several, with pages decoded straight into columns; footers are read
  * by hyparquet, which must be installed.
  *
- * Row group after row group, column after column into Arrow's layout; only the byte ranges of the columns that are wanted are
- * read, those close together (within 64 KiB) by one request. Memory holds one row group's columns. Columns are found by name; their types are checked against the schema before
+ * Row group after row group into Arrow's layout; only the byte ranges of the columns that are wanted are
+ * read, those close together (within 64 KiB) by one request. Memory holds one row group's columns as they are packed, and some pages of
+ * each that are decoded: rows come before those after them are known to be sound. Batches may be smaller where pages end. Columns are found by name; their types are checked against the schema before
  * anything is read, and each value when it is taken: integers of other widths are range-checked, `float32` and `float64` take
  * integers and decimals too (rounded to the nearest), instants are brought to the column's unit (what is finer is cut), nulls need
  * a nullable field. A value that does not fit makes its row bad (see `onBadRecord`); its raw bytes are not known.
@@ -154,8 +155,8 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
     if (!filter.mayHold((name) => told(source, rowGroup, columns.get(name)!))) continue
     const group = { rowGroup, rows, columns: read.map((name) => ({ name, target: schema[name]!, ...columns.get(name)! })) }
     const from = resume?.rowGroup === rowGroup ? resume.row : 0
-    for (const { start, end: spanEnd, converted } of await readRowGroup(source, group, filter)) {
-      for (let row = Math.max(0, from - start); row < spanEnd - start; ) {
+    for await (const { start, end: spanEnd, converted } of readRowGroup(source, group, filter, from)) {
+      for (let row = 0; row < spanEnd - start; ) {
         throwIfAborted(context.signal)
         const most = Math.min(spanEnd - start, row + batchRows)
         const bad = firstFault(converted, row, most)

@@ -1,12 +1,12 @@
-import { throwIfAborted, type ConversionError, type Field } from '@millrace/core'
+import { throwIfAborted, type Field } from '@millrace/core'
 import type { ColumnChunk } from 'hyparquet'
 import type { ConvertedColumn, ValueType } from '../values/index.js'
-import { inPortions, withRanges, type FetchedBytes, type FileRange } from './fetch-ranges.js'
+import { ColumnCursor, rowsOf, type PlannedColumn } from './column-cursor.js'
+import { fetchRanges, inPortions, type Fetched, type FileRange } from './fetch-ranges.js'
 import type { LeafPath } from './leaf-path.js'
 import { readPageIndexes, type IndexedPage } from './page-index.js'
-import { convertColumn } from './parquet-column.js'
 import { parquetError, type ParquetSource } from './parquet-source.js'
-import { chunkRange, decodeLeaf, rangesOf, type LeafRequest } from './read-leaf.js'
+import { chunkRange, rangesOf } from './read-leaf.js'
 import type { RowFilter, RowRange } from './where.js'
 
 /** A column of the file, and the field that it is to become. */
@@ -36,31 +36,36 @@ export const chunkOf = ({ metadata, url }: ParquetSource, rowGroup: number, { pa
   return found
 }
 
-/** A column on its way: what is read of it, and which pages those are, where they are not all. */
-interface PlannedColumn extends WantedColumn {
-  readonly request: LeafRequest
-  readonly pages: readonly IndexedPage[] | undefined
-}
-
 /**
- * Reads a row group: all of its rows, or those of pages that can have some that the filter wants.
+ * Reads a row group from a row on: all of its rows, or those of pages that can have some that the filter wants; as many at a time as
+ * pages of all columns have in common. What is fetched is held until the end, what is decoded is not.
  *
  * @throws `Corrupt` for columns that cannot be decoded, and for an index that does not tell of its pages what they are
  */
-export const readRowGroup = async (source: ParquetSource, group: GroupRequest, filter: RowFilter): Promise<readonly RowSpan[]> => {
-  const { rowGroup, rows, columns } = group
+export async function* readRowGroup(source: ParquetSource, group: GroupRequest, filter: RowFilter, from: number): AsyncGenerator<RowSpan, void, undefined> {
+  const { rows, columns } = group
   const indexes = await indexesFor(source, group, filter)
   const types = new Map(columns.map(({ name, type }) => [name, type]))
-  const spans = filter.rowsThatMay(indexes, (name) => types.get(name)!, rows)
-  const planned = spans.length === 0 ? [] : columns.map((column) => plan(source, group, column, spans, indexes.get(column.name)))
-  const converted = new Map<string, ConvertedColumn>()
-  for (const portion of inPortions(planned, ({ request }) => rangesOf(request))) {
-    throwIfAborted(source.signal)
-    await withRanges(source, portion.flatMap(({ request }) => rangesOf(request)), (fetched) => {
-      for (const column of portion) converted.set(column.name, decodeColumn(source, rowGroup, column, fetched))
-    })
+  const spans = filter.rowsThatMay(indexes, (name) => types.get(name)!, rows).flatMap(({ start, end }) => (end > from ? [{ start: Math.max(start, from), end }] : []))
+  if (spans.length === 0) return
+  const held: Fetched[] = []
+  try {
+    const cursors: ColumnCursor[] = []
+    for (const portion of inPortions(columns.map((column) => plan(source, group, column, spans, indexes.get(column.name))), ({ request }) => rangesOf(request))) {
+      throwIfAborted(source.signal)
+      const fetched = await fetchRanges(source, portion.flatMap(({ request }) => rangesOf(request)))
+      held.push(fetched)
+      cursors.push(...portion.map((column) => new ColumnCursor(source, column, fetched.bytes)))
+    }
+    for (const span of spans) for (let start = span.start; start < span.end; ) {
+      const pieces = cursors.map((cursor) => [cursor.name, cursor.at(start)] as const)
+      const some = { start, end: pieces.reduce((least, [, { end }]) => Math.min(least, end), span.end) }
+      yield { ...some, converted: Object.fromEntries(pieces.map(([name, piece]) => [name, rowsOf(piece, some)])) }
+      start = some.end
+    }
+  } finally {
+    for (const { release } of held) release()
   }
-  return spans.map((span) => ({ ...span, converted: Object.fromEntries(planned.map(({ name, pages }) => [name, rowsOf(converted.get(name)!, span, pages)])) }))
 }
 
 /** Indexes are of use only where there is something to leave out. */
@@ -77,38 +82,8 @@ const plan = (source: ParquetSource, { rowGroup, rows }: GroupRequest, wanted: W
   const column = chunkOf(source, rowGroup, path).meta_data!
   const request = { column, path, rowGroup, rows, keepDictionary: target.kind === 'dictionary' }
   const pages = index?.filter(({ firstRow, endRow }) => spans.some(({ start, end }) => firstRow < end && endRow > start))
-  if (index === undefined || pages === undefined || pages.length === index.length) return { ...wanted, request, pages: undefined }
+  if (index === undefined || pages === undefined || pages.length === index.length) return { ...wanted, path, request }
   const { start } = chunkRange(column)
   const dictionary: readonly FileRange[] = start < index[0]!.start ? [{ start, end: index[0]!.start }] : []
-  return { ...wanted, pages, request: { ...request, rows: pages.reduce((sum, { firstRow, endRow }) => sum + endRow - firstRow, 0), ranges: [...dictionary, ...pages] } }
-}
-
-const decodeColumn = (source: ParquetSource, rowGroup: number, { name, target, type, path, request }: PlannedColumn, fetched: FetchedBytes): ConvertedColumn => {
-  try {
-    const converted = convertColumn(target, type, path!, decodeLeaf(source, request, fetched))
-    if (converted.column.length !== request.rows) throw new Error(`the column has ${converted.column.length} values where ${request.rows} are due`)
-    return converted
-  } catch (error) {
-    throw parquetError(error, source.url, `row group ${rowGroup}`, name)
-  }
-}
-
-/** The rows of a span of a column that was read in whole, or in `pages`. */
-const rowsOf = (converted: ConvertedColumn, { start, end }: RowRange, pages: readonly IndexedPage[] | undefined): ConvertedColumn => {
-  let from = start
-  if (pages !== undefined) {
-    from = 0
-    for (const { firstRow, endRow } of pages) {
-      if (endRow > start) {
-        from += start - firstRow
-        break
-      }
-      from += endRow - firstRow
-    }
-  }
-  const { column, faults } = converted
-  if (from === 0 && end - start === column.length) return converted
-  const shifted = new Map<number, ConversionError>()
-  for (const [row, error] of faults) if (row >= from && row < from + end - start) shifted.set(row - from, error)
-  return { column: column.slice(from, from + end - start), faults: shifted }
+  return { ...wanted, path, request: { ...request, rows: pages.reduce((sum, { firstRow, endRow }) => sum + endRow - firstRow, 0), ranges: [...dictionary, ...pages] } }
 }
