@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { field, fromRows, pipe, run, type Row, type Schema, type Stream } from '@millrace/core'
+import { field, fromRows, pipe, run, type Position, type Row, type Schema, type Stream } from '@millrace/core'
 import { readParquet, writeParquet } from '@millrace/formats'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describePeer, runPython } from '../support/peer.js'
@@ -118,5 +118,41 @@ print(json.dumps(out))
     const files = readdirSync(folder).filter((file) => file.startsWith('corner-'))
     expect(files).toHaveLength(Object.keys(told).length)
     for (const [name, due] of Object.entries(told)) expect(plainRows(await rowsOf(readParquet(join(folder, `corner-${name}.parquet`), { batchRows: 1000 }))), name).toEqual(due)
+  })
+
+  it('we read columns whose pages end in different rows, lists that go on in the next page among them, a part at a time and from any of its rows', async () => {
+    // Random bytes, several times as many as are decoded at once.
+    const due = JSON.parse(await runPython(`${plainTable}
+import pyarrow.parquet as pq
+folder = ${JSON.stringify(folder)}
+rng = np.random.default_rng(11)
+n = 3000
+lists = pa.array([None if i % 97 == 5 else [int(v) for v in rng.integers(0, 2**31, int(rng.integers(0, 900)))] for i in range(n)], pa.list_(pa.int32()))
+text = pa.array([None if i % 13 == 4 else rng.integers(97, 123, int(rng.integers(0, 1500)), dtype=np.uint8).tobytes().decode() for i in range(n)])
+few = pa.array([['a', 'b', None, 'c'][i * i % 4] for i in range(n)])
+table = pa.table({'id': pa.array(range(n), pa.int64()), 'lists': lists, 'text': text, 'few': few})
+for version in ('1.0', '2.0'):
+    pq.write_table(table, f'{folder}/pages-{version}.parquet', data_page_version=version, data_page_size=150_000, write_batch_size=64, use_dictionary=['few'], write_page_index=version == '2.0')
+print(json.dumps([[i, None if l is None else sum(l), None if l is None else len(l), t, f] for i, l, t, f in zip(range(n), lists.to_pylist(), text.to_pylist(), few.to_pylist())]))
+`)) as readonly unknown[]
+    const schema = { id: field.int64(), lists: field.nullable(field.list(field.int32())), text: field.nullable(field.utf8()), few: field.nullable(field.dictionary()) }
+    const summary = ({ id, lists, text, few }: Row<typeof schema>): unknown[] => [Number(id), lists === null ? null : [...lists].reduce((sum, value) => sum + value, 0), lists === null ? null : lists.length, text, few]
+    for (const version of ['1.0', '2.0']) {
+      const stream = readParquet(join(folder, `pages-${version}.parquet`), { schema })
+      const seen: unknown[] = []
+      const places: { readonly rows: number; readonly position: Position | undefined }[] = []
+      for await (const batch of stream) {
+        for (let i = 0; i < batch.numRows; i++) seen.push(summary(batch.row(i)))
+        places.push({ rows: seen.length, position: batch.position })
+      }
+      expect(seen, version).toEqual(due)
+      expect(places.length).toBeGreaterThan(2)
+      const { rows: from, position } = places[places.length >> 1]!
+      const rest: unknown[] = []
+      for await (const batch of stream.open({ from: position })) for (let i = 0; i < batch.numRows; i++) rest.push(summary(batch.row(i)))
+      expect(rest, `${version} from ${from}`).toEqual(due.slice(from))
+    }
+    const picked = await rowsOf(readParquet(join(folder, 'pages-2.0.parquet'), { schema, where: { id: { gte: 700n, lt: 2100n } } }))
+    expect(picked.map(summary)).toEqual(due.slice(700, 2100))
   })
 })
