@@ -55,7 +55,12 @@ export const planTraining = (job: TrainingJob, seed: number): NativePlan => {
   }
 }
 
-/** Enough that the call of a run costs little beside its steps, few enough that the larger graph is ready soon. */
+/**
+ * Enough that the call of a run costs little beside its steps, few enough that the larger graph is ready soon. Processor's time of a step
+ * by 1, 2, 4, 8, 16 steps a run: of the flights in batches of 128, 1.19, 0.90, 0.70, 0.70, 0.56 ms, and 0.19, 0.28, 0.47, 0.98, 1.91 s
+ * before the first; of an embedding of 100,000 × 16, 1.06, 0.69, 0.50, 0.47, 0.51 ms, and 0.04 to 0.94 s (medians of three in turn, two
+ * cores under load). Against 2 it pays after some hundred to a thousand steps; 8 would against it after six thousand and more.
+ */
 const STEPS_OF_RUN = 4
 /** Multiplications up to which a step is so short that its call counts: a millisecond or so. */
 const SMALL_STEP = 8e6
