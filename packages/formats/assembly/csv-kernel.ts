@@ -274,11 +274,12 @@ function readText(column: Column, at: usize, end: usize, row: i32): usize {
   if (trim) while (isBlank(load<u8>(at))) at++
   if (<u32>load<u8>(at) == quote) {
     at++
+    const quotes = i8x16.splat(<i8>quote)
     while (true) {
       if (to > limit) return full(column)
       const bytes = v128.load(at)
       v128.store(to, bytes)
-      const found = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(<i8>quote)))
+      const found = i8x16.bitmask(i8x16.eq(bytes, quotes))
       if (found == 0) {
         at += 16
         to += 16

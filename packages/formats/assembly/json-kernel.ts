@@ -330,7 +330,7 @@ function findKey(node: usize, at: usize, length: u32): usize {
 /** Quotes, backslashes and control characters among 16 bytes. */
 @inline
 function special(bytes: v128): i32 {
-  return i8x16.bitmask(v128.or(v128.or(i8x16.eq(bytes, i8x16.splat(34)), i8x16.eq(bytes, i8x16.splat(92))), i8x16.lt_u(bytes, i8x16.splat(32))))
+  return i8x16.bitmask(v128.or(v128.or(i8x16.eq(bytes, i8x16.splat(34)), i8x16.eq(bytes, i8x16.splat(92))), i8x16.le_u(bytes, i8x16.splat(31))))
 }
 
 /** Reads the value of a column; returns where it ends, or 0. */
@@ -385,7 +385,15 @@ function copyText(at: usize, to: usize, limit: usize): usize {
     const byte = <u32>load<u8>(at)
     if (byte == QUOTE) break
     if (byte != BACKSLASH) return fail(at)
-    at = unescape(at + 1, to)
+    const letter = <u32>load<u8>(at, 1)
+    const plain = plainEscape(letter)
+    if (plain != 0) {
+      store<u8>(to++, plain)
+      at += 2
+      continue
+    }
+    if (letter != 117) return fail(at + 1)
+    at = unescapeUnit(at + 1, to)
     if (at == 0) return 0
     to = unescapedTo
   }
@@ -393,21 +401,11 @@ function copyText(at: usize, to: usize, limit: usize): usize {
   return at + 1
 }
 
-/** Where the character that {@link unescape} wrote ends. */
+/** Where the character that {@link unescapeUnit} wrote ends. */
 let unescapedTo: usize = 0
 
-/** Writes the character of the escape after a backslash; returns where the escape ends, or 0. */
-function unescape(at: usize, to: usize): usize {
-  const byte = <u32>load<u8>(at)
-  if (byte == 117) return unescapeUnit(at, to)
-  const plain = plainEscape(byte)
-  if (plain == 0) return fail(at)
-  store<u8>(to, plain)
-  unescapedTo = to + 1
-  return at + 1
-}
-
 /** The character that a letter after a backslash stands for; 0 for other letters. */
+@inline
 function plainEscape(byte: u32): u32 {
   if (byte == QUOTE || byte == BACKSLASH || byte == 47) return byte
   if (byte == 110) return 10

@@ -82,17 +82,60 @@ export function isAscii(at: usize, end: usize): bool {
   return true
 }
 
+/** Steps of {@link skipPlainLines} whose newlines, four at most in each place, are counted in 8 bits. */
+const STEPS: usize = 60
+
+/** Newlines that {@link skipPlainLines} passed over. */
+let newlines: i32 = 0
+
+/** Passes over 64 bytes at a time, up to those among which there is a `\r`. */
+function skipPlainLines(at: usize, end: usize): usize {
+  newlines = 0
+  let isPlain = true
+  while (isPlain && at + 64 <= end) {
+    const stop = min(end, at + 64 * STEPS)
+    let counts = i8x16.splat(0)
+    while (at + 64 <= stop) {
+      const first = v128.load(at)
+      const second = v128.load(at, 16)
+      const third = v128.load(at, 32)
+      const fourth = v128.load(at, 48)
+      if (v128.any_true(v128.or(v128.or(equals(first, 13), equals(second, 13)), v128.or(equals(third, 13), equals(fourth, 13))))) {
+        isPlain = false
+        break
+      }
+      counts = i8x16.sub(counts, i8x16.add(i8x16.add(equals(first, 10), equals(second, 10)), i8x16.add(equals(third, 10), equals(fourth, 10))))
+      at += 64
+    }
+    const sums = i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(counts))
+    newlines += i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3)
+  }
+  return at
+}
+
+@inline
+function equals(bytes: v128, byte: i8): v128 {
+  return i8x16.eq(bytes, i8x16.splat(byte))
+}
+
 /** Line ends (`\n`, `\r`, `\r\n`) between two addresses, where `last` is the byte before: a `\n` after a `\r` ends nothing. */
 export function countLines(at: usize, end: usize, last: u32): i32 {
   let count: i32 = 0
   let wasReturn: i32 = last == 13 ? 1 : 0
   while (at + 16 <= end) {
-    const bytes = v128.load(at)
-    const returns = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(13)))
-    const newlines = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(10)))
-    count += popcnt(returns) + popcnt(newlines & ~((returns << 1) | wasReturn))
-    wasReturn = (returns >> 15) & 1
-    at += 16
+    if (wasReturn == 0) {
+      at = skipPlainLines(at, end)
+      count += newlines
+    }
+    const stop = min(end, at + 64)
+    while (at + 16 <= stop) {
+      const bytes = v128.load(at)
+      const returns = i8x16.bitmask(equals(bytes, 13))
+      const ends = i8x16.bitmask(equals(bytes, 10))
+      count += popcnt(returns) + popcnt(ends & ~((returns << 1) | wasReturn))
+      wasReturn = (returns >> 15) & 1
+      at += 16
+    }
   }
   while (at < end) {
     const byte = <u32>load<u8>(at++)

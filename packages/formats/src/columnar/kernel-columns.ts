@@ -1,6 +1,7 @@
 import {
   bitmapBytes, boolColumn, bytesColumn, countBits, DecimalColumn, fixedColumn, ListColumn, setBit, type BytesColumn, type Column, type Field, type FixedColumn, type Values,
 } from '@millrace/core'
+import { freshBytes } from '../example/fresh-bytes.js'
 
 // Kinds as assembly/shared/column.ts has them.
 export const TEXT = 0
@@ -53,6 +54,14 @@ export interface ColumnPlace {
   readonly validity: number
 }
 
+/** A copy in a buffer of its own. */
+const owned = <V extends Values>(values: V): V => {
+  const { buffer, byteOffset, byteLength } = values
+  const bytes = freshBytes(byteLength)
+  bytes.set(new Uint8Array(buffer, byteOffset, byteLength))
+  return new (values.constructor as new (buffer: ArrayBufferLike) => V)(bytes.buffer)
+}
+
 const takeValidity = (memory: ArrayBuffer, { validity }: ColumnPlace, rows: number): Uint8Array | undefined => {
   const bits = new Uint8Array(memory, validity, bitmapBytes(rows))
   return countBits(bits, rows) === rows ? undefined : bits.slice()
@@ -62,22 +71,22 @@ const takeValidity = (memory: ArrayBuffer, { validity }: ColumnPlace, rows: numb
 export const takeColumn = (memory: ArrayBuffer, field: Field, { kind, item }: KernelKind, place: ColumnPlace, rows: number, hasNulls: boolean): Column => {
   const validity = hasNulls ? takeValidity(memory, place, rows) : undefined
   if (kind === TEXT) {
-    const offsets = new Int32Array(memory, place.values, rows + 1).slice()
-    return bytesColumn(field, offsets, new Uint8Array(memory, place.bytes, offsets[rows]).slice(), validity)
+    const offsets = owned(new Int32Array(memory, place.values, rows + 1))
+    return bytesColumn(field, offsets, owned(new Uint8Array(memory, place.bytes, offsets[rows])), validity)
   }
   if (kind === LIST) {
     const offsets = new Int32Array(memory, place.values, rows + 1).map((end) => end / item!.size)
     const items = takeColumn(memory, field.params.item!, item!, { values: place.bytes, bytes: 0, validity: 0 }, offsets[rows]!, false)
     return new ListColumn(field, offsets, items, validity)
   }
-  if (kind === DECIMAL) return new DecimalColumn(field, new BigInt64Array(memory, place.values, 2 * rows).slice(), validity)
+  if (kind === DECIMAL) return new DecimalColumn(field, owned(new BigInt64Array(memory, place.values, 2 * rows)), validity)
   if (kind === BOOL) {
     const values = new Uint8Array(memory, place.values, rows)
     const bits = new Uint8Array(bitmapBytes(rows))
     for (let row = 0; row < rows; row++) if (values[row] === 1) setBit(bits, row)
     return boolColumn(field, bits, rows, validity)
   }
-  return fixedColumn(field, new arrays[field.kind]!(memory, place.values, rows).slice(), validity)
+  return fixedColumn(field, owned(new arrays[field.kind]!(memory, place.values, rows)), validity)
 }
 
 /** Bytes of text, or of a list's items, in a column of one row. */
