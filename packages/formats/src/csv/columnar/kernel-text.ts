@@ -1,8 +1,9 @@
-import { isAscii, isUtf8 } from 'node:buffer'
+import { isUtf8 } from 'node:buffer'
 import type { ResolvedCsvOptions } from '../csv-options.js'
 import type { CsvRowsHandler, CsvText } from '../csv-parser.js'
 import { CsvSplitter, endsInOneOf, strayQuote, unendedRecord } from '../csv-splitter.js'
 import { FULL, MORE, ODD } from '../../columnar/column-kernel.js'
+import { TextWindow } from '../../columnar/text-window.js'
 import type { CsvKernel } from './csv-kernel.js'
 import type { KernelRows } from './kernel-rows.js'
 import { byteDialect, splitRecord, type ByteDialect } from './split-record.js'
@@ -19,15 +20,11 @@ const LONG_RECORD = 64 * 1024
  * column builders; what only csv-parse can judge (stray quotes, comments, the text's last record) goes through the reference's
  * splitter, more records at a time where it is needed often.
  */
-export class KernelText implements CsvText {
+export class KernelText extends TextWindow<CsvKernel> implements CsvText {
   private readonly dialect: ByteDialect
   private readonly delimiters: readonly Buffer[]
-  /** Offset of the first byte held. */
-  private first: number
   /** Offset after the last record. */
   private done: number
-  private countedTo: number
-  private lastByte = 0
   private strict = false
   private lookAgainAt = 0
   /** Rows that the kernel is asked for at once: few after a row that had to be taken back. */
@@ -39,34 +36,23 @@ export class KernelText implements CsvText {
   private withoutKernel = false
 
   constructor(
-    private readonly kernel: CsvKernel,
+    kernel: CsvKernel,
     private readonly options: ResolvedCsvOptions,
     private readonly source: string,
     start: number,
-    private line: number,
+    line: number,
     private readonly handler: CsvRowsHandler,
   ) {
+    super(kernel, start, line)
     this.dialect = byteDialect(options)
     this.delimiters = options.recordDelimiter.map((delimiter) => Buffer.from(delimiter))
-    this.first = start
     this.done = start
-    this.countedTo = start
   }
 
   /** Takes the rows that the kernel makes; `undefined` when it makes none and all is csv-parse's. */
   begin(rows: KernelRows | undefined): void {
     this.rows = rows
     this.withoutKernel = rows === undefined
-  }
-
-  lineAt(offset: number): number {
-    if (offset > this.countedTo) {
-      const to = Math.min(offset, this.end)
-      this.line += this.kernel.countLines(this.countedTo - this.first, to - this.first, this.lastByte)
-      if (to > this.countedTo) this.lastByte = this.view(to - 1, to)[0]!
-      this.countedTo = to
-    }
-    return this.line
   }
 
   raw(start: number, end: number): Uint8Array {
@@ -82,10 +68,8 @@ export class KernelText implements CsvText {
   }
 
   async push(chunk: Uint8Array): Promise<void> {
-    this.lineAt(this.done)
-    this.kernel.append(chunk, this.done - this.first)
-    this.first = this.done
-    this.strict = !isAscii(this.view(this.done, this.end)) && !isUtf8(this.wholeCharacters())
+    this.append(chunk, this.done)
+    this.strict = !this.isValidFrom(this.done)
     if (this.kernel.size >= this.lookAgainAt) await this.parse()
     const left = this.end - this.done
     if (left > this.options.maxRecordBytes && !this.handler.isOver) {
@@ -107,23 +91,6 @@ export class KernelText implements CsvText {
   destroy(): void {
     this.detour?.splitter.destroy()
     this.kernel.release()
-  }
-
-  private get end(): number {
-    return this.first + this.kernel.size
-  }
-
-  private view(start: number, end: number): Uint8Array {
-    return this.kernel.view(start - this.first, end - this.first)
-  }
-
-  /** The text that is not done with, without a character at its end that may be cut. */
-  private wholeCharacters(): Uint8Array {
-    const bytes = this.view(this.done, this.end)
-    let end = bytes.length
-    while (end > 0 && bytes.length - end < 3 && (bytes[end - 1]! & 0xc0) === 0x80) end--
-    if (end > 0 && bytes[end - 1]! >= 0xc0) end--
-    return bytes.subarray(0, end)
   }
 
   private async parse(): Promise<void> {

@@ -1,5 +1,5 @@
-import { isAscii, isUtf8 } from 'node:buffer'
 import { FULL, MORE, ODD } from '../../columnar/column-kernel.js'
+import { TextWindow } from '../../columnar/text-window.js'
 import type { JsonFormat, ResolvedJsonOptions } from '../json-options.js'
 import type { JsonHandler, JsonText } from '../json-parser.js'
 import { splitterOf, type JsonSplitter, type SplitterHandler } from '../json-splitter.js'
@@ -13,15 +13,11 @@ const LONG_RECORD = 64 * 1024
  * Text in the kernel's memory. The kernel makes rows of plain records; each that it stops at is cut by the reference's splitter and
  * goes through its tokens. So do the first element of an array and what comes after the last record.
  */
-export class KernelText implements JsonText {
+export class KernelText extends TextWindow<JsonKernel> implements JsonText {
   /** Rows that the kernel makes. */
   rows: KernelRows | undefined
-  /** Offset of the first byte held. */
-  private first: number
   /** Offset after the last record, or of the one that the splitter is at. */
   private done: number
-  private countedTo: number
-  private lastByte = 0
   private strict = false
   private lookAgainAt = 0
   /** Rows that the kernel is asked for at once: few after a row that had to be taken back. */
@@ -32,15 +28,14 @@ export class KernelText implements JsonText {
   private readonly splitterHandler: SplitterHandler
 
   constructor(
-    private readonly kernel: JsonKernel,
+    kernel: JsonKernel,
     private readonly options: ResolvedJsonOptions,
     start: number,
-    private line: number,
+    line: number,
     private readonly handler: JsonHandler,
   ) {
-    this.first = start
+    super(kernel, start, line)
     this.done = start
-    this.countedTo = start
     this.splitterHandler = {
       record: (from, to, lineEnd) => {
         this.done = to
@@ -52,26 +47,8 @@ export class KernelText implements JsonText {
     }
   }
 
-  get end(): number {
-    return this.first + this.kernel.size
-  }
-
   get held(): number {
     return this.detour?.splitter.held ?? this.done
-  }
-
-  lineAt(offset: number): number {
-    if (offset > this.countedTo) {
-      const to = Math.min(offset, this.end)
-      this.line += this.kernel.countLines(this.countedTo - this.first, to - this.first, this.lastByte)
-      if (to > this.countedTo) this.lastByte = this.view(to - 1, to)[0]!
-      this.countedTo = to
-    }
-    return this.line
-  }
-
-  view(start: number, end: number): Uint8Array {
-    return this.kernel.view(start - this.first, end - this.first)
   }
 
   begin(format: JsonFormat, within: boolean): void {
@@ -83,11 +60,9 @@ export class KernelText implements JsonText {
 
   push(chunk: Uint8Array): void {
     const { held } = this
-    this.lineAt(held)
-    this.kernel.append(chunk, held - this.first)
-    this.first = held
+    this.append(chunk, held)
     this.done = Math.max(this.done, held)
-    this.strict = !isAscii(this.view(held, this.end)) && !isUtf8(this.wholeCharacters(held))
+    this.strict = !this.isValidFrom(held)
     if (this.format === undefined) this.done = this.end
     else if (this.detour !== undefined || this.kernel.size >= this.lookAgainAt) this.parse()
     // Whether a record is too long is the splitter's to say: it knows what stands between records.
@@ -109,15 +84,6 @@ export class KernelText implements JsonText {
 
   destroy(): void {
     this.kernel.release()
-  }
-
-  /** The text from an offset on, without a character at its end that may be cut. */
-  private wholeCharacters(start: number): Uint8Array {
-    const bytes = this.view(start, this.end)
-    let end = bytes.length
-    while (end > 0 && bytes.length - end < 3 && (bytes[end - 1]! & 0xc0) === 0x80) end--
-    if (end > 0 && bytes[end - 1]! >= 0xc0) end--
-    return bytes.subarray(0, end)
   }
 
   private parse(): void {
