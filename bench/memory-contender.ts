@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Stream } from '@millrace/core'
-import { readArrow, readCsv, readJson, readParquet, readTfRecords } from '@millrace/formats'
+import { readArrow, readCsv, readJson, readParquet, readSql, readTfRecords } from '@millrace/formats'
 import { serve } from './harness/program.js'
 import { csvSchemas } from './suites/csv-schemas.js'
 import { jsonSchemas } from './suites/json-schemas.js'
@@ -10,7 +10,10 @@ import { tabular } from './suites/tfrecord-schemas.js'
 export interface MemoryCommand {
   readonly do: 'read'
   readonly reader: string
+  /** Path, or the URL of a database. */
   readonly file: string
+  /** What the database is asked. */
+  readonly query?: string | undefined
 }
 
 /** What came of it. */
@@ -20,14 +23,20 @@ export interface MemoryUse {
   readonly peak: number
 }
 
-const readers: { readonly [reader: string]: (file: string) => Stream } = {
+const sql = (url: string, query = ''): Stream => readSql(url, query)
+const csv = (file: string): Stream => readCsv(file, { schema: csvSchemas['floats']! })
+
+const readers: { readonly [reader: string]: (file: string, query: string | undefined) => Stream } = {
   TFRecord: (file) => readTfRecords(file, { schema: tabular }),
   'TFRecord, gzip': (file) => readTfRecords(file, { schema: tabular }),
-  CSV: (file) => readCsv(file, { schema: csvSchemas['floats']! }),
+  CSV: csv,
+  'CSV, gzip': csv,
   'JSON lines': (file) => readJson(file, { schema: jsonSchemas['mixed']! }),
   'JSON array': (file) => readJson(file, { schema: jsonSchemas['mixed']! }),
   'Arrow stream': (file) => readArrow(file),
   Parquet: (file) => readParquet(file),
+  PostgreSQL: sql,
+  MariaDB: sql,
 }
 
 /** Linux counts `maxRSS` from before the program was loaded: a child begins with what its parent held. */
@@ -37,9 +46,9 @@ const peakBytes = (): number => {
 }
 
 await serve({
-  read: async ({ reader, file }: MemoryCommand): Promise<MemoryUse> => {
+  read: async ({ reader, file, query }: MemoryCommand): Promise<MemoryUse> => {
     let rows = 0
-    for await (const batch of readers[reader]!(file)) {
+    for await (const batch of readers[reader]!(file, query)) {
       rows += batch.numRows
       // Columns are decoded when they are looked at.
       void Object.values(batch.columns)

@@ -5,13 +5,20 @@ import { createGzip } from 'node:zlib'
 import { pipeline } from 'node:stream/promises'
 import { batchFromRows, BytesColumn, field, fromBatches, ListColumn, pipe, run, type Batch, type Column, type ColumnMap, type FixedColumn, type Job, type Stream } from '@millrace/core'
 import { writeArrow, writeParquet, type WriteReport } from '@millrace/formats'
+import { findSqlPrograms } from '../../scripts/support/sql-programs.mjs'
+import { startMariadb, startPostgres, type SqlTestServer } from '../../test/support/sql-servers.js'
 import { makeCsv } from './csv-data.js'
 import { makeJson } from './json-data.js'
 import { makeData } from './tfrecord-data.js'
 
-/** A large file, and what a reader of it must see. */
+/** A large file, or what a database makes as it is read, and what a reader of it must see. */
 export interface LargeFile {
+  /** Path, or the URL of a database. */
   readonly file: string
+  /** What the database is asked. */
+  readonly query?: string
+  /** Ends the server that was started for it. */
+  readonly stop?: () => Promise<void>
   /** Bytes after inflating. */
   readonly bytes: number
   readonly rows: number
@@ -69,6 +76,18 @@ const countLines = (text: Uint8Array): number => {
 
 type Maker = (folder: string, bytes: number) => Promise<LargeFile>
 
+/** Of a server's row: two numbers, and a text of so many characters. */
+const ROW_TEXT = 512
+const ROW_BYTES = ROW_TEXT + 16
+
+/** Rows that the server makes while they are read: neither side has them on disk. */
+const served = (server: 'postgres' | 'mariadb', start: () => Promise<SqlTestServer>, query: (rows: number) => string): Maker => async (_, bytes) => {
+  if (findSqlPrograms()[server] === undefined) throw new Error(`there is no ${server}: run npm run peers:setup`)
+  const rows = Math.max(1, Math.ceil(bytes / ROW_BYTES))
+  const { url, stop } = await start()
+  return { file: url, query: query(rows), bytes: rows * ROW_BYTES, rows, groupBytes: 0, stop }
+}
+
 /** The rows of a block of TFRecords of the tfrecord suite: its name says how many. */
 const BLOCK_SCALE = 0.2
 const BLOCK_RECORDS = 40_000
@@ -80,8 +99,8 @@ const records: Maker = async (folder, bytes) => {
   return { file, bytes: made.bytes, rows: made.times * BLOCK_RECORDS, groupBytes: 0 }
 }
 
-const packedRecords: Maker = async (folder, bytes) => {
-  const plain = await records(folder, bytes)
+const packed = (make: Maker): Maker => async (folder, bytes) => {
+  const plain = await make(folder, bytes)
   const file = `${plain.file}.gz`
   const output = await open(file, 'w')
   // One member, packed fast: what reading it holds does not depend on the level.
@@ -127,10 +146,14 @@ const vectors = (name: string, groupRows: number, write: (file: string) => (stre
 /** Makers of large files by the readers that take them. */
 export const largeFiles: { readonly [reader: string]: Maker } = {
   TFRecord: records,
-  'TFRecord, gzip': packedRecords,
+  'TFRecord, gzip': packed(records),
   CSV: csv,
+  'CSV, gzip': packed(csv),
   'JSON lines': jsonLines,
   'JSON array': jsonArray,
   'Arrow stream': vectors('large.arrows', ARROW_ROWS, (file) => writeArrow(file, { format: 'stream' })),
   Parquet: vectors('large.parquet', PARQUET_ROWS, (file) => writeParquet(file)),
+  // In the select list the series is made row by row; as a table it would be kept on disk first.
+  PostgreSQL: served('postgres', startPostgres, (rows) => `SELECT g AS id, g * 0.5::float8 AS price, repeat(md5(g::text), ${ROW_TEXT / 32}) AS t FROM (SELECT generate_series(1, ${rows}) AS g) AS s`),
+  MariaDB: served('mariadb', startMariadb, (rows) => `SELECT seq AS id, seq * 0.5e0 AS price, REPEAT(MD5(seq), ${ROW_TEXT / 32}) AS t FROM seq_1_to_${rows}`),
 }

@@ -5,7 +5,7 @@ import { median } from '../harness/measure.js'
 import { startContender } from '../harness/program.js'
 import type { BenchRow } from '../harness/rows.js'
 import type { SuiteContext } from '../run.js'
-import { largeFiles } from './memory-data.js'
+import { largeFiles, type LargeFile } from './memory-data.js'
 
 /** Of the full form; continuous integration takes a share. */
 const FULL_BYTES = 10e9
@@ -18,7 +18,7 @@ const LONG_SCALE = 0.5
 const megabytes = (bytes: number): number => Number((bytes / 1e6).toPrecision(4))
 
 /**
- * Peak memory of reading a large file with each reader's default options, in a process of its own that does nothing else, Node
+ * Peak memory of reading a large file, or a large result of a database, with each reader's default options, in a process of its own that does nothing else, Node
  * itself included. The limit is 250 MB, for Arrow and Parquet plus twice the largest record batch or row group once decoded.
  */
 export const memorySuite = async ({ scale, turns, only, say }: SuiteContext): Promise<readonly BenchRow[]> => {
@@ -27,13 +27,14 @@ export const memorySuite = async ({ scale, turns, only, say }: SuiteContext): Pr
   for (const [reader, make] of Object.entries(largeFiles)) {
     if (!reader.includes(only)) continue
     await mkdir(folder, { recursive: true })
+    let large: LargeFile | undefined
     try {
-      const large = await make(folder, FULL_BYTES * scale)
+      large = await make(folder, FULL_BYTES * scale)
       const peaks: number[] = []
       for (let turn = 0; turn < (scale >= LONG_SCALE ? 1 : Math.min(turns, MOST_TURNS)); turn++) {
         const program = startContender('', { program: 'memory-contender' })
         try {
-          const use = await program.ask<MemoryUse>({ do: 'read', reader, file: large.file })
+          const use = await program.ask<MemoryUse>({ do: 'read', reader, file: large.file, query: large.query })
           if (use.rows !== large.rows) throw new Error(`${reader}: ${use.rows} rows were read of ${large.rows}`)
           peaks.push(use.peak)
         } finally {
@@ -46,6 +47,7 @@ export const memorySuite = async ({ scale, turns, only, say }: SuiteContext): Pr
       rows.push({ suite: 'memory', case: name, metric: 'peak memory', unit: 'MB', ours: megabytes(ours), peer: megabytes(limit), peerName: 'limit', ratio, cpuRatio: ratio })
       say(`${name}: ${megabytes(ours)} MB of ${megabytes(limit)} MB`)
     } finally {
+      await large?.stop?.()
       await rm(folder, { recursive: true, force: true })
     }
   }

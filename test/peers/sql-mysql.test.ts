@@ -2,7 +2,8 @@ import { describeField, field, fromRows, pipe, run, Tally } from '@millrace/core
 import { readSql, writeSql } from '@millrace/formats'
 import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { describeSqlServer, startMariadb, type SqlTestServer } from '../support/sql-servers.js'
+import { describeSqlServer } from '../support/sql-peer.js'
+import { startMariadb, type SqlTestServer } from '../support/sql-servers.js'
 import { memoryBounded, readOut, sqlSuite, written, writtenRows } from '../support/sql-suite.js'
 
 describeSqlServer('MariaDB', 'mariadb', () => {

@@ -2,7 +2,8 @@ import { describeField, field, fromRows, pipe, run, type Batch, type Field } fro
 import { readSql, writeSql, type SqlTls } from '@millrace/formats'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { describeSqlServer, startPostgres, type SqlTestServer } from '../support/sql-servers.js'
+import { describeSqlServer } from '../support/sql-peer.js'
+import { startPostgres, type SqlTestServer } from '../support/sql-servers.js'
 import { batchOf, memoryBounded, readOut, sqlSuite, written, writtenRows, type SqlOutcome } from '../support/sql-suite.js'
 
 describeSqlServer('PostgreSQL', 'postgres', () => {

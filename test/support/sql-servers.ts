@@ -3,10 +3,8 @@ import { chownSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, test } from 'vitest'
 import { findSqlPrograms, type SqlPrograms } from '../../scripts/support/sql-programs.mjs'
 import { freePort } from './free-port.js'
-import { peersRequired } from './peer.js'
 
 /** A database server that a test started. */
 export interface SqlTestServer {
@@ -135,14 +133,3 @@ export const startMariadb = async (): Promise<SqlTestServer> => {
 }
 
 const urlOf = (protocol: string, port: number, database: string): string => `${protocol}://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`
-
-/** A `describe` that needs a server's programs: skipped with the reason where they are missing, a failure where peers are required. */
-export const describeSqlServer = (name: string, server: 'postgres' | 'mariadb', body: () => void): void => {
-  const lacks = process.platform === 'win32' ? 'not on Windows' : findSqlPrograms()[server] === undefined ? `no ${server}: run npm run peers:setup` : undefined
-  if (lacks === undefined) describe(name, body)
-  else if (peersRequired()) {
-    test(name, () => {
-      throw new Error(lacks)
-    })
-  } else test.skip(`${name} [skipped: ${lacks}]`)
-}
