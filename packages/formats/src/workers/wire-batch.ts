@@ -33,26 +33,15 @@ export interface PostedBatch {
   readonly bytes: number
 }
 
-/** To hand a buffer over costs tens of microseconds on both threads: as much as to copy so many bytes, several times. */
-const LEAST_HANDED = 128 * 1024
-/** Of a value of any kind. */
-const ALIGNMENT = 16
-
 /**
- * Takes batches apart for another thread. Large buffers are handed over, not copied, where the reader made them for one batch alone and they
- * are as large as what they hold. All others are copied, into one buffer for the batch.
+ * Takes batches apart for another thread. Their buffers are handed over, not copied, where the reader made them for one batch alone and they
+ * are as large as what they hold; else they are copied once.
  */
 export class BatchSender {
   private schema: Schema | undefined
   private readonly dictionaries = new Map<Column, number>()
   private transfer = new Set<ArrayBuffer>()
   private bytes = 0
-  /** What is copied goes here, and how much of it is used. */
-  private pack = new ArrayBuffer(0)
-  private packed = 0
-  /** Bytes that were copied for this batch, and for the one before: what the next one takes too, mostly. */
-  private copied = 0
-  private copiedBefore = 0
 
   /** @param isOwned - whether the buffers of a batch belong to it alone */
   constructor(private readonly isOwned: boolean) {}
@@ -61,10 +50,6 @@ export class BatchSender {
   send(batch: Batch): PostedBatch {
     this.transfer = new Set()
     this.bytes = 0
-    this.copiedBefore = this.copied
-    this.copied = 0
-    this.pack = new ArrayBuffer(0)
-    this.packed = 0
     const columns = Object.keys(batch.schema).map((name) => this.column((batch.columns as ColumnMap)[name]!, this.isOwned))
     const schema = batch.schema === this.schema ? undefined : batch.schema
     this.schema = batch.schema
@@ -105,26 +90,11 @@ export class BatchSender {
   private own<V extends Values>(values: V, isOwned: boolean): V {
     const { buffer, byteLength } = values
     this.bytes += byteLength
-    if (!isOwned || byteLength < LEAST_HANDED || !(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength || this.transfer.has(buffer)) return this.copy(values)
-    this.transfer.add(buffer)
-    return values
-  }
-
-  private copy<V extends Values>(values: V): V {
-    const room = Math.ceil(values.byteLength / ALIGNMENT) * ALIGNMENT
-    this.copied += room
-    if (this.packed + room > this.pack.byteLength) {
-      // Node leaves it as it is, which saves the zeros. It is nobody else's.
-      this.pack = Buffer.allocUnsafeSlow(Math.max(this.copiedBefore, room)).buffer
-      this.packed = 0
-      this.transfer.add(this.pack)
-    }
-    // The slice of a Buffer is a view, and its kind is no kind of the other thread.
-    const kind = (values instanceof Buffer ? Uint8Array : values.constructor) as new (buffer: ArrayBuffer, at: number, length: number) => V
-    const copy = new kind(this.pack, this.packed, values.length)
-    copy.set(values as never)
-    this.packed += room
-    return copy
+    const isWhole = isOwned && byteLength > 0 && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && !this.transfer.has(buffer)
+    // The slice of a Buffer is a view.
+    const handed = isWhole ? values : values instanceof Buffer ? (new Uint8Array(values) as unknown as V) : (values.slice() as V)
+    this.transfer.add(handed.buffer as ArrayBuffer)
+    return handed
   }
 }
 
