@@ -50,6 +50,7 @@ const restrict = (patterns) => ({
   'no-restricted-syntax': [
     'error',
     ...patterns.map(({ regex, message }) => ({ selector: `ImportExpression > Literal[value=/${regex.replaceAll('/', '\\/')}/]`, message })),
+    { selector: 'CallExpression[callee.property.name="toMatchObject"] Property > Literal[regex]', message: 'Of an error, toMatchObject takes any message for a regular expression: write expect.stringMatching(…).' },
   ],
 })
 

@@ -89,9 +89,10 @@ test('bytes that are not UTF-8 are refused', async () => {
   for (const bytes of [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xe2, 0x82], [0xf5, 0x80, 0x80, 0x80]]) {
     const text = Buffer.concat([Buffer.from('[{"s":"'), Buffer.from(bytes), Buffer.from('"}]')])
     const between = Buffer.concat([Buffer.from('[{},'), text.subarray(1, -1), Buffer.from(',{}]')])
-    for (const array of [text, between]) expect((await read(array, 'array')).error).toMatchObject({ _tag: 'Corrupt' })
+    const refused = { _tag: 'BadRecord', code: 'JSON_BAD_ENCODING' }
+    for (const array of [text, between]) expect((await read(array, 'array')).error).toMatchObject(refused)
     const line = text.subarray(1, -1)
-    for (const lines of [line, Buffer.concat([Buffer.from('{}\n'), line, Buffer.from('\n{}\n')])]) expect((await read(lines, 'lines')).error).toMatchObject({ _tag: 'BadRecord' })
+    for (const lines of [line, Buffer.concat([Buffer.from('{}\n'), line, Buffer.from('\n{}\n')])]) expect((await read(lines, 'lines')).error).toMatchObject(refused)
   }
 })
 

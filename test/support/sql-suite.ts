@@ -115,7 +115,7 @@ export const sqlSuite = (under: SqlUnderTest): void => {
       for (const from of [null, 3, {}, { after: [], rows: 1 }, { after: [1], rows: 1 }, { after: ['1'], rows: -1 }]) {
         expect((await readOut(read('resumed'), { from })).error).toMatchObject({ _tag: 'Usage', code: 'BAD_POSITION' })
       }
-      expect((await readOut(readSql(url(), { table: 'resumed' }), { from: { after: ['1'], rows: 1 } })).error).toMatchObject({ code: 'UNSTABLE_ORDER', message: /orderBy/ })
+      expect((await readOut(readSql(url(), { table: 'resumed' }), { from: { after: ['1'], rows: 1 } })).error).toMatchObject({ code: 'UNSTABLE_ORDER', message: expect.stringMatching(/orderBy/) })
     })
 
     test('resumes after keys of several columns, of texts by their bytes, beyond 2^53, and of microseconds', async () => {
@@ -316,7 +316,7 @@ export const sqlSuite = (under: SqlUnderTest): void => {
     test('of schemas come before rows', async () => {
       await table('typed')
       expect((await readOut(readSql(url(), { table: 'typed' }, { schema: { name: field.utf8(), scoer: field.float64() } }))).error).toMatchObject({ _tag: 'NotFound' })
-      expect((await readOut(readSql(url(), 'SELECT * FROM typed', { schema: { scoer: field.float64() } }))).error).toMatchObject({ _tag: 'Schema', code: 'NO_SUCH_COLUMN', message: /Did you mean "score"/ })
+      expect((await readOut(readSql(url(), 'SELECT * FROM typed', { schema: { scoer: field.float64() } }))).error).toMatchObject({ _tag: 'Schema', code: 'NO_SUCH_COLUMN', message: expect.stringMatching(/Did you mean "score"/) })
       expect((await readOut(readSql(url(), { table: 'typed' }, { schema: { score: field.date() } }))).error).toMatchObject({ _tag: 'Schema', code: 'SQL_KIND', position: { column: 'score' } })
       expect((await readOut(readSql(url(), 'SELECT id, id FROM typed'))).error).toMatchObject({ _tag: 'Schema', code: 'DUPLICATE_COLUMN' })
       const known = await run(sqlSchema(url(), { table: 'typed' }))

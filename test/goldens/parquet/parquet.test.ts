@@ -60,15 +60,15 @@ describe('conversions', () => {
     for await (const batch of stream.open({ tally })) for (let i = 0; i < batch.numRows; i++) rows.push(batch.row(i))
     expect(rows).toEqual([{ int64: null, text: null }])
     expect(tally.summary()).toMatchObject({ read: 4, delivered: 1, rejectedByCode: { OUT_OF_RANGE: 3 } })
-    await expect(rowsOf(readParquet(path('kinds-none'), { schema }))).rejects.toMatchObject({ _tag: 'BadRecord', position: { record: 0, column: 'int64' }, message: /-9223372036854775808 is out of the range of int32/ })
+    await expect(rowsOf(readParquet(path('kinds-none'), { schema }))).rejects.toMatchObject({ _tag: 'BadRecord', position: { record: 0, column: 'int64' }, message: expect.stringMatching(/-9223372036854775808 is out of the range of int32/) })
     await expect(rowsOf(readParquet(path('kinds-none'), { schema: { bytes: field.utf8() } }))).rejects.toMatchObject({ code: 'BAD_TEXT', position: { record: 1 } })
     await expect(rowsOf(readParquet(path('kinds-none'), { schema: { text: field.utf8() } }))).rejects.toMatchObject({ code: 'NULL', position: { record: 2 } })
   })
 
   test('are refused before anything is read where a type cannot fit', async () => {
-    await expect(one('text', field.int32())).rejects.toMatchObject({ _tag: 'Schema', code: 'PARQUET_KIND', position: { column: 'text' }, message: /BYTE_ARRAY STRING.*Make it field\.utf8/ })
+    await expect(one('text', field.int32())).rejects.toMatchObject({ _tag: 'Schema', code: 'PARQUET_KIND', position: { column: 'text' }, message: expect.stringMatching(/BYTE_ARRAY STRING.*Make it field\.utf8/) })
     await expect(one('float64', field.int32())).rejects.toMatchObject({ code: 'PARQUET_KIND' })
-    await expect(one('flaot64', field.float64())).rejects.toMatchObject({ _tag: 'Schema', message: /Did you mean "float64"/ })
+    await expect(one('flaot64', field.float64())).rejects.toMatchObject({ _tag: 'Schema', message: expect.stringMatching(/Did you mean "float64"/) })
   })
 })
 
@@ -102,7 +102,7 @@ test('real flights: 64-bit integers as int32 and float32, microseconds as millis
 })
 
 test('what is no Parquet file is named, with what was found', async () => {
-  await expect(rowsOf(readParquet(`${folder}make.py`))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'NOT_PARQUET', message: /begins with bytes|begins with "/ })
+  await expect(rowsOf(readParquet(`${folder}make.py`))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'NOT_PARQUET', message: expect.stringMatching(/begins with bytes|begins with "/) })
 })
 
 test('counts and runs are checked before they are expanded', async () => {

@@ -77,7 +77,7 @@ describe('readCsv', () => {
   })
 
   it('names the columns there are when one is missing, and refuses a name that is there twice', async () => {
-    await expect(rowsOf(readCsv(await file('a;b\n1;x\n'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_NO_SUCH_COLUMN', message: /Its columns are: a;b/ })
+    await expect(rowsOf(readCsv(await file('a;b\n1;x\n'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_NO_SUCH_COLUMN', message: expect.stringMatching(/Its columns are: a;b/) })
     await expect(rowsOf(readCsv(await file('a,b,a\n1,x,2\n'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN' })
   })
 
@@ -137,7 +137,7 @@ describe('readCsv', () => {
   it('names the byte range of a quote that is never closed', async () => {
     const path = await file('a,b\n1,x\n2,"y\n3,z\n')
     await expect(rowsOf(readCsv(path, { schema: ab, onBadRecord: 'skip' }))).rejects.toMatchObject({
-      _tag: 'Corrupt', code: 'CSV_UNCLOSED_QUOTE', message: /bytes 8 to 17/, position: { line: 3, byte: 8 },
+      _tag: 'Corrupt', code: 'CSV_UNCLOSED_QUOTE', message: expect.stringMatching(/bytes 8 to 17/), position: { line: 3, byte: 8 },
     })
   })
 

@@ -130,14 +130,13 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     if (lineEnd - start > this.options.maxRecordBytes) throw this.tooLong(start, lineEnd - start)
     const bytes = this.text.view(start, end)
     const sink = this.rows.begin()
-    let problem: string | undefined
-    let text = ''
+    let text: string
     try {
       text = isAscii(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1') : this.decoder.decode(bytes)
     } catch {
-      problem = 'the record is not UTF-8'
+      return this.badEncoding(start, end)
     }
-    problem ??= this.tokenize(text, sink)
+    const problem = this.tokenize(text, sink)
     if (problem !== undefined) return this.malformed(problem, text, start, end)
     const fault = this.rows.end()
     if (fault === undefined) return this.rowsRead(1, end)
@@ -199,6 +198,12 @@ export class JsonFile<S extends Schema> implements JsonHandler {
       start,
       end,
     )
+  }
+
+  /** Brackets and quotes are ASCII, so where the record ends is known all the same, within an array too. */
+  private badEncoding(start: number, end: number): void {
+    this.rows.rollback()
+    this.reject(badValue({ code: 'JSON_BAD_ENCODING', problem: 'the record is not UTF-8' }), start, end)
   }
 
   private reject(error: MillraceError, start: number, end: number): void {

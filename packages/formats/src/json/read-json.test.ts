@@ -109,24 +109,26 @@ describe('readJson', () => {
     const tally = new Tally()
     expect(await rowsOf(readJson(path, { schema: ab, onBadRecord: 'skip' }), { tally })).toEqual([{ a: 1, b: 'x' }, { a: 6, b: 'u' }])
     expect(tally.summary()).toMatchObject({ read: 6, rejectedByCode: { JSON_MALFORMED: 4 } })
-    await expect(rowsOf(readJson(path, { schema: ab }))).rejects.toMatchObject({ code: 'JSON_MALFORMED', message: /cut short.*line 2, record 1, byte 21/, position: { line: 2, record: 1 } })
+    await expect(rowsOf(readJson(path, { schema: ab }))).rejects.toMatchObject({ code: 'JSON_MALFORMED', message: expect.stringMatching(/cut short.*line 2, record 1, byte 21/), position: { line: 2, record: 1 } })
   })
 
   it('ends an array at bad syntax, at its byte', async () => {
     const corrupt = async (text: string): Promise<unknown> => rowsOf(readJson(await file(text), { schema: ab, onBadRecord: 'skip' })).catch((error: unknown) => error)
     expect(await corrupt('[{"a":1,"b":"x"},\n{"a":2 "b":"y"}]')).toMatchObject({ _tag: 'Corrupt', code: 'JSON_MALFORMED', position: { byte: 25, line: 2, record: 1 } })
-    expect(await corrupt('[{"a":1,"b":"x"} {"a":1,"b":"x"}]')).toMatchObject({ _tag: 'Corrupt', message: /"{" stands where "," or "]" is due/, position: { byte: 17 } })
+    expect(await corrupt('[{"a":1,"b":"x"} {"a":1,"b":"x"}]')).toMatchObject({ _tag: 'Corrupt', message: expect.stringMatching(/"{" stands where "," or "]" is due/), position: { byte: 17 } })
     expect(await corrupt('[{"a":1,"b":"x"},]')).toMatchObject({ _tag: 'Corrupt', position: { byte: 17 } })
-    expect(await corrupt('[{"a":1,"b":"x"}],')).toMatchObject({ _tag: 'Corrupt', message: /the array has ended/ })
-    expect(await corrupt('[{"a":1,"b":"x"}')).toMatchObject({ _tag: 'Corrupt', message: /ends within its JSON array/ })
-    expect(await corrupt('[{"a":1,"b":"x"},{"a":1,"b":"x')).toMatchObject({ _tag: 'Corrupt', message: /ends within its JSON array/ })
+    expect(await corrupt('[{"a":1,"b":"x"}],')).toMatchObject({ _tag: 'Corrupt', message: expect.stringMatching(/the array has ended/) })
+    expect(await corrupt('[{"a":1,"b":"x"}')).toMatchObject({ _tag: 'Corrupt', message: expect.stringMatching(/ends within its JSON array/) })
+    expect(await corrupt('[{"a":1,"b":"x"},{"a":1,"b":"x')).toMatchObject({ _tag: 'Corrupt', message: expect.stringMatching(/ends within its JSON array/) })
     expect(await corrupt('[tru]')).toMatchObject({ _tag: 'Corrupt' })
     expect(await corrupt('[{]}]')).toMatchObject({ _tag: 'Corrupt' })
   })
 
   it('refuses bytes that are not UTF-8', async () => {
     const path = await file(Buffer.from('{"a":1,"b":"ok"}\n{"a":2,"b":"Zürich"}\n', 'latin1'))
-    await expect(rowsOf(readJson(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'BadRecord', message: /not UTF-8/, position: { line: 2 } })
+    await expect(rowsOf(readJson(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'JSON_BAD_ENCODING', message: expect.stringMatching(/not UTF-8.*encoding/), position: { line: 2 } })
+    const array = await file(Buffer.from('[{"a":1,"b":"ok"},{"a":2,"b":"Zürich"},{"a":3,"b":"ok"}]', 'latin1'))
+    expect(await rowsOf(readJson(array, { schema: ab, onBadRecord: 'skip' }))).toEqual([{ a: 1, b: 'ok' }, { a: 3, b: 'ok' }])
     expect(await rowsOf(readJson(path, { schema: ab, encoding: 'latin1' }))).toEqual([{ a: 1, b: 'ok' }, { a: 2, b: 'Zürich' }])
   })
 

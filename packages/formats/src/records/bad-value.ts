@@ -7,6 +7,8 @@ export interface RecordFault {
   readonly column?: string | undefined
 }
 
+const NAME_THE_ENCODING = "Name the encoding that the file has, for instance encoding: 'latin1'"
+
 const remedies: { readonly [code: string]: string } = {
   NULL: 'Make the field nullable',
   OUT_OF_RANGE: 'Give the column a wider kind',
@@ -14,7 +16,8 @@ const remedies: { readonly [code: string]: string } = {
   BAD_TEXT: 'Give the column the kind that its values have',
   CSV_FIELD_COUNT: 'Check the delimiter and the quotes of the record',
   CSV_FIELD_TOO_LONG: 'Raise maxFieldLength',
-  CSV_BAD_ENCODING: "Name the encoding that the file has, for instance encoding: 'latin1'",
+  CSV_BAD_ENCODING: NAME_THE_ENCODING,
+  JSON_BAD_ENCODING: NAME_THE_ENCODING,
   JSON_TOO_DEEP: 'Raise maxDepth',
   JSON_STRING_TOO_LONG: 'Raise maxStringLength',
 }
