@@ -3,7 +3,7 @@ import { compressionOfName, guessTextCompression } from '../compression/index.js
 import { encodingName, encodingOf, type PackedTextOptions } from './open-text.js'
 
 /** How a file of text is packed and encoded, as its reader was told. */
-export interface PlainHeadOptions {
+interface PlainHeadOptions {
   readonly packed: PackedTextOptions
   readonly encoding: string | undefined
   readonly signal: AbortSignal | undefined
