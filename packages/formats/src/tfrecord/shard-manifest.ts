@@ -23,7 +23,7 @@ export type ShardContent = 'raw' | 'transformed'
 
 /** One file of the set. */
 export interface ShardEntry {
-  /** Name within the folder. */
+  /** Name within the folder, of files of partitions with the folders that they are in. */
   readonly file: string
   readonly rows: number
 }
@@ -35,8 +35,28 @@ export interface ManifestColumn {
   readonly params: FieldParams
 }
 
-/** The manifest of shards with that prefix: `data/train` has `data/.train.manifest.json`, which globs of files do not match. */
-export const manifestName = (prefix: string): string => prefix.replace(/([^/\\]*)$/, '.$1.manifest.json')
+/**
+ * The manifest of shards with that prefix: `data/train` has `data/.train.manifest.json`, which globs of files do not match. That of a
+ * folder that `partitionBy` wrote is `data/.manifest.json`: its prefix is `data/`.
+ */
+export const manifestName = (prefix: string): string => prefix.replace(/([^/\\]*)$/, (name) => (name === '' ? '.manifest.json' : `.${name}.manifest.json`))
+
+/** A manifest as the text of its file. */
+export const manifestText = (manifest: ShardManifest): string => `${JSON.stringify(manifest, null, 1)}\n`
+
+/**
+ * The manifest of all files of a folder, after some were added.
+ *
+ * @throws `Schema` APPEND_DIFFERS where the files that were there hold something else
+ */
+export const addedManifest = (earlier: ShardManifest, added: ShardManifest, source: string): ShardManifest => {
+  const kinds = ({ holds, compression, columns }: ShardManifest): string => JSON.stringify([holds, compression, Object.entries(columns).sort(([a], [b]) => (a < b ? -1 : 1))])
+  if (kinds(earlier) === kinds(added)) return { ...added, rows: earlier.rows + added.rows, shards: [...earlier.shards, ...added.shards] }
+  throw failure({
+    tag: 'Schema', code: 'APPEND_DIFFERS', problem: 'the files that are there have other columns, are packed otherwise, or hold raw rows where these are transformed, or the other way round',
+    remedy: 'Add rows of the same kind, or write to a folder of their own.', position: { source },
+  })
+}
 
 /** Whether a stream's rows are features or raw columns: what its plan says, followed to the first source. */
 export const contentOf = (plan: PlanNode): ShardContent => {

@@ -4,7 +4,7 @@ import { Random } from '../../../../test/conformance/random.js'
 import { ExampleEncoder } from '../example/index.js'
 import { EncoderKernel } from '../example/kernel/encoder-kernel.js'
 import { crcTable } from './crc32c.js'
-import { ShardRows } from './shard-rows.js'
+import { RowKernel, ShardRows } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
 
 const schema: Schema = {
@@ -37,7 +37,8 @@ const written = async (ofSchema: Schema, batches: readonly Batch[], count: numbe
     const output = { url: 'memory', write: (bytes: Uint8Array) => Promise.resolve(void part.push(bytes.slice())) }
     return new ShardWriter(output as unknown as Output, 'none')
   })
-  const rows = new ShardRows(new ExampleEncoder(ofSchema), shards, withKernel)
+  const encoder = new ExampleEncoder(ofSchema)
+  const rows = new ShardRows(encoder, shards, withKernel ? new RowKernel(encoder) : { ask: () => undefined, made: undefined })
   for (const batch of batches) await rows.write(batch)
   await rows.finish()
   return { bytes: parts.map((part) => Buffer.concat(part)), rows: shards.map((shard) => shard.rows) }

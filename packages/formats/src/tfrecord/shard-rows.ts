@@ -22,6 +22,27 @@ export interface RowEncoder {
   encode(row: number, out: ByteBuffer): void
 }
 
+/** The kernel of an encoder, made when it is first worth while; one may serve all files of an output, a batch of one file at a time. */
+export class RowKernel {
+  private kernel: EncoderKernel | undefined
+  private isAsked = false
+
+  constructor(private readonly encoder: RowEncoder) {}
+
+  /** `undefined` where there is no WebAssembly, and for rows that it cannot write. */
+  ask(): EncoderKernel | undefined {
+    const { writers } = this.encoder
+    if (!this.isAsked && writers !== undefined) this.kernel = EncoderKernel.of(writers, crcTable)
+    this.isAsked = true
+    return this.kernel
+  }
+
+  /** The kernel, if it was asked for. */
+  get made(): EncoderKernel | undefined {
+    return this.kernel
+  }
+}
+
 /**
  * Writes rows to shards in turn, row `r` to shard `r mod shards`: by the WebAssembly kernel, framing and checksums included, and
  * where that is not worth while, or not there, one by one.
@@ -29,20 +50,18 @@ export interface RowEncoder {
 export class ShardRows {
   /** Rows written. */
   count = 0
-  private kernel: EncoderKernel | undefined
-  private isKernelAsked = false
 
   constructor(
     private readonly encoder: RowEncoder,
     private readonly shards: readonly ShardWriter[],
-    private readonly withKernel = true,
+    private readonly shared: Pick<RowKernel, 'ask' | 'made'> = new RowKernel(encoder),
   ) {}
 
   /** Writes all rows of a batch. @throws what the outputs throw, and `Aborted` */
   async write(batch: Batch, signal?: AbortSignal): Promise<void> {
     const { numRows } = batch
     this.encoder.bind(batch)
-    const kernel = numRows >= WORTHWHILE_ROWS ? this.askedKernel() : undefined
+    const kernel = numRows >= WORTHWHILE_ROWS ? this.shared.ask() : undefined
     for (let row = 0; row < numRows; ) {
       throwIfAborted(signal)
       const loaded = kernel?.load(row, numRows) ?? row
@@ -53,17 +72,16 @@ export class ShardRows {
     }
   }
 
+  /** Hands what the kernel holds to the shard, so that others may use it. */
+  async takeHeld(): Promise<void> {
+    const { made } = this.shared
+    if (made !== undefined) await this.take(made, this.shards[0]!)
+  }
+
   /** Hands over what is held. */
   async finish(): Promise<void> {
     await this.takeHeld()
     for (const shard of this.shards) await shard.flush()
-  }
-
-  private askedKernel(): EncoderKernel | undefined {
-    const { writers } = this.encoder
-    if (!this.isKernelAsked && this.withKernel && writers !== undefined) this.kernel = EncoderKernel.of(writers, crcTable)
-    this.isKernelAsked = true
-    return this.kernel
   }
 
   private async writeOneByOne(start: number, end: number, signal: AbortSignal | undefined): Promise<void> {
@@ -102,9 +120,6 @@ export class ShardRows {
     this.count += rows
   }
 
-  private async takeHeld(): Promise<void> {
-    if (this.kernel !== undefined) await this.take(this.kernel, this.shards[0]!)
-  }
 
   private async take(kernel: EncoderKernel, shard: ShardWriter): Promise<void> {
     if (kernel.length === 0) return

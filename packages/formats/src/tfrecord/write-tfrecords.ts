@@ -8,7 +8,7 @@ import { requireCompression, type Compression } from '../compression/index.js'
 import { requireFolderOptions, type FolderOptions } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { exampleFormat } from './example-writer.js'
-import { contentOf, manifestColumns, manifestName, type ShardManifest } from './shard-manifest.js'
+import { contentOf, manifestColumns, manifestName, manifestText, type ShardManifest } from './shard-manifest.js'
 import { ShardRows, type RowEncoder } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
 
@@ -54,8 +54,8 @@ const checkedShards = (shards: number): number => {
  * tf.train.Example knows no others. All files appear together when the last is complete; on failure none does. Beside them is
  * `.prefix.manifest.json`, a {@link ShardManifest}.
  *
- * With `partitionBy`, a folder of files is written instead: `part-00000.tfrecord` and so on in folders of partitions, and `_SUCCESS`, but no
- * manifest.
+ * With `partitionBy`, a folder of files is written instead: `part-00000.tfrecord` and so on in folders of partitions, `_SUCCESS`, and the
+ * manifest of them all, `.manifest.json`, which `append` adds to.
  *
  * @param prefix - path or URL of the files without their shard suffix, or of the folder
  * @throws `AlreadyExists`, `Storage`, `Schema` for columns that a tf.train.Example cannot hold, and what the stream throws
@@ -65,7 +65,7 @@ const checkedShards = (shards: number): number => {
 export const writeTfRecords =
   (prefix: string, options: WriteTfRecordsOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
-    options.partitionBy === undefined ? writeSet('writeTfRecords', prefix, options, (schema) => new ExampleEncoder(schema, options.columns), stream) : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns), stream)
+    options.partitionBy === undefined ? writeSet('writeTfRecords', prefix, options, (schema) => new ExampleEncoder(schema, options.columns), stream) : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns, contentOf(stream.plan)), stream)
 
 /**
  * A job that writes rows as a set of shards with their manifest.
@@ -86,7 +86,8 @@ export const writeSet = <S extends Schema, M extends Mode>(
     const ifExists = options.ifExists as IfExists | undefined
     requireCompression(compression)
     const files = shardNames(prefix, checkedShards(options.shards ?? 1))
-    const encoder = makeEncoder(stream.schema)
+    const schema = await stream.findSchema(context)
+    const encoder = makeEncoder(schema)
     const tally = new Tally(context.tally)
     const outputs = [...files, manifestName(prefix)]
     const { rows, bytes } = await withOutputSet(outputs, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (opened) => {
@@ -96,9 +97,9 @@ export const writeSet = <S extends Schema, M extends Mode>(
         const manifest: ShardManifest = {
           format: 'millrace.tfrecord', version: 1, holds: contentOf(stream.plan), compression, rows: written.rows,
           shards: shards.map((shard, index) => ({ file: basename(files[index]!), rows: shard.rows })),
-          columns: manifestColumns(stream.schema, encoder.columns),
+          columns: manifestColumns(schema, encoder.columns),
         }
-        await opened.at(-1)!.write(Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`))
+        await opened.at(-1)!.write(Buffer.from(manifestText(manifest)))
         return written
       } finally {
         for (const shard of shards) shard.packed.destroy()

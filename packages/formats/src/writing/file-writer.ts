@@ -16,6 +16,18 @@ export interface FileWriter {
   destroy(): void
 }
 
+/** What the manifest of a folder is made of. */
+export interface ManifestParts {
+  /** Names within the folder, in order, and rows. */
+  readonly files: readonly { readonly file: string; readonly rows: number }[]
+  /** The columns that are in the files. */
+  readonly schema: Schema
+  /** The text of the manifest of files to which these are added. */
+  readonly earlier: string | undefined
+  /** URL of the manifest, for errors. */
+  readonly source: string
+}
+
 /** A format that files are written in. */
 export interface FileFormat {
   /** What names of files in folders end in: `.csv.gz`. */
@@ -23,6 +35,12 @@ export interface FileFormat {
   /** Most rows that a writer holds. */
   readonly groupRows: number
   readonly open: (output: Output, schema: Schema) => FileWriter | Promise<FileWriter>
+  /**
+   * The text of `.manifest.json`, which says what a folder holds. Absent where the files say it themselves.
+   *
+   * @throws `Schema` for files that do not belong to those that are there
+   */
+  readonly manifest?: (parts: ManifestParts) => string
 }
 
 /** What {@link GroupingWriter} needs of a format whose files consist of groups of rows. */

@@ -17,6 +17,8 @@ interface OpenFile {
 /** The files of a folder that is written: few of them open at one time, and few rows in memory. */
 export class FolderFiles {
   readonly urls: string[] = []
+  /** Of files that have ended. */
+  readonly rows = new Map<string, number>()
   bytes = 0
   /** By partition and shard, the one whose turn was longest ago first. */
   private readonly open = new Map<string, OpenFile>()
@@ -83,9 +85,10 @@ export class FolderFiles {
   }
 
   private async end(key: string): Promise<void> {
-    const { writer, output } = this.open.get(key)!
+    const { writer, output, rows } = this.open.get(key)!
     await writer.end()
     this.bytes += writer.bytes
+    this.rows.set(output.url, rows)
     writer.destroy()
     this.open.delete(key)
     await output.close()

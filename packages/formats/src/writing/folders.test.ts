@@ -39,12 +39,13 @@ const formats: { readonly [name: string]: Format } = {
 
 describe.each(Object.entries(formats))('folders of %s', (_name, { ending, write, read }) => {
   const out = (): string => join(root, 'out')
+  const manifest = ending === '.tfrecord' ? ['.manifest.json'] : []
 
   it('have a file for each partition', async () => {
     const report = await run(pipe(fromRows(schema, rows), write(out(), { partitionBy: ['day', 'country'] })))
     const countries = ['country=__HIVE_DEFAULT_PARTITION__', 'country=a%2Fb%3A %22ü%22', 'country=de']
     const expected = ['2026-11-24', '2026-11-25'].flatMap((day) => countries.map((country) => `day=${day}/${country}/part-00000${ending}`))
-    expect(filesIn(out())).toEqual(['_SUCCESS', ...expected])
+    expect(filesIn(out())).toEqual([...manifest, '_SUCCESS', ...expected])
     expect(report).toMatchObject({ rows: 40, files: expected.map((name) => join(out(), name)) })
     expect(report.bytes).toBe(report.files.reduce((sum, file) => sum + readFileSync(file).length, 0))
     expect(await byId(read(out(), { requireSuccess: true }))).toEqual(rows)
@@ -53,14 +54,14 @@ describe.each(Object.entries(formats))('folders of %s', (_name, { ending, write,
 
   it('have files by count, by rows and by bytes', async () => {
     await run(pipe(fromRows(schema, rows), write(join(root, 'count'), { partitionBy: ['day'], shards: 3, success: false })))
-    expect(filesIn(join(root, 'count'))).toEqual(['24', '25'].flatMap((day) => [0, 1, 2].map((i) => `day=2026-11-${day}/part-0000${i}${ending}`)))
+    expect(filesIn(join(root, 'count'))).toEqual([...manifest, ...['24', '25'].flatMap((day) => [0, 1, 2].map((i) => `day=2026-11-${day}/part-0000${i}${ending}`))])
     const [first] = await Promise.all([read(`${root}/count/day=*/part-00000*`), read(`${root}/count/day=*/part-00001*`)].map(byId)) as unknown as Row<typeof schema>[][]
     expect(first!.map(({ size }) => size)).toEqual([0, 1, 6, 7, 12, 13, 18, 19, 24, 25, 30, 31, 36, 37])
     await run(pipe(fromRows(schema, rows), write(join(root, 'rows'), { partitionBy: ['day'], rowsPerFile: 8 })))
-    expect(filesIn(join(root, 'rows'))).toHaveLength(7)
+    expect(filesIn(join(root, 'rows'))).toHaveLength(7 + manifest.length)
     await run(pipe(fromRows(schema, rows, { batchRows: 10 }), write(join(root, 'bytes'), { partitionBy: [], bytesPerFile: 1 })))
     for (const name of ['count', 'rows', 'bytes']) expect(await byId(read(join(root, name)))).toEqual(rows)
-    expect(filesIn(join(root, 'bytes'))[1]).toBe(`part-00000${ending}`)
+    expect(filesIn(join(root, 'bytes'))[1 + manifest.length]).toBe(`part-00000${ending}`)
   })
 
   it('have few files open', async () => {
@@ -77,10 +78,10 @@ describe.each(Object.entries(formats))('folders of %s', (_name, { ending, write,
     await put({ ifExists: 'append' }, rows[1]!, rows[2]!)
     expect(await byId(read(out()))).toEqual([rows[0], rows[1], rows[1], rows[2]])
     await put({ ifExists: 'replace' }, rows[1]!, rows[3]!)
-    expect(tree(out())).toEqual(['_SUCCESS', 'size=1/', `size=1/part-00000${ending}`, 'size=3/', `size=3/part-00000${ending}`])
+    expect(tree(out())).toEqual([...manifest, '_SUCCESS', 'size=1/', `size=1/part-00000${ending}`, 'size=3/', `size=3/part-00000${ending}`])
     writeFileSync(join(out(), 'thesis.txt'), 'years of work')
     await expect(put({ ifExists: 'replace' }, rows[2]!)).rejects.toMatchObject({ _tag: 'AlreadyExists', code: 'FOREIGN_FILES' })
-    expect(filesIn(out())).toHaveLength(4)
+    expect(filesIn(out())).toHaveLength(4 + manifest.length)
   })
 
   it('leave nothing when they fail or are aborted', async () => {
@@ -113,7 +114,7 @@ describe.each(Object.entries(formats))('folders of %s', (_name, { ending, write,
     await expect(run(pipe(fromRows(schema, rows), write(join(root, 'x'), { ifExists: 'append' })))).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION' })
     expect(tree()).toEqual([])
     await run(pipe(fromRows(schema, []), write(out(), { partitionBy: ['day'] })))
-    expect(tree()).toEqual(['out/', 'out/_SUCCESS'])
+    expect(tree()).toEqual(['out/', ...manifest.map((name) => `out/${name}`), 'out/_SUCCESS'])
   })
 })
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { failure, listFolder, makeBatch, openOutputSet, removeEmptyFolders, throwIfAborted, type Batch, type Column, type RunContext, type Schema } from '@millrace/core'
 import type { FileFormat } from './file-writer.js'
 import { FolderFiles } from './folder-files.js'
+import { folderManifest, manifestOf } from './folder-manifest.js'
 import type { FolderOptions } from './folder-options.js'
 import { fileSchema, rowsByFolder } from './partition-folders.js'
 
@@ -25,7 +26,7 @@ const earlierFiles = async (root: string, ifExists: 'fail' | 'replace' | 'append
   if (foreign !== undefined) {
     throw failure({ tag: 'AlreadyExists', code: 'FOREIGN_FILES', problem: `the folder also holds ${foreign}, which no such job wrote`, remedy: 'Move it away, or write to a folder of its own.', position: { source: root } })
   }
-  return files
+  return ifExists === 'replace' ? [...files, manifestOf(root)] : files
 }
 
 /**
@@ -37,6 +38,9 @@ export const writeFolder = async (url: string, format: FileFormat, options: Fold
   // Of a stream that does not know its columns only batches do.
   let schema = Object.keys(known).length > 0 ? fileSchema(known, partitionBy) : undefined
   const stale = await earlierFiles(root, ifExists, signal)
+  const manifest = await folderManifest(root, format, ifExists === 'append', signal)
+  // Files that do not fit those that are there are told of before they are written.
+  if (schema !== undefined) manifest?.(new Map(), schema)
   const set = await openOutputSet([], { ifExists: ifExists === 'append' ? 'fail' : ifExists, signal, stale })
   const files = new FolderFiles(set, root, format, options, ifExists === 'append' ? `-${randomBytes(4).toString('hex')}` : '')
   const done = `${root}/_SUCCESS`
@@ -55,11 +59,12 @@ export const writeFolder = async (url: string, format: FileFormat, options: Fold
       progress?.({ stage: `writing ${root}`, done: rows, unit: 'rows' })
     }
     await files.finish()
+    if (manifest !== undefined && schema !== undefined) await (await set.add(manifestOf(root), { ifExists: 'replace' })).write(Buffer.from(manifest(files.rows, schema)))
     if (success) await set.add(done, { ifExists: 'replace' })
     await set.commit()
     await removeEmptyFolders(root, stale)
     progress?.({ stage: `writing ${root}`, done: rows, unit: 'rows', finished: true })
-    return { files: [...files.urls].sort((a, b) => (a < b ? -1 : 1)), rows, bytes: files.bytes }
+    return { files: [...files.rows.keys()].sort((a, b) => (a < b ? -1 : 1)), rows, bytes: files.bytes }
   } catch (error) {
     await set.abort()
     await removeEmptyFolders(root, [...files.urls, done])
