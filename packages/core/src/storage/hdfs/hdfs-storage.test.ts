@@ -147,6 +147,16 @@ describe('HDFS that misbehaves', () => {
     expect(await storage.list!(`${root}/*`)).toEqual(['a', 'b'].map((name) => ({ url: `${root}/${name}`, size: 10 })))
   })
 
+  it('that has folders in folders without end is left', async () => {
+    let asked = 0
+    handler = (_op, _url, _request, response) => {
+      asked++
+      json(response, { DirectoryListing: { partialListing: { FileStatuses: { FileStatus: [status({ pathSuffix: 'd', type: 'DIRECTORY' })] } }, remainingEntries: 0 } })
+    }
+    expect(await errorOf(async () => storage.list!(`${root}/**`))).toMatchObject({ code: 'HDFS_BAD_ANSWER' })
+    expect(asked).toBe(1000)
+  })
+
   it('shows no token in its errors', async () => {
     handler = (_op, url, _request, response) => exception(response, 'IOException', `cannot open ${url.href} for signature=abc\n\tat java.lang`)
     const error = await errorOf(() => storage.stat(`${root}/file`))

@@ -5,6 +5,10 @@ import { badAnswer, parseStatus, type FileStatus } from './file-status.js'
 import { parseHdfsUrl, urlAt, type HdfsPlace } from './hdfs-url.js'
 import type { NameNodes } from './name-nodes.js'
 
+/** HDFS has no deeper paths (`MAX_PATH_DEPTH`), and nobody lists more folders at once: a server could go on for ever. */
+const MOST_LEVELS = 1000
+const MOST_FOLDERS = 1_000_000
+
 type Fields = Readonly<Record<string, unknown>> | null | undefined
 
 const statusesIn = (answer: unknown, shown: string): readonly FileStatus[] => {
@@ -59,8 +63,10 @@ export const listHdfs = async (nodes: NameNodes, glob: string, signal?: AbortSig
   const matches = picomatch(rest)
   const depth = rest.includes('**') ? Infinity : rest.split('/').length
   const found: FileInfo[] = []
+  let listed = 0
   const walk = async (path: string, prefix: string, level: number): Promise<void> => {
     throwIfAborted(signal)
+    if (level > MOST_LEVELS || ++listed > MOST_FOLDERS) throw badAnswer(glob)
     const folders: string[] = []
     try {
       for await (const { name, isFolder, length } of entriesOf(nodes, { ...place, path: path === '' ? '/' : path }, signal)) {
