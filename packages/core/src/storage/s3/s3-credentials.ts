@@ -1,78 +1,24 @@
 import { readFile } from 'node:fs/promises'
 import { failure } from '../../errors/index.js'
 import { askSmall, jsonFields } from '../http/small-answer.js'
-import { readAwsProfile } from './aws-files.js'
-import type { SigningKeys } from './sigv4.js'
-import { childrenOf, parseXml } from './xml.js'
+import { assumeWebIdentity } from './assume-role.js'
+import { keysOf, text, unusable, type FoundCredentials, type S3Credentials } from './found-credentials.js'
+import { profileCredentials } from './profile-credentials.js'
 
-/** Keys of an AWS account, or of a role for a while. */
-export interface S3Credentials extends SigningKeys {
-  /** When they lapse. Default: never. */
-  readonly expiresAt?: Date | undefined
-}
+export type { FoundCredentials, S3Credentials } from './found-credentials.js'
 
 /** Where credentials come from: themselves, a function that fetches them, or none, for public buckets. */
 export type S3CredentialSource = S3Credentials | (() => Promise<S3Credentials>) | 'anonymous'
 
-/** Credentials, and where they were found. */
-export interface FoundCredentials {
-  /** `undefined`: requests are not signed. */
-  readonly keys: S3Credentials | undefined
-  /** For errors, which name the source and never a value. */
-  readonly source: string
-}
-
 /** A metadata server answers within milliseconds where there is one. */
 const METADATA_TIMEOUT_MS = 1000
-const TOKEN_TIMEOUT_MS = 10_000
 const INSTANCE_TOKEN_SECONDS = '300'
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
-const date = (value: string | undefined): Date | undefined => (value === undefined || Number.isNaN(Date.parse(value)) ? undefined : new Date(value))
-
-const unusable = (source: string, remedy: string): Error =>
-  failure({ tag: 'Usage', code: 'S3_BAD_CREDENTIALS', problem: `${source} gave no credentials`, remedy })
-
-const keysOf = (fields: Readonly<Record<string, unknown>>, source: string): FoundCredentials => {
-  const accessKeyId = text(fields['AccessKeyId'])
-  const secretAccessKey = text(fields['SecretAccessKey'])
-  if (accessKeyId === undefined || secretAccessKey === undefined) throw unusable(source, 'Check that a role is attached.')
-  return { keys: { accessKeyId, secretAccessKey, sessionToken: text(fields['Token']) ?? text(fields['SessionToken']), expiresAt: date(text(fields['Expiration'])) }, source }
-}
 
 const fromEnvironment = (env: NodeJS.ProcessEnv): FoundCredentials | undefined => {
   const accessKeyId = text(env['AWS_ACCESS_KEY_ID'])
   const secretAccessKey = text(env['AWS_SECRET_ACCESS_KEY'])
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined
   return { keys: { accessKeyId, secretAccessKey, sessionToken: text(env['AWS_SESSION_TOKEN']) }, source: 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY' }
-}
-
-/** A role for the identity that the platform (Kubernetes, a CI service) attests by a file. */
-const fromWebIdentity = async (role: string, file: string, session: string | undefined, region: string, env: NodeJS.ProcessEnv): Promise<FoundCredentials> => {
-  const source = `the web identity of ${file}`
-  const token = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw failure({ tag: 'Usage', code: 'S3_BAD_CREDENTIALS', problem: `${source} cannot be read`, remedy: 'Check AWS_WEB_IDENTITY_TOKEN_FILE.', cause })
-  })
-  const endpoint = env['AWS_ENDPOINT_URL_STS'] ?? `https://sts.${region}.amazonaws.com`
-  const body = new URLSearchParams({ Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: role, RoleSessionName: session ?? `millrace-${process.pid}`, WebIdentityToken: token.trim() })
-  const answer = await askSmall(`STS for ${source}`, endpoint, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: body.toString(), timeoutMs: TOKEN_TIMEOUT_MS, tries: 4 })
-  const result = childrenOf(parseXml(answer), 'AssumeRoleWithWebIdentityResult')[0]
-  const fields = Object.fromEntries((childrenOf(result, 'Credentials')[0]?.children ?? []).map((child) => [child.name, child.text]))
-  return keysOf(fields, source)
-}
-
-const fromProfile = async (name: string, region: string, env: NodeJS.ProcessEnv): Promise<FoundCredentials | undefined> => {
-  const profile = await readAwsProfile(name, env)
-  if (profile === undefined) return undefined
-  const source = `the profile "${name}" of ~/.aws`
-  const { aws_access_key_id: id, aws_secret_access_key: secret, role_arn: role, web_identity_token_file: file } = profile
-  if (role !== undefined && file !== undefined) return fromWebIdentity(role, file, profile['role_session_name'], region, env)
-  if (role === undefined && id !== undefined && secret !== undefined) return { keys: { accessKeyId: id, secretAccessKey: secret, sessionToken: profile['aws_session_token'] }, source }
-  if (role === undefined && profile['sso_start_url'] === undefined && profile['sso_session'] === undefined && profile['credential_process'] === undefined) return undefined
-  throw failure({
-    tag: 'Usage', code: 'S3_PROFILE_NEEDS_CLI', problem: `${source} assumes a role, signs on or runs a program, which is the AWS CLI's work`,
-    remedy: `Run: eval "$(aws configure export-credentials --profile ${JSON.stringify(name)} --format env)", or give credentials as a function.`,
-  })
 }
 
 /** Hosts that may be asked without TLS: this machine, and those of ECS and EKS. */
@@ -117,10 +63,11 @@ export const findAwsCredentials = async (profile: string | undefined, region: st
   const name = profile ?? text(env['AWS_PROFILE']) ?? 'default'
   const role = text(env['AWS_ROLE_ARN'])
   const token = text(env['AWS_WEB_IDENTITY_TOKEN_FILE'])
+  const sources = { Environment: async () => fromEnvironment(env), EcsContainer: () => fromContainer(env), Ec2InstanceMetadata: () => fromInstance(env) }
   const found =
     (profile === undefined ? fromEnvironment(env) : undefined) ??
-    (profile === undefined && role !== undefined && token !== undefined ? await fromWebIdentity(role, token, env['AWS_ROLE_SESSION_NAME'], region, env) : undefined) ??
-    (await fromProfile(name, region, env)) ??
+    (profile === undefined && role !== undefined && token !== undefined ? await assumeWebIdentity(token, { arn: role, session: env['AWS_ROLE_SESSION_NAME'], region }, env) : undefined) ??
+    (await profileCredentials(name, { region, env, sources })) ??
     (await fromContainer(env)) ??
     (await fromInstance(env))
   if (found !== undefined) return found

@@ -196,7 +196,7 @@ describe('credentials', () => {
     expect((await find(files)).keys).toMatchObject({ accessKeyId: 'A', secretAccessKey: 'B' })
     expect(await find({ ...files, AWS_PROFILE: 'team' })).toMatchObject({ keys: { accessKeyId: 'C', secretAccessKey: 'D', sessionToken: 'E' }, source: 'the profile "team" of ~/.aws' })
     expect((await find({ ...files, AWS_ACCESS_KEY_ID: 'X', AWS_SECRET_ACCESS_KEY: 'Y' }, 'team')).keys).toMatchObject({ accessKeyId: 'C' })
-    expect(await errorOf(find({ ...files, AWS_PROFILE: 'sso' }))).toMatchObject({ code: 'S3_PROFILE_NEEDS_CLI' })
+    expect(await errorOf(find({ ...files, AWS_PROFILE: 'sso' }))).toMatchObject({ code: 'S3_BAD_CREDENTIALS' })
   })
 
   it('come from a container, with its token, and not from a strange host without TLS', async () => {
