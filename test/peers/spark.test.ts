@@ -1,3 +1,6 @@
+// By part files: no spark-tfrecord connector runs here. Of Maven Central's, as of November 2026, com.linkedin.sparktfrecord's spark-tfrecord_2.12 and
+// _2.13 (0.6.1, 0.7.0, 0.8.0) could not be fetched, and org.tensorflow's spark-tensorflow-connector_2.11 (1.15.0) could, but is for Scala 2.11, while
+// Spark 4 is Scala 2.13.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
