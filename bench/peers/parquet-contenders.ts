@@ -74,7 +74,8 @@ const countRows = (columns: ReadonlyMap<string, readonly Part[]>): number => [..
 type TypedArray = Float64Array & { readonly constructor: new (length: number) => Float64Array }
 
 /**
- * One typed array a column where hyparquet gives one a page, as ours are one a row group. Its texts and its numbers among nulls stay what it
+ * One typed array a column where hyparquet gives one a page, of some rows in one column and of others in the next: ours come in batches of
+ * the same rows. Its texts and its numbers among nulls stay what it
  * gives, arrays of strings and of objects: to make columns of them would cost it more.
  */
 const joinColumns = (columns: ReadonlyMap<string, readonly Part[]>): readonly ArrayLike<unknown>[] =>

@@ -24,8 +24,8 @@ export interface PageRange extends FileRange {
   readonly endRow?: number | undefined
 }
 
-/** Pages are decoded together until they have so many bytes: memory that is small and soon free again costs much less than large buffers. */
-const RUN_BYTES = 1024 * 1024
+/** Pages are decoded together until they have so many bytes: buffers that are small and soon free again cost much less than large ones. */
+const RUN_BYTES = 256 * 1024
 
 /** What is read of a leaf. */
 export interface LeafRequest {

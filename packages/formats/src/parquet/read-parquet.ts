@@ -44,8 +44,9 @@ interface ParquetPlace {
  *
  * Row group after row group into Arrow's layout; only the byte ranges of the columns that are wanted are
  * read, those close together (within 64 KiB) by one request. Memory holds one row group's columns as they are packed, and some pages of
- * each that are decoded: rows come before those after them are known to be sound. Batches may be smaller where pages end. Columns are found by name; their types are checked against the schema before
- * anything is read, and each value when it is taken: integers of other widths are range-checked, `float32` and `float64` take
+ * each that are decoded: rows come before those after them are known to be sound. Batches are smaller where pages end.
+ *
+ * Columns are found by name; their types are checked against the schema before anything is read, and each value when it is taken: integers of other widths are range-checked, `float32` and `float64` take
  * integers and decimals too (rounded to the nearest), instants are brought to the column's unit (what is finer is cut), nulls need
  * a nullable field. A value that does not fit makes its row bad (see `onBadRecord`); its raw bytes are not known.
  *
@@ -53,8 +54,8 @@ interface ParquetPlace {
  * its row group or page is not read. A page index that contradicts itself or the footer is not used; bounds that are wrong without that
  * are believed, as everywhere.
  *
- * Without a schema, the columns are those of all files, by name, and the schema is that of each batch (the stream's own is empty, since no
- * file has been looked at yet); a column that a file lacks is null there; `parquetSchema` gives it beforehand.
+ * Without a schema, the columns are those of all files, by name; a column that a file lacks is null there. The stream knows them when it
+ * is read, or asked: `await stream.findSchema()`. `parquetSchema` gives a schema to start from.
  *
  * @throws (while reading) `MissingPeer`, `NotFound`, `Schema`, `BadRecord`, `Corrupt` for a file that is none or is damaged
  * @see https://parquet.apache.org/docs/file-format/
