@@ -13,7 +13,7 @@ export const requireCompression = (value: Compression): Compression => requireOn
 /** The same for text. @throws `Usage` */
 export const requireTextCompression = (value: TextCompression): TextCompression => requireOneOf('compression', value, ['none', 'gzip', 'zlib', 'br', 'zst'])
 
-/** With Node's default of 16 KiB each step costs more than the inflating: with 1 MiB it is four times faster. */
+/** What a packer takes and gives at a time: with Node's default of 16 KiB each step costs more than the packing. */
 export const CHUNK_BYTES = 1024 * 1024
 
 /**
