@@ -5,15 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { chooseBackend, pipe, rebatch, run, tapBatches } from '@millrace/core'
-import {
-  startLocalCluster, trainOnCluster,
-  type BinaryScore, type ClusterTrainingOptions, type ClusterTrainingReport, type LocalCluster, type RecoveryEvent, type Task,
-} from '@millrace/distributed'
+import { startLocalCluster, trainOnCluster, type LocalCluster, type RecoveryEvent, type Task } from '@millrace/distributed'
 import { serverProcess } from '../faults/support/server-process.js'
 import { describePeer } from '../support/peer.js'
 import { peerLibrary } from '../support/session-servers.js'
 import { flights, mails, type Example } from './support/examples.js'
-import { expectExported, measure } from './support/exported.js'
+import { expectExported, expectReached, measure } from './support/exported.js'
+import { onOneMachine } from './support/one-machine.js'
 
 const [chief, worker]: readonly Task[] = [{ type: 'worker', index: 0 }, { type: 'worker', index: 1 }]
 const secondPs: Task = { type: 'ps', index: 1 }
@@ -84,11 +82,6 @@ const oneAfterAnother = (calamities: readonly Calamity[], everySteps: number) =>
   }
 }
 
-interface Asked extends Pick<ClusterTrainingOptions, 'validation' | 'stopAt'> {
-  readonly batchSize: number
-  readonly steps: number
-}
-
 describePeer('the models of the examples, when one fault comes after another', 'tensorflow', () => {
   const everySteps = 20
   let cluster: LocalCluster
@@ -120,25 +113,14 @@ describePeer('the models of the examples, when one fault comes after another', '
     { name: 'a worker\'s server hangs', hits: [worker!], happen: hang(worker!) },
   ]
 
-  interface Trained {
-    readonly model: tf.LayersModel
-    readonly report: ClusterTrainingReport
-    readonly score: BinaryScore
-  }
-
-  const quiet = async (example: Example, asked: Asked): Promise<Trained> => {
-    const model = example.make()
-    const report = await run(trainOnCluster(model, cluster, { data: pipe(example.train, example.inputs.apply), label: example.label, ...asked }))
-    expect(report.recoveries).toEqual([])
-    return { model, report, score: await measure(model, example) }
-  }
-
-  const throughThemAll = async (example: Example, asked: Asked): Promise<Trained> => {
+  /** Trains with all that is to be survived, and gives the model. */
+  const throughThemAll = async (example: Example): Promise<tf.LayersModel> => {
+    const { name: of, train, inputs, label, rows, rates, optimizer } = example
     const model = example.make()
     const { told, signal, slow, ...seen } = oneAfterAnother(calamities, everySteps)
-    const data = pipe(example.train, rebatch(2 * asked.batchSize), tapBatches(slow), example.inputs.apply)
+    const data = pipe(train, rebatch(2 * rows), tapBatches(slow), inputs.apply)
     const report = await run(trainOnCluster(model, cluster, {
-      data, label: example.label, ...asked, ...seen, checkpoints: { folder: join(folder, `${example.name}-checkpoints`), everySteps },
+      data, label, batchSize: rows, epochs: rates.length, optimizer, ...seen, checkpoints: { folder: join(folder, `${of}-checkpoints`), everySteps },
       recovery: { stepTimeoutMs: 3_000, timeoutMs: 90_000, backoffMs: 50 },
     }), { signal })
     expect(told.map(({ name }) => name)).toEqual(calamities.map(({ name }) => name))
@@ -151,34 +133,16 @@ describePeer('the models of the examples, when one fault comes after another', '
     expect(told[1]!.events).toContainEqual(expect.objectContaining({ task: 'worker 0', what: 'restored', note: expect.stringContaining(folder) as string }))
     expect(told[3]!.events).toContainEqual(expect.objectContaining({ task: 'worker 1', what: 'lost', fault: 'hung' }))
     expect(report.recoveries.filter(({ what }) => what === 'gave up' || what === 'initialized' || what === 'not saved')).toEqual([])
-    expect(report.notFetched).toEqual([])
+    expect(report).toMatchObject({ stoppedBy: 'data', notFetched: [] })
     expect(report.workers.map(({ steps, restarts, failed }) => [steps > 0, restarts > 0, failed])).toEqual([[true, true, undefined], [true, true, undefined]])
-    return { model, report, score: await measure(model, example) }
+    return model
   }
 
-  test('flights, each worker for itself: all steps, the metrics of a quiet training, and exported', async () => {
-    const example = await flights()
-    const asked = { batchSize: 512, steps: 384 }
-    const calm = await quiet(example, asked)
-    const { model, score: { auc, logLoss }, report } = await throughThemAll(example, asked)
-    expect(report.stoppedBy).toBe('steps')
-    expect(report.globalStep).toBeGreaterThanOrEqual(asked.steps)
-    expect(Math.abs(auc / calm.score.auc - 1)).toBeLessThan(0.01)
-    expect(Math.abs(logLoss / calm.score.logLoss - 1)).toBeLessThan(0.01)
-    await expectExported(model, example, folder)
-  })
-
-  test('mails, each worker for itself: no worse than a quiet training, and exported', async () => {
-    const example = await mails()
-    const calm = await quiet(example, { batchSize: 64, steps: 260 })
-    // Log loss of a model that is nearly always right hangs on a few mails: it is trained until it has that of the quiet training.
-    const { model, score: { auc, logLoss }, report } = await throughThemAll(example, {
-      batchSize: 64, steps: 520, validation: { data: pipe(example.test, example.inputs.apply), everySteps: 20 }, stopAt: { metric: 'loss', atMost: 0.99 * calm.score.logLoss },
-    })
-    expect(report.stoppedBy).toBe('metric')
-    expect(auc).toBeGreaterThan(0.99 * calm.score.auc)
-    // It stopped at the quiet training's loss; steps that were under way then move it once more.
-    expect(logLoss).toBeLessThan(1.2 * calm.score.logLoss)
+  test.each([['flights', flights], ['mails', mails]])('%s, each worker for itself: all rows, the metrics of one machine, and exported', async (_, of) => {
+    const example = await of()
+    const alone = await onOneMachine(example)
+    const model = await throughThemAll(example)
+    expectReached(example, 'asynchronous', await measure(model, example), alone)
     await expectExported(model, example, folder)
   })
 })

@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs'
 import { expect } from 'vitest'
 import { collect, pipe, run } from '@millrace/core'
 import { predictions, score, type BinaryScore } from '@millrace/distributed'
@@ -13,6 +14,29 @@ const peer = fileURLToPath(new URL('../models.py', import.meta.url))
 
 export const measure = (model: tf.LayersModel, { inputs, label, test }: Example): Promise<BinaryScore> =>
   run(pipe(test, inputs.apply, predictions(model, ['probability']), score({ label, probability: 'probability' })))
+
+/** How workers train: each for itself, or in step. */
+export type Mode = 'asynchronous' | 'in step'
+
+/** Metrics of a cluster and of one machine are the same but for this part. */
+const SHARE = 0.01
+
+/** Sees that a training on a cluster has reached the metrics of one machine, which had the same rows as often. */
+export const expectReached = ({ name }: Example, mode: Mode, { auc, logLoss }: BinaryScore, alone: BinaryScore): void => {
+  expect(Math.abs(auc / alone.auc - 1)).toBeLessThan(SHARE)
+  expect(logLoss / alone.logLoss - 1).toBeLessThan(SHARE)
+  // By then each worker for itself gets further with the mails, and no longer can: gradients of a step ago act as momentum.
+  if (name !== 'mails' || mode !== 'asynchronous') expect(logLoss / alone.logLoss - 1).toBeGreaterThan(-SHARE)
+}
+
+/** The model with the weights that a process has left in a file. */
+export const modelOf = async ({ make }: Example, weights: string): Promise<tf.LayersModel> => {
+  const model = make()
+  const numbers = new Float32Array((await readFile(weights)).buffer)
+  let at = 0
+  model.setWeights(model.getWeights().map(({ shape, size }) => tf.tensor(numbers.subarray(at, (at += size)), shape)))
+  return model
+}
 
 /** TensorFlow's answers on the raw rows of the test, beside ours. */
 export const expectExported = async (model: tf.LayersModel, { name, inputs, test }: Example, folder: string): Promise<void> => {
