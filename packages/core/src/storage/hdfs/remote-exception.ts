@@ -24,8 +24,9 @@ export const parseRemoteException = (body: string): RemoteException | undefined 
   if (typeof found !== 'object' || found === null) return undefined
   const { exception, javaClassName, message } = found as Record<string, unknown>
   if (!isText(exception) && !isText(javaClassName)) return undefined
-  const name = (isText(exception) ? exception : (javaClassName as string)).replace(/^.*[.$]/, '')
-  return { exception: name.slice(0, 100), javaClassName: isText(javaClassName) ? javaClassName : '', message: isText(message) ? message : '' }
+  // What is no name of a class is no part of one: it would be shown as it is.
+  const [, name] = /^(?:\w+[.$])*(\w*)/.exec(isText(exception) ? exception : (javaClassName as string))!
+  return { exception: name!.slice(0, 100), javaClassName: isText(javaClassName) ? javaClassName : '', message: isText(message) ? message : '' }
 }
 
 /** Tokens and signatures may stand in what a server says. */
