@@ -100,7 +100,8 @@ export const features = <D extends FeatureMap>(definitions: D): Features<D> => {
     fit: <S extends Schema, M extends Mode>(stream: Stream<S, M> & CanFit<D, S, M>) =>
       job(async (context) => {
         requireCold(stream)
-        const plans = Object.entries(definitions).map(([name, feature]) => planFeature(name, feature as Feature, stream.schema))
+        const schema = await stream.findSchema(context)
+        const plans = Object.entries(definitions).map(([name, feature]) => planFeature(name, feature as Feature, schema))
         const rows = await readColumns(stream, plans, context)
         return makeFittedFeatures<D, FeatureColumns<D, S>>(plans.map(finishFeature), rows)
       }),

@@ -2,7 +2,7 @@ import type { Column } from '../columns/index.js'
 import { failure, isMillraceError } from '../errors/index.js'
 import type { Job } from '../job/index.js'
 import { requireColumn, type Schema } from '../schema/index.js'
-import { extendBatch, makeBatch, transformBatches, type Batch, type ColumnMap, type Mode, type Stream } from '../stream/index.js'
+import { derivedSchema, extendBatch, makeBatch, transformBatches, type Batch, type ColumnMap, type Mode, type Stream } from '../stream/index.js'
 import { featureKind } from './feature-kinds.js'
 import { featuresToJSON, type FeaturesJson } from './features-json.js'
 import type { ColumnTransform, FittedFeature } from './feature.js'
@@ -96,17 +96,20 @@ type AddedFeatures<Out extends Schema> = Pick<FittedFeatures<FeatureMap, Out>, '
 
 /** The stream's columns and those of the features beside them. */
 const addColumns = <S extends Schema, Out extends Schema, M extends Mode>(stream: Stream<S, M>, fitted: AddedFeatures<Out>): Stream<S & Out, M> => {
-  for (const { name, kind, from, inner } of Object.values(fitted.features)) {
-    requireFeatureColumn(stream.schema, name, kind, from, takenKinds({ kind, inner }))
-    if (Object.hasOwn(stream.schema, name)) {
-      throw failure({ tag: 'Schema', code: 'COLUMN_EXISTS', problem: `the label "${name}" has the name of a column that the stream has already`, remedy: 'rename() the column first.', position: { column: name } })
+  const schema = (): S & Out => {
+    for (const { name, kind, from, inner } of Object.values(fitted.features)) {
+      requireFeatureColumn(stream.schema, name, kind, from, takenKinds({ kind, inner }))
+      if (Object.hasOwn(stream.schema, name)) {
+        throw failure({ tag: 'Schema', code: 'COLUMN_EXISTS', problem: `the label "${name}" has the name of a column that the stream has already`, remedy: 'rename() the column first.', position: { column: name } })
+      }
     }
+    return { ...stream.schema, ...fitted.output }
   }
   const added = Object.keys(fitted.output)
   return transformBatches<S, S & Out, M>(stream, {
     operator: 'labels',
     options: { labels: added },
-    schema: { ...stream.schema, ...fitted.output } as S & Out,
+    schema: derivedSchema([stream], schema),
     transform: (batch) => extendBatch(batch, fitted.output, fitted.applyBatch(batch as unknown as Batch).columns as ColumnMap),
     needs: (wanted) => (wanted === undefined ? undefined : [...new Set([...wanted.filter((name) => !added.includes(name)), ...Object.keys(fitted.input)])]),
   })
@@ -145,16 +148,17 @@ export const makeFittedFeatures = <D extends FeatureMap, Out extends Schema>(lis
     output,
     rows,
     applyBatch,
-    apply: <S extends Schema, M extends Mode>(stream: Stream<S, M> & CanApply<D, S>): Stream<Out, M> => {
-      for (const fitted of list) requireFeatureColumn(stream.schema, fitted.name, fitted.kind, fitted.from, takenKinds(fitted))
-      return transformBatches<S, Out, M>(stream, {
+    apply: <S extends Schema, M extends Mode>(stream: Stream<S, M> & CanApply<D, S>): Stream<Out, M> =>
+      transformBatches<S, Out, M>(stream, {
         operator: 'features',
         options: { features: Object.keys(byName) },
-        schema: output,
+        schema: derivedSchema([stream], () => {
+          for (const fitted of list) requireFeatureColumn(stream.schema, fitted.name, fitted.kind, fitted.from, takenKinds(fitted))
+          return output
+        }),
         transform: (batch) => applyBatch(batch as unknown as Batch),
         needs: () => columns,
-      })
-    },
+      }),
     addLabels: <S extends Schema, M extends Mode>(stream: Stream<S, M>) => addColumns(stream, makeFittedFeatures<D, Pick<Out, LabelNames<D> & keyof Out>>(list.filter(({ role }) => role === 'label'), rows)),
     cardinality: (name) => {
       const { cardinality, kind } = find(name)

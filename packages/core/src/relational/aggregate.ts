@@ -2,6 +2,7 @@ import type { Column } from '../columns/index.js'
 import { failure } from '../errors/index.js'
 import { describeField, requireColumn, type Schema } from '../schema/index.js'
 import { makeBatch, type Batch, type ColumnMap } from '../stream/batch.js'
+import { derivedSchema } from '../stream/schema-later.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from '../stream/stream.js'
 import { planAggregation, type AggregatedField, type Aggregation, type PlannedAggregation } from './aggregations.js'
 import { Database } from './engine/database.js'
@@ -46,33 +47,45 @@ export type AggregatedSchema<S extends Schema, By extends string, Values extends
 export const aggregate = <const By extends string, const Values extends Aggregations>(options: AggregateOptions<By, Values>) =>
   <S extends { readonly [K in ColumnsUsed<By, Values>]: Schema[string] } & Schema, M extends Mode>(stream: Stream<S, M>): Stream<AggregatedSchema<S, By, Values>, M> => {
     const { by, values, order = 'preserve', threads = 1 } = options
-    const names = [...new Set([...by, ...Object.values(values).flatMap(({ column }) => (column === undefined ? [] : [column]))])]
-    const input: Schema = Object.fromEntries(names.map((name) => [name, requireColumn(stream.schema, name, 'the aggregate')]))
-    const engineName = (column: string): string => `c${names.indexOf(column)}`
-    for (const name of by) checkGroupKey(input, name)
     for (const name in values) if ((by as readonly string[]).includes(name)) throw failure({ tag: 'Schema', code: 'COLUMN_COLLISION', problem: `"${name}" is both a group's key and a value`, position: { column: name } })
-
-    const planned = Object.entries(values).map(([name, value]): [string, PlannedAggregation] => {
-      const { column } = value
-      return [name, column === undefined ? planAggregation(value, undefined, '') : planAggregation(value, input[column], engineName(column))]
-    })
-    const schema: Schema = Object.fromEntries([...by.map((name) => [name, input[name]!] as const), ...planned.map(([name, { field }]) => [name, field] as const)])
-    const keys = by.map(engineName)
-    const sql = [
-      `SELECT ${[...keys, ...planned.map(([, { sql: expression }]) => expression)].join(', ')} FROM t`,
-      keys.length === 0 ? '' : `GROUP BY ${keys.join(', ')}`,
-      'HAVING count(*) > 0',
-      order === 'preserve' ? 'ORDER BY min(o)' : '',
-    ].join(' ')
     return makeStream<Schema, M>({
-      schema,
+      schema: derivedSchema([stream], () => planQuery(stream.schema, by, values, order).schema),
       mode: stream.mode,
       plan: { operator: 'aggregate', options: { by, values: Object.fromEntries(Object.entries(values).map(([name, { aggregation, column }]) => [name, column === undefined ? [aggregation] : [aggregation, column]])), order }, inputs: [stream.plan] },
       stableOrder: stream.stableOrder && order === 'preserve' && threads === 1,
       positions: 'replay',
-      open: (context) => aggregated(stream, input, schema, sql, options, threads, context),
+      open: (context) => aggregated(stream, planQuery(stream.schema, by, values, order), options, threads, context),
     }) as unknown as Stream<AggregatedSchema<S, By, Values>, M>
   }
+
+/** An aggregation as the engine is asked for it. */
+interface AggregateQuery {
+  /** Columns that it reads. */
+  readonly input: Schema
+  /** Columns that it makes. */
+  readonly schema: Schema
+  readonly sql: string
+}
+
+const planQuery = (of: Schema, by: readonly string[], values: Aggregations, order: ResultOrder): AggregateQuery => {
+  const names = [...new Set([...by, ...Object.values(values).flatMap(({ column }) => (column === undefined ? [] : [column]))])]
+  const input: Schema = Object.fromEntries(names.map((name) => [name, requireColumn(of, name, 'the aggregate')]))
+  const engineName = (column: string): string => `c${names.indexOf(column)}`
+  for (const name of by) checkGroupKey(input, name)
+  const planned = Object.entries(values).map(([name, value]): [string, PlannedAggregation] => {
+    const { column } = value
+    return [name, column === undefined ? planAggregation(value, undefined, '') : planAggregation(value, input[column], engineName(column))]
+  })
+  const schema: Schema = Object.fromEntries([...by.map((name) => [name, input[name]!] as const), ...planned.map(([name, { field }]) => [name, field] as const)])
+  const keys = by.map(engineName)
+  const sql = [
+    `SELECT ${[...keys, ...planned.map(([, { sql: expression }]) => expression)].join(', ')} FROM t`,
+    keys.length === 0 ? '' : `GROUP BY ${keys.join(', ')}`,
+    'HAVING count(*) > 0',
+    order === 'preserve' ? 'ORDER BY min(o)' : '',
+  ].join(' ')
+  return { input, schema, sql }
+}
 
 const checkGroupKey = (schema: Schema, name: string): void => {
   const of = schema[name]!
@@ -80,7 +93,7 @@ const checkGroupKey = (schema: Schema, name: string): void => {
   layoutOf(of)
 }
 
-async function* aggregated(stream: Stream, input: Schema, schema: Schema, sql: string, engine: EngineOptions, threads: number, context: OpenContext): AsyncGenerator<Batch, void, undefined> {
+async function* aggregated(stream: Stream, { input, schema, sql }: AggregateQuery, engine: EngineOptions, threads: number, context: OpenContext): AsyncGenerator<Batch, void, undefined> {
   const database = await Database.open('aggregate', engine, threads, context.signal)
   try {
     const sources = Object.keys(input)

@@ -3,6 +3,7 @@ import type { Column, FixedColumn } from '../columns/index.js'
 import { failure } from '../errors/index.js'
 import type { Schema } from '../schema/index.js'
 import { makeBatch, type Batch, type ColumnMap } from '../stream/batch.js'
+import { derivedSchema } from '../stream/schema-later.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from '../stream/stream.js'
 import { Database } from './engine/database.js'
 import { ordinal, ordinal64, ordinals, ordinals64 } from './engine/ordinals.js'
@@ -66,17 +67,19 @@ export function join(right: Stream, options: JoinOn<JoinKind, string, JoinKey> |
   // Types say so too; a notebook's JavaScript has none, and an inner join in place of another would go unnoticed.
   if (kind !== 'inner' && kind !== 'left') throw failure({ tag: 'Usage', code: 'BAD_JOIN_KIND', problem: `there is no join of the kind ${JSON.stringify(kind)}`, remedy: "The kinds are 'inner' and 'left'." })
   return (left) => {
-    checkKeys(left.schema, right.schema, leftKeys, rightKeys)
-    const added = rightColumns(left.schema, right.schema, rightKeys, kind, suffix)
-    const schema: Schema = { ...left.schema, ...Object.fromEntries(added.map(({ name, field }) => [name, field])) }
+    const added = (): readonly RightColumn[] => rightColumns(left.schema, right.schema, rightKeys, kind, suffix)
+    const schema = (): Schema => {
+      checkKeys(left.schema, right.schema, leftKeys, rightKeys)
+      return { ...left.schema, ...Object.fromEntries(added().map(({ name, field }) => [name, field])) }
+    }
     const plan = { operator: 'join', options: { left: leftKeys, right: rightKeys, kind, suffix, order }, inputs: [left.plan, right.plan] }
     return makeStream<Schema, Mode>({
-      schema,
+      schema: derivedSchema([left, right], schema),
       mode: left.mode === 'once' || right.mode === 'once' ? 'once' : 'cold',
       plan,
       stableOrder: order === 'preserve' && left.stableOrder && right.stableOrder,
       positions: 'replay',
-      open: (context) => joined({ left, right, leftKeys, rightKeys, added, schema, kind, order, engine: options }, context),
+      open: (context) => joined({ left, right, leftKeys, rightKeys, added: added(), schema: schema(), kind, order, engine: options }, context),
     })
   }
 }

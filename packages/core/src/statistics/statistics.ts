@@ -99,7 +99,7 @@ export const statistics = (options: StatisticsOptions = {}) => <S extends Schema
   job(async (context) => {
     const topValues = requireCount(options.topValues ?? DEFAULT_TOP_VALUES, 0, 'topValues of statistics')
     const distinctLimit = requireCount(options.distinctLimit ?? DEFAULT_DISTINCT_LIMIT, 0, 'distinctLimit of statistics')
-    const columns = Object.entries(stream.schema).map(([name, field]) => ({ name, field, seen: new ColumnAccumulator(field, distinctLimit, topValues) }))
+    const columns = Object.entries(await stream.findSchema(context)).map(([name, field]) => ({ name, field, seen: new ColumnAccumulator(field, distinctLimit, topValues) }))
     const tally = new Tally(context.tally)
     let rows = 0
     for await (const batch of stream.open({ ...context, tally })) {

@@ -1,11 +1,13 @@
 import { failure, throwIfAborted } from '../errors/index.js'
 import type { RunContext } from '../job/index.js'
 import { giveTurn } from '../job/give-turn.js'
-import type { Schema } from '../schema/index.js'
+import { describeField, sameField, type Schema } from '../schema/index.js'
+import { wantedSchema } from './columns-of.js'
 import { atPosition, type Batch } from './batch.js'
 import { requireNames } from './own-value.js'
 import { explainPlan, type PlanNode } from './plan.js'
 import { countIn, type Position } from './position.js'
+import { LaterSchema } from './schema-later.js'
 import { Tally } from './tally.js'
 
 /** Whether iterating a stream again gives its rows again: `cold` opens the source anew, `once` cannot. */
@@ -36,7 +38,14 @@ export interface OpenContext extends OpenOptions {
  * loop early closes the source.
  */
 export interface Stream<out S extends Schema = Schema, out M extends Mode = Mode> extends AsyncIterable<Batch<S>> {
+  /**
+   * The columns.
+   *
+   * @throws `Usage` SCHEMA_UNKNOWN where they are not known yet, as of a reader that was given no schema; `findSchema` looks them up
+   */
   readonly schema: S
+  /** The columns; `undefined` where they are not known yet. */
+  readonly knownSchema: S | undefined
   readonly mode: M
   readonly plan: PlanNode
   /**
@@ -44,6 +53,8 @@ export interface Stream<out S extends Schema = Schema, out M extends Mode = Mode
    * position) refuses streams that cannot say so.
    */
   readonly stableOrder: boolean
+  /** The columns, looked up in the source where they are not known yet (headers, footers, a description); no row is read. */
+  findSchema(context?: RunContext): Promise<S>
   /** Opens the stream with a signal, a position, a tally. */
   open(options?: OpenOptions): AsyncGenerator<Batch<S>, void, undefined>
   /** The plan as text. */
@@ -59,7 +70,7 @@ export interface Stream<out S extends Schema = Schema, out M extends Mode = Mode
 
 /** What {@link makeStream} needs to know of a stream. */
 export interface StreamDefinition<S extends Schema, M extends Mode> {
-  readonly schema: S
+  readonly schema: S | LaterSchema<S>
   readonly mode: M
   readonly plan: PlanNode
   readonly stableOrder: boolean
@@ -77,17 +88,40 @@ export interface StreamDefinition<S extends Schema, M extends Mode> {
 }
 
 class DefinedStream<S extends Schema, M extends Mode> {
-  readonly schema: S
+  declare readonly schema: S
   readonly mode: M
   readonly plan: PlanNode
   readonly stableOrder: boolean
+  knownSchema: S | undefined
   private opened = false
 
   constructor(private readonly definition: StreamDefinition<S, M>) {
-    this.schema = definition.schema
+    if (!(definition.schema instanceof LaterSchema)) this.knownSchema = named(definition.schema)
+    // Copies of a stream (`{ ...stream, open }`) have it where it is known.
+    Object.defineProperty(this, 'schema', { get: () => this.requireSchema(), enumerable: this.knownSchema !== undefined })
     this.mode = definition.mode
     this.plan = definition.plan
     this.stableOrder = definition.stableOrder
+  }
+
+  private requireSchema(): S {
+    if (this.knownSchema !== undefined) return this.knownSchema
+    throw failure({
+      tag: 'Usage',
+      code: 'SCHEMA_UNKNOWN',
+      problem: `the columns of this stream (${this.plan.operator}) are not known before its source is looked at`,
+      remedy: 'Call await stream.findSchema() first, or give the reader a schema (as parquetSchema, csvSchema, arrowFileSchema or sqlSchema find it).',
+    })
+  }
+
+  async findSchema(context: RunContext = {}): Promise<S> {
+    const { schema } = this.definition
+    if (this.knownSchema === undefined && schema instanceof LaterSchema) {
+      const found = named(await schema.find(context))
+      // Another reading may have found it meanwhile.
+      this.knownSchema ??= found
+    }
+    return this.requireSchema()
   }
 
   open(options: OpenOptions = {}): AsyncGenerator<Batch<S>, void, undefined> {
@@ -104,7 +138,20 @@ class DefinedStream<S extends Schema, M extends Mode> {
       this.opened = true
     }
     const context: OpenContext = { ...options, tally: options.tally ?? new Tally() }
-    return guarded(this.definition.positions === 'native' ? this.definition.open(context) : this.replay(context), options.signal)
+    return guarded(this.definition.schema instanceof LaterSchema ? this.learning(context, this.definition.schema) : this.batches(context), options.signal)
+  }
+
+  private batches(context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
+    return this.definition.positions === 'native' ? this.definition.open(context) : this.replay(context)
+  }
+
+  /** Finds the schema first, where reading needs it; a source may have other columns by now than when they were found. */
+  private async *learning(context: OpenContext, schema: LaterSchema<S>): AsyncGenerator<Batch<S>, void, undefined> {
+    if (schema.isNeeded) await this.findSchema(context)
+    for await (const batch of this.batches(context)) {
+      if (!schema.isNeeded && this.knownSchema !== undefined) requireAsFound(this.knownSchema, batch, context.columns)
+      yield batch
+    }
   }
 
   private async *replay(context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
@@ -144,6 +191,25 @@ class DefinedStream<S extends Schema, M extends Mode> {
   }
 }
 
+/** @throws `Schema` for a column named `__proto__`, which rows, being plain objects, cannot hold */
+const named = <S extends Schema>(schema: S): S => {
+  requireNames(schema)
+  return schema
+}
+
+const requireAsFound = (known: Schema, batch: Batch, wanted: readonly string[] | undefined): void => {
+  for (const name of new Set([...Object.keys(wantedSchema(known, wanted)), ...Object.keys(batch.schema)])) {
+    const before = Object.hasOwn(known, name) ? known[name] : undefined
+    const now = Object.hasOwn(batch.schema, name) ? batch.schema[name] : undefined
+    if (before !== undefined && now !== undefined && sameField(before, now)) continue
+    throw failure({
+      tag: 'Schema', code: 'COLUMNS_CHANGED', position: { column: name },
+      problem: `the column is ${now === undefined ? 'not there any more' : describeField(now)}, and ${before === undefined ? 'was not there' : `was ${describeField(before)}`} when the columns of this stream were found`,
+      remedy: 'Make the stream anew.',
+    })
+  }
+}
+
 /** Ends a generator with `Aborted` as soon as the signal fires between batches, and lets it fire. */
 async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void, undefined>, signal: AbortSignal | undefined): AsyncGenerator<Batch<S>, void, undefined> {
   for await (const batch of batches) {
@@ -160,10 +226,7 @@ async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void
  *
  * @throws `Schema` for a column named `__proto__`, which rows, being plain objects, cannot hold
  */
-export const makeStream = <S extends Schema, M extends Mode>(definition: StreamDefinition<S, M>): Stream<S, M> => {
-  requireNames(definition.schema)
-  return new DefinedStream(definition) as unknown as Stream<S, M>
-}
+export const makeStream = <S extends Schema, M extends Mode>(definition: StreamDefinition<S, M>): Stream<S, M> => new DefinedStream(definition) as unknown as Stream<S, M>
 
 /** Refuses a stream whose order is not stable. */
 export const requireStableOrder = (stream: Stream, use: string): void => {

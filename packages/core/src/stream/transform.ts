@@ -1,6 +1,7 @@
 import type { Schema } from '../schema/index.js'
 import { atPosition, type Batch } from './batch.js'
 import type { Json } from './position.js'
+import type { LaterSchema } from './schema-later.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from './stream.js'
 
 /** What {@link transformBatches} needs to know. */
@@ -9,7 +10,7 @@ export interface BatchTransform<S extends Schema, T extends Schema> {
   readonly operator: string
   /** Options in the plan. */
   readonly options: Json
-  readonly schema: T
+  readonly schema: T | LaterSchema<T>
   /**
    * Makes one batch of one batch; an empty result is dropped. `firstRow` is the ordinal of the batch's first row in this
    * reading of the input, for error messages.

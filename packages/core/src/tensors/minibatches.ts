@@ -64,8 +64,9 @@ export type Epochs = (epoch: number, context?: OpenOptions) => AsyncGenerator<Co
  */
 export const minibatches = async (stream: Stream, options: MinibatchOptions = {}): Promise<Epochs> => {
   const labels = options.label === undefined ? [] : typeof options.label === 'string' ? [options.label] : options.label
-  const inputs = options.columns ?? Object.keys(stream.schema).filter((name) => !labels.includes(name))
-  for (const name of [...inputs, ...labels]) requireColumn(stream.schema, name, 'the minibatch')
+  const schema = await stream.findSchema()
+  const inputs = options.columns ?? Object.keys(schema).filter((name) => !labels.includes(name))
+  for (const name of [...inputs, ...labels]) requireColumn(schema, name, 'the minibatch')
   if (inputs.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUTS', problem: 'no column is left for the model to take' })
   const tf = await loadTensorFlow('minibatches')
   const epochs = epochBatches(stream, options)

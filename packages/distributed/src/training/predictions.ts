@@ -1,5 +1,5 @@
 import {
-  extendBatch, failure, fixedColumn, field, requireColumn, toTensors, transformBatches,
+  derivedSchema, extendBatch, failure, fixedColumn, field, requireColumn, toTensors, transformBatches,
   type Field, type Float32, type Mode, type Schema, type Stream, type Tensors,
 } from '@millrace/core'
 import type { LayersModel, Tensor } from '@tensorflow/tfjs'
@@ -30,14 +30,15 @@ export const predictions =
     const layers = model as unknown as LayersModel
     // A sequential model has no names before it is built, which its first prediction would do.
     if (model.inputNames.length === 0) layers.build(undefined as never)
-    for (const name of model.inputNames) requireColumn(stream.schema, name, "the model's input")
-    checkOutputs(model, outputs, stream.schema)
     const added = Object.fromEntries(outputs.map((name) => [name, field.float32() as Field]))
-    const schema = { ...stream.schema, ...added } as unknown as S & Predicted<Names>
     return transformBatches<S, S & Predicted<Names>, M>(stream, {
       operator: 'predictions',
       options: { outputs },
-      schema,
+      schema: derivedSchema([stream], () => {
+        for (const name of model.inputNames) requireColumn(stream.schema, name, "the model's input")
+        checkOutputs(model, outputs, stream.schema)
+        return { ...stream.schema, ...added } as unknown as S & Predicted<Names>
+      }),
       needs: (wanted) => (wanted === undefined ? undefined : [...new Set([...wanted.filter((name) => !(name in added)), ...model.inputNames])]),
       transform: async (batch) => {
         // TensorFlow.js predicts nothing for nothing, which filters leave of a batch now and then.

@@ -36,7 +36,8 @@ export const score =
   <S extends Schema>({ label, probability }: ScoreColumns<S>) =>
   (stream: Stream<S>): Job<BinaryScore> =>
     job(async ({ signal, progress }) => {
-      for (const name of [label, probability]) requireColumn(stream.schema, name, 'score')
+      const schema = await stream.findSchema({ signal, progress })
+      for (const name of [label, probability]) requireColumn(schema, name, 'score')
       const labels: number[] = []
       const probabilities: number[] = []
       for await (const batch of stream.open({ signal, progress, columns: [label, probability] })) {

@@ -1,4 +1,4 @@
-import { extendBatch, failure, job, throwIfAborted, transformBatches, type Batch, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
+import { derivedSchema, extendBatch, failure, job, throwIfAborted, transformBatches, type Batch, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
 import type { ModelSignature } from '../saved-model/read-saved-model.js'
 import type { DType, NumericData } from '../tensor/dtypes.js'
 import type { HostTensor } from '../tensor/host-tensor.js'
@@ -92,15 +92,15 @@ class RunningPredictor implements Predictor {
     const signature = this.signatures[name]!
     const added = options.outputs === undefined ? outputSchema(signature) : checkOutputs(options.outputs, signature)
     return <S extends Schema, M extends Mode>(stream: Stream<S, M>) => {
-      const taken = Object.keys(added).find((output) => output in stream.schema)
-      if (taken !== undefined) {
+      const extended = (): S & Out => {
+        const taken = Object.keys(added).find((output) => Object.hasOwn(stream.schema, output))
+        if (taken === undefined) return { ...stream.schema, ...added } as unknown as S & Out
         throw failure({ tag: 'Schema', code: 'COLUMN_EXISTS', problem: `the model's output "${taken}" has the name of a column that the stream has already`, remedy: 'rename() the column first.', position: { column: taken } })
       }
-      const schema = { ...stream.schema, ...added } as unknown as S & Out
       return transformBatches<S, S & Out, M>(stream, {
         operator: 'predict',
         options: { signature: name, outputs: Object.keys(added) },
-        schema,
+        schema: derivedSchema([stream], extended),
         needs: (wanted) => (wanted === undefined ? undefined : [...new Set([...wanted.filter((column) => !(column in added)), ...Object.keys(signature.inputs)])]),
         transform: async (batch, { signal }) => {
           const outputs = await this.run(name, this.feeds(name, batch as unknown as Batch), signal)

@@ -42,8 +42,8 @@ interface ArrowPlace {
  * as it is converted: integers by range, instants brought to the column's unit, nulls need a nullable field. A value that does not fit
  * makes its row bad (see `onBadRecord`); its raw bytes are not known.
  *
- * Without a schema, the columns are those of all files, by name, that a kind of column can hold, and the schema is that of each batch (the
- * stream's own is empty, since no file has been looked at yet); a column that a file lacks is null there; `arrowFileSchema` gives it beforehand.
+ * Without a schema, the columns are those of all files, by name, that a kind of column can hold; a column that a file lacks is null there.
+ * The stream knows them when it is read, or asked: `await stream.findSchema()`. `arrowFileSchema` gives a schema to start from.
  *
  * @throws (while reading) `MissingPeer`, `NotFound`, `Schema`, `BadRecord`, `Limit`, `Corrupt` for a file that is none or is damaged
  * @see https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc

@@ -24,8 +24,8 @@ import { CsvSplitter } from './csv-splitter.js'
  *
  * Positions are byte offsets: resuming reads a plain UTF-8 file from there; other files are inflated and decoded up to there.
  *
- * Without a schema, every column of the headers is `utf8`, and the schema is that of each batch (the stream's own is empty,
- * since no file has been looked at yet; of several files, all headers are read first); `csvSchema` gives it beforehand.
+ * Without a schema, every column of the headers is `utf8`. The stream knows its columns when it is read (of several files, all
+ * headers are read first) or asked: `await stream.findSchema()`; `csvSchema` gives a schema to start from.
  *
  * @throws (while reading) `NotFound`, `Schema` for columns that are not in the header, `BadRecord`, `Corrupt` for an unclosed
  * quote, `Limit`

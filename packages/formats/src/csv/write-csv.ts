@@ -30,7 +30,7 @@ export const writeCsv =
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
     const { delimiter = ',', header = true, nullToken = '' } = options
     if (delimiter === '' || /["\r\n]/.test(delimiter)) throw failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem: `${JSON.stringify(delimiter)} cannot be the delimiter` })
-    requireTextForms(stream.schema, 'CSV')
+    if (stream.knownSchema !== undefined) requireTextForms(stream.knownSchema, 'CSV')
     const quote = (field: string): string => (field.includes(delimiter) || /["\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)
     // A line with nothing on it would be no record.
     const line = (fields: readonly string[]): string => `${fields.length === 1 && fields[0] === '' ? '""' : fields.join(delimiter)}\n`

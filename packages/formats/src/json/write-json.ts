@@ -21,7 +21,7 @@ export interface WriteJsonOptions extends TextOutputOptions {
 export const writeJson =
   (url: string, options: WriteJsonOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
-    requireTextForms(stream.schema, 'JSON')
+    if (stream.knownSchema !== undefined) requireTextForms(stream.knownSchema, 'JSON')
     const omit = options.nulls === 'omit'
     const format = (schema: Schema): { readonly head: string; readonly batchText: BatchText } => {
       requireTextForms(schema, 'JSON')

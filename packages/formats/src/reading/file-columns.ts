@@ -65,6 +65,18 @@ export class FileColumns<S extends Schema> {
     return new FileColumns(reader, context, files, partitions, schema, new Map(own))
   }
 
+  /** The columns of the batches; those of one file are looked up. */
+  async findSchema(): Promise<Schema> {
+    if (this.schema !== undefined) return this.schema
+    const [file] = this.files
+    return this.allOf(file === undefined || this.reader.schemaOf === undefined ? {} : await this.reader.schemaOf(file, this.context.signal))
+  }
+
+  /** The columns of the only file with those of its folders. */
+  private allOf(own: Schema): Schema {
+    return pick({ ...own, ...this.partitions.fields }, this.reader.columns)
+  }
+
   /** What the reader is asked to read of a file. */
   taskOf(file: InputFile, task: FilePart, schema = this.schemaOf(file)): FileTask {
     const isPartitioned = this.isPartitioned
@@ -114,7 +126,7 @@ export class FileColumns<S extends Schema> {
       return found
     }
     return (batch) => {
-      const all = this.schema ?? pick({ ...batch.schema, ...this.partitions.fields }, this.reader.columns)
+      const all = this.schema ?? this.allOf(batch.schema)
       const names = Object.keys(all).filter((name) => columns === undefined || columns.includes(name))
       const isOwn = (name: string): boolean => Object.hasOwn(batch.schema, name) && !Object.hasOwn(this.partitions.fields, name)
       if (this.own.size === 0 && names.every(isOwn)) return batch

@@ -1,6 +1,6 @@
 import {
-  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, makeStream, throwIfAborted,
-  type Batch, type FileInfo, type InputFile, type Json, type MillraceError, type OpenContext, type Position, type Schema, type Stream,
+  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, LaterSchema, makeStream, Tally, throwIfAborted,
+  type Batch, type FileInfo, type InputFile, type Json, type MillraceError, type OpenContext, type Position, type RunContext, type Schema, type Stream,
 } from '@millrace/core'
 import { rejectRecord, requirePolicy, withQuarantine, type OnBadRecord } from '../records/index.js'
 import type { Condition } from '../values/index.js'
@@ -115,7 +115,7 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
   const { count, order } = workers
   const isOrdered = count === 0 || order === 'kept'
   return makeStream<S, 'cold'>({
-    schema: reader.schema ?? ({} as S),
+    schema: reader.schema ?? new LaterSchema((context) => findColumns(reader, context)),
     mode: 'cold',
     plan: {
       operator: `source:${reader.format}`,
@@ -126,6 +126,14 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
     positions: 'native',
     open: (context) => withQuarantine(reader.onBadRecord, (policy) => (isOrdered ? inOrder : inAnyOrder)(reader, policy, context, workers)),
   })
+}
+
+/** The columns of the batches, where the files tell them. */
+const findColumns = async <S extends Schema>(reader: FileReader<S>, context: RunContext): Promise<S> => {
+  const choice = choosePartitions(undefined, [reader.input.partitions, reader.where])
+  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose })
+  const columns = await FileColumns.of(reader, found, { ...context, tally: new Tally() }, choice?.seen)
+  return (await columns.findSchema()) as S
 }
 
 /** The files of one reading, and how they are read. */

@@ -1,6 +1,6 @@
 import {
-  fieldIn, countIn, failure, job, makeStream, requireNames, throwIfAborted,
-  type Batch, type Job, type OpenContext, type Position, type Schema, type Stream,
+  fieldIn, countIn, failure, job, LaterSchema, makeStream, requireNames, throwIfAborted,
+  type Batch, type Job, type OpenContext, type Position, type RunContext, type Schema, type Stream,
 } from '@millrace/core'
 import { mustValidateAll } from '../reading/batch-assembler.js'
 import { rejectRecord, withQuarantine, type OnBadRecord } from '../records/index.js'
@@ -27,7 +27,7 @@ export interface DatabaseSource {
 /** The rows of a query or table as a stream. */
 export const streamOf = ({ operator, server, connect, source }: DatabaseSource, resolved: ResolvedSqlOptions): Stream<Schema, 'cold'> =>
   makeStream<Schema, 'cold'>({
-    schema: resolved.schema ?? {},
+    schema: resolved.schema ?? new LaterSchema((context) => describe(connect, source, resolved.parameters, context)),
     mode: 'cold',
     plan: { operator, options: { server, ...sqlPlanOptions(source, resolved) }, inputs: [] },
     stableOrder: resolved.orderBy.length > 0,
@@ -49,13 +49,15 @@ export const streamOf = ({ operator, server, connect, source }: DatabaseSource, 
 
 /** The schema of a query or table, as its stream has it. */
 export const schemaOf = (connect: DatabaseSource['connect'], source: SqlSource, parameters: readonly SqlParameter[]): Job<Schema> =>
-  job(async (context) => {
-    const database = await connect()
-    return withSession({ database, source: requireSource(source), context }, async (session) => {
-      const columns = await session.describe(selectFrom(session.dialect, source, parameters), typeof source !== 'string')
-      return inferredSchema(database.name, columns)
-    })
+  job((context) => describe(connect, requireSource(source), parameters, context))
+
+const describe = async (connect: DatabaseSource['connect'], source: SqlSource, parameters: readonly SqlParameter[], context: RunContext): Promise<Schema> => {
+  const database = await connect()
+  return withSession({ database, source, context }, async (session) => {
+    const columns = await session.describe(selectFrom(session.dialect, source, parameters), typeof source !== 'string')
+    return inferredSchema(database.name, columns)
   })
+}
 
 /** What is asked of a database. */
 interface Work {

@@ -15,8 +15,8 @@ import { requireSource, type SqlSource } from './sql-statement.js'
  * 64-bit integers, decimals, microseconds. The query runs in UTC: `timestamp with time zone` and MySQL's `TIMESTAMP` are instants;
  * `timestamp without time zone` and `DATETIME` are read as UTC, or in the zone of their field (`field.timestamp({ zone })`).
  * Without a schema the columns are those of the result: `decimal(p,s)` up to 38 digits, arrays as lists, `tinyint(1)` as bool,
- * timestamps in microseconds; numbers without a precision, intervals, json, uuid and enumerations as texts. The schema is then that
- * of each batch (the stream's own is empty, since nothing was asked yet); `sqlSchema` gives it beforehand.
+ * timestamps in microseconds; numbers without a precision, intervals, json, uuid and enumerations as texts. The stream knows them when
+ * it is read, or asked: `await stream.findSchema()` (which prepares the query); `sqlSchema` gives a schema to start from.
  *
  * A value that its column cannot hold (a null, zero dates, `infinity`) makes its row bad (see `onBadRecord`); its raw bytes are the
  * row as JSON. PostgreSQL reads one snapshot, in a transaction that cannot write, also by several connections; MySQL's ranges are

@@ -64,8 +64,7 @@ export const writeSql =
       const source = stream.open({ ...context, tally })
       try {
         const first = await source.next()
-        // A stream of dynamic rows knows its columns with its first batch.
-        const schema = Object.keys(stream.schema).length > 0 || first.done === true ? stream.schema : first.value.schema
+        const schema = stream.knownSchema ?? (first.done === true ? await stream.findSchema(context) : first.value.schema)
         requireSqlTypes(dialect, schema)
         const batches = counting(first, source, counted, context, `writing ${server.name}: ${describeSource(target)}`)
         const created = await (kind === 'postgres' ? loadPostgres : loadMysql)({ server, table: target, schema, ifExists, batches, signal: context.signal })

@@ -22,22 +22,20 @@ export const writeFiles = <S extends Schema, M extends Mode>(
     const tally = new Tally(context.tally)
     // Opened when its output is: one that can be read once is not lost to an output that exists.
     const batches = { [Symbol.asyncIterator]: () => stream.open({ ...context, tally }) as AsyncGenerator<Batch, void, undefined> }
-    if (options.partitionBy !== undefined) return { ...(await writeFolder(url, await format(''), options, stream.schema, batches, context)), tally: tally.summary() }
+    if (options.partitionBy !== undefined) return { ...(await writeFolder(url, await format(''), options, await stream.findSchema(context), batches, context)), tally: tally.summary() }
     const prepared = await format(url)
-    const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists as IfExists | undefined, signal: context.signal }, ([output]) =>
-      writeOne(url, output!, prepared, stream.schema, batches, context))
+    const { rows, bytes } = await withOutputSet([url], { ifExists: options.ifExists as IfExists | undefined, signal: context.signal }, async ([output]) =>
+      writeOne(url, output!, prepared, await stream.findSchema(context), batches, context))
     return { files: [url], rows, bytes, tally: tally.summary() }
   })
 
 const writeOne = async (url: string, output: Output, { open, groupRows }: FileFormat, schema: Schema, batches: AsyncIterable<Batch>, { signal, progress }: RunContext): Promise<{ readonly rows: number; readonly bytes: number }> => {
   const stage = `writing ${url}`
-  const hasSchema = Object.keys(schema).length > 0
-  let writer = hasSchema ? await open(output, schema) : undefined
+  const writer = await open(output, schema)
   let rows = 0
   try {
     for await (const batch of batches) {
       throwIfAborted(signal)
-      writer ??= await open(output, batch.schema)
       for (let at = 0; at < batch.numRows; at += groupRows) {
         await writer.write(at === 0 && batch.numRows <= groupRows ? batch : batch.slice(at, at + groupRows), rows + at)
         throwIfAborted(signal)
@@ -45,11 +43,10 @@ const writeOne = async (url: string, output: Output, { open, groupRows }: FileFo
       rows += batch.numRows
       progress?.({ stage, done: rows, unit: 'rows' })
     }
-    writer ??= await open(output, schema)
     await writer.end()
     progress?.({ stage, done: rows, unit: 'rows', finished: true })
     return { rows, bytes: writer.bytes }
   } finally {
-    writer?.destroy()
+    writer.destroy()
   }
 }

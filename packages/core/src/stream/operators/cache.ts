@@ -2,6 +2,7 @@ import { failure, throwIfAborted } from '../../errors/index.js'
 import type { Schema } from '../../schema/index.js'
 import { atPosition, type Batch } from '../batch.js'
 import { countIn } from '../position.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { Tally, type TallySummary } from '../tally.js'
 
@@ -22,7 +23,7 @@ interface Cached<S extends Schema> {
 export const cache = () => <S extends Schema>(stream: Stream<S, Mode>): Stream<S, 'cold'> => {
   const filling = new Filling(stream)
   return makeStream<S, 'cold'>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: 'cold',
     plan: { operator: 'cache', options: {}, inputs: [stream.plan] },
     stableOrder: true,

@@ -1,6 +1,7 @@
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { countIn, fieldIn } from '../position.js'
+import { derivedSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { asPart, requireSameColumns } from './same-columns.js'
 
@@ -13,10 +14,9 @@ import { asPart, requireSameColumns } from './same-columns.js'
 export const concat = <S extends Schema, M2 extends Mode = never>(
   ...others: readonly Stream<S, M2>[]
 ): (<M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>) => <M extends Mode>(stream: Stream<S, M>): Stream<S, M | M2> => {
-  requireSameColumns(stream.schema, others, 'concat')
   const parts: readonly Stream<S, M | M2>[] = [stream, ...others]
   return makeStream<S, M | M2>({
-    schema: stream.schema,
+    schema: derivedSchema(parts, () => requireSameColumns(stream.schema, others, 'concat')),
     mode: parts.find(({ mode }) => mode === 'once')?.mode ?? stream.mode,
     plan: { operator: 'concat', options: {}, inputs: parts.map(({ plan }) => plan) },
     stableOrder: parts.every(({ stableOrder }) => stableOrder),

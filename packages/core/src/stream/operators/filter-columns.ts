@@ -3,6 +3,7 @@ import type { Schema } from '../../schema/index.js'
 import type { Batch } from '../batch.js'
 import { callbackError } from '../callback.js'
 import { lambda } from '../plan.js'
+import { sameSchema } from '../schema-later.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 
@@ -17,7 +18,7 @@ export const filterColumns = <S extends Schema, M extends Mode>(mask: (batch: Ba
   transformBatches<S, S, M>(stream, {
     operator: 'filterColumns',
     options: { mask: lambda(mask) },
-    schema: stream.schema,
+    schema: sameSchema(stream),
     transform: (batch, _context, firstRow) => {
       const kept = new Int32Array(batch.numRows)
       let count = 0

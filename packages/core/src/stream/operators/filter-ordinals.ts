@@ -1,6 +1,7 @@
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { countIn, fieldIn, type Json } from '../position.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, requireStableOrder, type Mode, type Stream } from '../stream.js'
 
 /** Keeps rows by their ordinal in the stream: the same rows whatever the batches and wherever it was resumed. */
@@ -12,7 +13,7 @@ export const filterOrdinals = <S extends Schema, M extends Mode>(
 ): Stream<S, M> => {
   requireStableOrder(stream, operator)
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator, options, inputs: [stream.plan] },
     stableOrder: true,

@@ -2,7 +2,8 @@ import { failure } from '../../errors/index.js'
 import type { Row, Schema } from '../../schema/index.js'
 import { callbackError } from '../callback.js'
 import { lambda } from '../plan.js'
-import { rowReader } from '../row-reader.js'
+import { rowReaderOf } from '../row-reader.js'
+import { sameSchema } from '../schema-later.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 
@@ -14,11 +15,11 @@ import { transformBatches } from '../transform.js'
  * pipe(flights, filter((row) => row.delay > 15))
  */
 export const filter = <S extends Schema, M extends Mode>(predicate: (row: Row<S>) => boolean): ((stream: Stream<S, M>) => Stream<S, M>) => (stream) => {
-  const reader = rowReader(stream.schema)
+  const reader = rowReaderOf(stream)
   return transformBatches<S, S, M>(stream, {
     operator: 'filter',
     options: { predicate: lambda(predicate) },
-    schema: stream.schema,
+    schema: sameSchema(stream),
     transform: (batch, _context, firstRow) => {
       const rowAt = reader(batch)
       const kept = new Int32Array(batch.numRows)

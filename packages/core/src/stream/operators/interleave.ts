@@ -2,6 +2,7 @@ import { failure } from '../../errors/index.js'
 import type { Schema } from '../../schema/index.js'
 import { atPosition, type Batch } from '../batch.js'
 import { badPosition, fieldIn, type Json, type Position } from '../position.js'
+import { derivedSchema } from '../schema-later.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from '../stream.js'
 import { asPart, requireSameColumns } from './same-columns.js'
 
@@ -39,7 +40,6 @@ export const interleave = <S extends Schema, M2 extends Mode = never>(
   others: readonly Stream<S, M2>[],
   options: InterleaveOptions = {},
 ): (<M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>) => <M extends Mode>(stream: Stream<S, M>): Stream<S, M | M2> => {
-  requireSameColumns(stream.schema, others, 'interleave')
   const parts: readonly Stream<S, M | M2>[] = [stream, ...others]
   const weights = options.weights ?? parts.map(() => 1)
   const until = options.until ?? 'all'
@@ -52,7 +52,7 @@ export const interleave = <S extends Schema, M2 extends Mode = never>(
     })
   }
   return makeStream<S, M | M2>({
-    schema: stream.schema,
+    schema: derivedSchema(parts, () => requireSameColumns(stream.schema, others, 'interleave')),
     mode: parts.find(({ mode }) => mode === 'once')?.mode ?? stream.mode,
     plan: { operator: 'interleave', options: { weights: [...weights], until }, inputs: parts.map(({ plan }) => plan) },
     stableOrder: parts.every(({ stableOrder }) => stableOrder),

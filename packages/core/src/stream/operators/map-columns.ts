@@ -4,6 +4,7 @@ import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
 import { callbackError } from '../callback.js'
 import { ownValue } from '../own-value.js'
 import { lambda } from '../plan.js'
+import { derivedSchema } from '../schema-later.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 import { withColumnsSchema, type WithColumns } from './with-columns.js'
@@ -37,11 +38,10 @@ export const mapColumns = <S extends Schema, M extends Mode, T extends Schema>(
   schema: T,
   mapper: (batch: Batch<S>) => { readonly [K in keyof T]: NewColumn<T[K]> },
 ): ((stream: Stream<S, M>) => Stream<WithColumns<S, T>, M>) => (stream) => {
-  const output = withColumnsSchema(stream.schema, schema)
   return transformBatches<S, WithColumns<S, T>, M>(stream, {
     operator: 'mapColumns',
     options: { columns: Object.keys(schema), mapper: lambda(mapper) },
-    schema: output,
+    schema: derivedSchema([stream], () => withColumnsSchema(stream.schema, schema)),
     transform: (batch, _context, firstRow) => {
       const columns: { [name: string]: Column } = { ...(batch.columns as ColumnMap) }
       let column: string | undefined
@@ -55,7 +55,7 @@ export const mapColumns = <S extends Schema, M extends Mode, T extends Schema>(
       } catch (thrown) {
         throw callbackError('mapColumns', firstRow, thrown, column)
       }
-      return makeBatch(output as Schema, columns, batch.numRows) as unknown as Batch<WithColumns<S, T>>
+      return makeBatch(withColumnsSchema(batch.schema, schema) as Schema, columns, batch.numRows) as unknown as Batch<WithColumns<S, T>>
     },
   })
 }

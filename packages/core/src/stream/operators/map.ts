@@ -5,7 +5,7 @@ import { makeBatch } from '../batch.js'
 import { callbackError } from '../callback.js'
 import { ownValue } from '../own-value.js'
 import { lambda } from '../plan.js'
-import { rowReader } from '../row-reader.js'
+import { rowReaderOf } from '../row-reader.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 
@@ -19,7 +19,7 @@ import { transformBatches } from '../transform.js'
  * pipe(flights, map({ route: field.utf8() }, (row) => ({ route: `${row.origin}-${row.destination}` })))
  */
 export const map = <S extends Schema, M extends Mode, T extends Schema>(schema: T, mapper: (row: Row<S>) => Row<T>): ((stream: Stream<S, M>) => Stream<T, M>) => (stream) => {
-  const reader = rowReader(stream.schema)
+  const reader = rowReaderOf(stream)
   const names = Object.keys(schema)
   return transformBatches<S, T, M>(stream, {
     operator: 'map',

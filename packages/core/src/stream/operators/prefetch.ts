@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../../errors/index.js'
 import type { Schema } from '../../schema/index.js'
 import type { Batch } from '../batch.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 
@@ -11,7 +12,7 @@ import { requireCount } from './counts.js'
 export const prefetch = (batches = 2) => <S extends Schema, M extends Mode>(stream: Stream<S, M>): Stream<S, M> => {
   requireCount(batches, 1, 'the batches of prefetch')
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator: 'prefetch', options: { batches }, inputs: [stream.plan] },
     stableOrder: stream.stableOrder,

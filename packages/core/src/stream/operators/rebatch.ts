@@ -1,6 +1,7 @@
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { beginning, markFrom, markJson } from '../mark.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 import { windows } from './windows.js'
@@ -9,7 +10,7 @@ import { windows } from './windows.js'
 export const rebatch = (rows: number) => <S extends Schema, M extends Mode>(stream: Stream<S, M>): Stream<S, M> => {
   requireCount(rows, 1, 'the rows of rebatch')
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator: 'rebatch', options: { rows }, inputs: [stream.plan] },
     stableOrder: stream.stableOrder,

@@ -3,6 +3,7 @@ import { failure } from '../../errors/index.js'
 import { requireColumn, type Field, type Schema } from '../../schema/index.js'
 import { requireNames } from '../own-value.js'
 import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
+import { derivedSchema } from '../schema-later.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 
@@ -21,29 +22,24 @@ export const rename = <S extends Schema, M extends Mode, New extends string, con
   names: R & { readonly [K in Exclude<keyof R, keyof S>]: never },
 ): ((stream: Stream<S, M>) => Stream<Renamed<S, R>, M>) => (stream) => {
   const given = names as { readonly [name: string]: string }
-  for (const name in given) requireColumn(stream.schema, name, 'rename')
   const newName = (name: string): string => (Object.prototype.hasOwnProperty.call(given, name) ? given[name]! : name)
   requireNames(Object.fromEntries(Object.values(given).map((to) => [to, undefined])) as unknown as Schema)
-  const schema: { [name: string]: Field } = {}
   const oldNames: { [name: string]: string } = {}
-  for (const [name, field] of Object.entries(stream.schema)) {
-    const to = newName(name)
-    if (Object.hasOwn(schema, to)) {
-      throw failure({
-        tag: 'Schema',
-        code: 'DUPLICATE_COLUMN',
-        problem: `rename would give the columns "${oldNames[to]}" and "${name}" the same name "${to}"`,
-        remedy: 'Drop one of them first, or choose another name.',
-        position: { column: to },
-      })
+  const renamed = (): Schema => {
+    for (const name in given) requireColumn(stream.schema, name, 'rename')
+    const schema: { [name: string]: Field } = {}
+    for (const [name, field] of Object.entries(stream.schema)) {
+      const to = newName(name)
+      if (Object.hasOwn(schema, to)) throw sameName(oldNames[to]!, name, to)
+      schema[to] = field
+      oldNames[to] = name
     }
-    schema[to] = field
-    oldNames[to] = name
+    return schema
   }
   return transformBatches<S, Renamed<S, R>, M>(stream, {
     operator: 'rename',
     options: { names: { ...given } },
-    schema: schema as Renamed<S, R>,
+    schema: derivedSchema([stream], () => renamed() as Renamed<S, R>),
     needs: (wanted) => wanted?.map((name) => oldNames[name] ?? name),
     transform: (batch) => {
       const columns: { [name: string]: Column } = {}
@@ -56,3 +52,12 @@ export const rename = <S extends Schema, M extends Mode, New extends string, con
     },
   })
 }
+
+const sameName = (first: string, second: string, to: string): Error =>
+  failure({
+    tag: 'Schema',
+    code: 'DUPLICATE_COLUMN',
+    problem: `rename would give the columns "${first}" and "${second}" the same name "${to}"`,
+    remedy: 'Drop one of them first, or choose another name.',
+    position: { column: to },
+  })

@@ -1,6 +1,7 @@
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { countIn, fieldIn } from '../position.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 
@@ -11,7 +12,7 @@ import { requireCount } from './counts.js'
 export const repeat = (rounds?: number) => <S extends Schema>(stream: Stream<S, 'cold'>): Stream<S, 'cold'> => {
   if (rounds !== undefined) requireCount(rounds, 0, 'the number of rounds of repeat')
   return makeStream<S, 'cold'>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator: 'repeat', options: { rounds: rounds ?? null }, inputs: [stream.plan] },
     stableOrder: stream.stableOrder,

@@ -4,8 +4,8 @@ import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
 import { wantedSchema } from '../columns-of.js'
 import type { Stream } from '../stream.js'
 
-/** Checks that streams have the columns of a schema, so that their batches can stand in one stream. @throws `Schema` */
-export const requireSameColumns = (schema: Schema, others: readonly Stream[], use: string): void => {
+/** The schema, if the other streams have its columns too, so that their batches can stand in one stream. @throws `Schema` */
+export const requireSameColumns = <S extends Schema>(schema: S, others: readonly Stream[], use: string): S => {
   for (const other of others) {
     for (const [name, expected] of Object.entries(schema)) {
       const found = requireColumn(other.schema, name, use)
@@ -31,6 +31,7 @@ export const requireSameColumns = (schema: Schema, others: readonly Stream[], us
       })
     }
   }
+  return schema
 }
 
 /** A batch of one of several streams under the schema of them all, with the columns that are wanted only. */

@@ -1,6 +1,7 @@
 import { requireColumn, type Schema } from '../../schema/index.js'
 import type { Batch } from '../batch.js'
 import { pickColumns } from '../columns-of.js'
+import { derivedSchema } from '../schema-later.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 
@@ -11,13 +12,11 @@ import { transformBatches } from '../transform.js'
  */
 export const select = <S extends Schema, M extends Mode, const K extends keyof S & string>(
   ...names: readonly K[]
-): ((stream: Stream<S, M>) => Stream<{ readonly [P in K]: S[P] }, M>) => (stream) => {
-  const schema = Object.fromEntries(names.map((name) => [name, requireColumn(stream.schema, name, 'select')])) as { readonly [P in K]: S[P] }
-  return transformBatches<S, { readonly [P in K]: S[P] }, M>(stream, {
+): ((stream: Stream<S, M>) => Stream<{ readonly [P in K]: S[P] }, M>) => (stream) =>
+  transformBatches<S, { readonly [P in K]: S[P] }, M>(stream, {
     operator: 'select',
     options: { columns: [...names] },
-    schema,
+    schema: derivedSchema([stream], () => Object.fromEntries(names.map((name) => [name, requireColumn(stream.schema, name, 'select')])) as { readonly [P in K]: S[P] }),
     needs: (wanted) => (wanted === undefined ? names : names.filter((name) => wanted.includes(name))),
     transform: (batch) => pickColumns(batch, names) as unknown as Batch<{ readonly [P in K]: S[P] }>,
   })
-}

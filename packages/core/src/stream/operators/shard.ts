@@ -2,6 +2,7 @@ import { failure } from '../../errors/index.js'
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { badPosition, countIn, fieldIn, type Json, type Position } from '../position.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, requireStableOrder, type Mode, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 
@@ -45,7 +46,7 @@ export const shard = (index: number, count: number) => <S extends Schema, M exte
   if (index >= count) throw failure({ tag: 'Usage', code: 'BAD_COUNT', problem: `shard ${index} of ${count} does not exist`, remedy: `The shards are 0 to ${count - 1}.` })
   requireStableOrder(stream, 'shard')
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator: 'shard', options: { index, count }, inputs: [stream.plan] },
     stableOrder: true,

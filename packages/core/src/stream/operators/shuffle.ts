@@ -3,6 +3,7 @@ import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { beginning, markFrom, markJson } from '../mark.js'
 import { countIn, fieldIn } from '../position.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 import { windows } from './windows.js'
@@ -33,7 +34,7 @@ export const shuffle = (options: ShuffleOptions) => <S extends Schema, M extends
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of shuffle')
   requireCount(Math.abs(seed), 0, 'the seed of shuffle')
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator: 'shuffle', options: { seed, windowRows, batchRows }, inputs: [stream.plan] },
     stableOrder: stream.stableOrder,

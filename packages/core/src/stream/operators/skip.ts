@@ -1,5 +1,6 @@
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 
@@ -7,7 +8,7 @@ import { requireCount } from './counts.js'
 export const skip = (count: number) => <S extends Schema, M extends Mode>(stream: Stream<S, M>): Stream<S, M> => {
   requireCount(count, 0, 'the count of skip')
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator: 'skip', options: { count }, inputs: [stream.plan] },
     stableOrder: stream.stableOrder,

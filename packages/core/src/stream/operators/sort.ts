@@ -2,6 +2,7 @@ import { failure, throwIfAborted } from '../../errors/index.js'
 import { requireColumn, type Schema } from '../../schema/index.js'
 import type { Batch, ColumnMap } from '../batch.js'
 import { alsoColumns, joinBatches } from '../columns-of.js'
+import { derivedSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { columnComparator, requireSortable, type Compare } from './column-comparator.js'
 import { requireCount } from './counts.js'
@@ -44,12 +45,14 @@ export const sort = <S extends Schema, M extends Mode, const K extends keyof S &
   options: SortOptions = {},
 ): ((stream: Stream<S, M>) => Stream<S, M>) => (stream) => {
   const keys = (typeof by === 'string' ? [by] : by).map((key) => (typeof key === 'string' ? { by: key, order: 'asc' as const } : { by: key.by, order: key.order ?? ('asc' as const) }))
-  for (const key of keys) requireSortable(requireColumn(stream.schema, key.by, 'sort'), key.by)
   const unique = options.unique ?? false
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of sort')
   const maxRows = options.maxRows ?? DEFAULT_MAX_ROWS
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: derivedSchema([stream], () => {
+      for (const key of keys) requireSortable(requireColumn(stream.schema, key.by, 'sort'), key.by)
+      return stream.schema
+    }),
     mode: stream.mode,
     plan: { operator: 'sort', options: { keys, unique, batchRows, maxRows }, inputs: [stream.plan] },
     stableOrder: stream.stableOrder || unique,

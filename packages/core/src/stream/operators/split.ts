@@ -4,6 +4,7 @@ import { requireColumn, type Schema } from '../../schema/index.js'
 import type { Batch, ColumnMap } from '../batch.js'
 import { alsoColumns } from '../columns-of.js'
 import type { Json } from '../position.js'
+import { derivedSchema } from '../schema-later.js'
 import { requireStableOrder, type OpenContext, type Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 import { requireCount } from './counts.js'
@@ -112,13 +113,15 @@ const partMaker = <S extends Schema>(
 }
 
 const byKey = <S extends Schema>(stream: Stream<S, 'cold'>, cumulative: readonly number[], key: string, seed: number): MakePart<S> => {
-  requireHashable(requireColumn(stream.schema, key, 'split'), key)
   requireCount(Math.abs(seed), 0, 'the seed of split')
   return (part, describe) =>
     transformBatches<S, S, 'cold'>(stream, {
       operator: 'split',
       options: describe({ byKey: key, seed }),
-      schema: stream.schema,
+      schema: derivedSchema([stream], () => {
+        requireHashable(requireColumn(stream.schema, key, 'split'), key)
+        return stream.schema
+      }),
       needs: (wanted) => alsoColumns(wanted, [key]),
       transform: (batch) => {
         const hashes = keyHashes((batch.columns as ColumnMap)[key]!, seed)
@@ -128,13 +131,15 @@ const byKey = <S extends Schema>(stream: Stream<S, 'cold'>, cumulative: readonly
 }
 
 const byTime = <S extends Schema>(stream: Stream<S, 'cold'>, cumulative: readonly number[], name: string): MakePart<S> => {
-  requireTime(stream.schema, name)
   const cuts = sharedWork((context: OpenContext) => fitCuts(stream, name, cumulative, context))
   return (part, describe) =>
     transformBatches<S, S, 'cold'>(stream, {
       operator: 'split',
       options: describe({ byTime: name }),
-      schema: stream.schema,
+      schema: derivedSchema([stream], () => {
+        requireTime(stream.schema, name)
+        return stream.schema
+      }),
       needs: (wanted) => alsoColumns(wanted, [name]),
       transform: async (batch, context, firstRow) => {
         const found = await cuts(context)

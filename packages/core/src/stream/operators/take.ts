@@ -1,6 +1,7 @@
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { countIn, fieldIn } from '../position.js'
+import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 
@@ -8,7 +9,7 @@ import { requireCount } from './counts.js'
 export const take = (count: number) => <S extends Schema, M extends Mode>(stream: Stream<S, M>): Stream<S, M> => {
   requireCount(count, 0, 'the count of take')
   return makeStream<S, M>({
-    schema: stream.schema,
+    schema: sameSchema(stream),
     mode: stream.mode,
     plan: { operator: 'take', options: { count }, inputs: [stream.plan] },
     stableOrder: stream.stableOrder,

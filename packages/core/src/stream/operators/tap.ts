@@ -2,17 +2,18 @@ import type { Row, Schema } from '../../schema/index.js'
 import type { Batch } from '../batch.js'
 import { callbackError } from '../callback.js'
 import { lambda } from '../plan.js'
-import { rowReader } from '../row-reader.js'
+import { rowReaderOf } from '../row-reader.js'
+import { sameSchema } from '../schema-later.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 
 /** Shows each row to `see` as it passes; the stream stays as it is. */
 export const tap = <S extends Schema, M extends Mode>(see: (row: Row<S>) => void): ((stream: Stream<S, M>) => Stream<S, M>) => (stream) => {
-  const reader = rowReader(stream.schema)
+  const reader = rowReaderOf(stream)
   return transformBatches<S, S, M>(stream, {
     operator: 'tap',
     options: { see: lambda(see) },
-    schema: stream.schema,
+    schema: sameSchema(stream),
     transform: (batch, _context, firstRow) => {
       const rowAt = reader(batch)
       let row = 0
@@ -31,7 +32,7 @@ export const tapBatches = <S extends Schema, M extends Mode>(see: (batch: Batch<
   transformBatches<S, S, M>(stream, {
     operator: 'tapBatches',
     options: { see: lambda(see) },
-    schema: stream.schema,
+    schema: sameSchema(stream),
     transform: async (batch, _context, firstRow) => {
       try {
         await see(batch)

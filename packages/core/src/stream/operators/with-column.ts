@@ -1,9 +1,11 @@
 import { makeBuilder } from '../../columns/index.js'
 import type { Field, Row, Schema } from '../../schema/index.js'
-import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
+import type { Batch } from '../batch.js'
 import { callbackError } from '../callback.js'
+import { extendBatch } from '../extend-batch.js'
 import { lambda } from '../plan.js'
-import { rowReader } from '../row-reader.js'
+import { rowReaderOf } from '../row-reader.js'
+import { derivedSchema } from '../schema-later.js'
 import type { Mode, Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
 import { withColumnsSchema, type WithColumns } from './with-columns.js'
@@ -20,12 +22,12 @@ export const withColumn = <S extends Schema, M extends Mode, const Name extends 
   field: F,
   value: (row: Row<S>) => F['js'],
 ): ((stream: Stream<S, M>) => Stream<WithColumns<S, { readonly [K in Name]: F }>, M>) => (stream) => {
-  const reader = rowReader(stream.schema)
-  const schema = withColumnsSchema(stream.schema, { [name]: field } as { readonly [K in Name]: F })
+  const reader = rowReaderOf(stream)
+  const added = { [name]: field } as { readonly [K in Name]: F }
   return transformBatches<S, WithColumns<S, { readonly [K in Name]: F }>, M>(stream, {
     operator: 'withColumn',
     options: { column: name, kind: field.kind, value: lambda(value) },
-    schema,
+    schema: derivedSchema([stream], () => withColumnsSchema(stream.schema, added)),
     transform: (batch, _context, firstRow) => {
       const rowAt = reader(batch)
       const builder = makeBuilder(field)
@@ -35,8 +37,7 @@ export const withColumn = <S extends Schema, M extends Mode, const Name extends 
       } catch (thrown) {
         throw callbackError('withColumn', firstRow + row, thrown, name)
       }
-      const columns = { ...(batch.columns as ColumnMap), [name]: builder.finish() }
-      return makeBatch(schema as Schema, columns, batch.numRows) as unknown as Batch<WithColumns<S, { readonly [K in Name]: F }>>
+      return extendBatch(batch, added, { [name]: builder.finish() }) as unknown as Batch<WithColumns<S, { readonly [K in Name]: F }>>
     },
   })
 }

@@ -14,7 +14,7 @@ const perSecond = { s: 1n, ms: 1_000n, us: 1_000_000n, ns: 1_000_000_000n } as c
  * are converted one by one, and must fit: texts are parsed as a CSV reader would, numbers go to any kind that holds them.
  * Columns that the schema does not name are left out.
  *
- * @throws `Schema` for a column that is not there (at once, or with the first batch when the stream comes from a reader without a schema); `BadRecord` with row and column for a value that does not fit
+ * @throws `Schema` for a column that is not there (at once, or with the first batch where the stream does not know its columns yet); `BadRecord` with row and column for a value that does not fit
  */
 export const withSchema = <T extends Schema>(schema: T) => <M extends Mode>(stream: Stream<Schema, M>): Stream<T, M> => {
   const names = Object.keys(schema)
@@ -22,7 +22,7 @@ export const withSchema = <T extends Schema>(schema: T) => <M extends Mode>(stre
     for (const name of names) requireConvertible(requireColumn(given, name, 'withSchema'), schema[name]!, name)
   }
   // Readers without a schema know their columns only when they have opened a file: theirs is checked with each batch.
-  const isKnown = Object.keys(stream.schema).length > 0
+  const isKnown = stream.knownSchema !== undefined
   if (isKnown) check(stream.schema)
   return transformBatches<Schema, T, M>(stream, {
     operator: 'withSchema',

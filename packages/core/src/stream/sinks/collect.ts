@@ -1,13 +1,13 @@
 import { job, type Job } from '../../job/index.js'
 import type { Row, Schema } from '../../schema/index.js'
 import type { Batch } from '../batch.js'
-import { rowReader } from '../row-reader.js'
+import { rowReaderOf } from '../row-reader.js'
 import type { Stream } from '../stream.js'
 
 /** All rows, as plain objects, in memory. For tables of some thousands of rows; {@link collectBatches} takes more. */
 export const collect = () => <S extends Schema>(stream: Stream<S>): Job<Row<S>[]> =>
   job(async (context) => {
-    const reader = rowReader(stream.schema)
+    const reader = rowReaderOf(stream)
     const out: Row<S>[] = []
     for await (const batch of stream.open(context)) {
       const rowAt = reader(batch)

@@ -5,6 +5,6 @@ import type { Stream } from '../stream.js'
 export const countRows = () => (stream: Stream): Job<number> =>
   job(async (context) => {
     let rows = 0
-    for await (const batch of stream.open({ ...context, columns: Object.keys(stream.schema).slice(0, 1) })) rows += batch.numRows
+    for await (const batch of stream.open({ ...context, columns: Object.keys(stream.knownSchema ?? {}).slice(0, 1) })) rows += batch.numRows
     return rows
   })

@@ -1,7 +1,7 @@
 import { job, type Job } from '../../job/index.js'
 import type { Row, Schema } from '../../schema/index.js'
 import { callbackError } from '../callback.js'
-import { rowReader } from '../row-reader.js'
+import { rowReaderOf } from '../row-reader.js'
 import type { Stream } from '../stream.js'
 import { Tally, type TallySummary } from '../tally.js'
 
@@ -11,7 +11,7 @@ import { Tally, type TallySummary } from '../tally.js'
  */
 export const forEach = <S extends Schema>(work: (row: Row<S>) => unknown): ((stream: Stream<S>) => Job<TallySummary>) => (stream) =>
   job(async (context) => {
-    const reader = rowReader(stream.schema)
+    const reader = rowReaderOf(stream)
     const tally = new Tally(context.tally)
     let record = 0
     for await (const batch of stream.open({ ...context, tally })) {

@@ -53,9 +53,10 @@ export const head = (count = DEFAULT_ROWS): (<S extends Schema, M extends Mode>(
 /** Reads the first `count` rows (default 10) as a table: `await run(preview(flights))`. */
 export const preview = <S extends Schema>(stream: Stream<S>, count = DEFAULT_ROWS): Job<Preview<S>> =>
   job(async (context) => {
+    const schema = await stream.findSchema(context)
     const found: Row<S>[] = []
     for await (const batch of take(count)(stream).open(context)) {
       for (let row = 0; row < batch.numRows; row++) found.push(batch.row(row))
     }
-    return new Table(stream.schema, found)
+    return new Table(schema, found)
   })

@@ -1,5 +1,5 @@
 import type { Row, Schema } from '../../schema/index.js'
-import { rowReader } from '../row-reader.js'
+import { rowReaderOf } from '../row-reader.js'
 import type { OpenOptions, Stream } from '../stream.js'
 
 /**
@@ -7,7 +7,7 @@ import type { OpenOptions, Stream } from '../stream.js'
  * An `await` a row costs more than most work on it: where speed matters, take batches.
  */
 export async function* rows<S extends Schema>(stream: Stream<S>, options: OpenOptions = {}): AsyncGenerator<Row<S>, void, undefined> {
-  const reader = rowReader(stream.schema)
+  const reader = rowReaderOf(stream)
   for await (const batch of stream.open(options)) {
     const rowAt = reader(batch)
     for (let row = 0; row < batch.numRows; row++) yield rowAt(row)
