@@ -176,6 +176,28 @@ describePeer('servers of a training that fail', 'tensorflow', () => {
     }
   })
 
+  test('the parameter server of workers in step hangs, and all begin again: gradients that waited for an update are sent again, and what is told is true', async () => {
+    const pid = pidOf(ps)
+    const fault = at(100, async () => process.kill(pid, 'SIGSTOP'))
+    const model = countingModel(ROWS, 2)
+    try {
+      const report = await run(trainOnCluster(model, cluster, {
+        ...options, synchronous: {}, recovery: { ...recovery, stepTimeoutMs: 1_500 }, onStep: fault.onStep,
+        onRecovery: ({ what }) => { if (what === 'lost') process.kill(pid, 'SIGCONT') },
+      }))
+      await fault.done()
+      expect(report.recoveries).toContainEqual(expect.objectContaining({ what: 'lost', fault: 'hung' }))
+      const counts = countsOf(model)
+      expect(counts.filter((count) => count !== 0 && count !== 1)).toEqual([])
+      const { rows, repeated, uncertain } = toldOf(report)
+      expect(repeated).toBe(0)
+      expect(sumOf(counts)).toBeGreaterThanOrEqual(rows)
+      expect(sumOf(counts)).toBeLessThanOrEqual(rows + uncertain)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+  })
+
   test('a server that hangs for good: the bound ends it, with a clear error', async () => {
     const pid = pidOf(ps)
     const fault = at(100, async () => process.kill(pid, 'SIGSTOP'))

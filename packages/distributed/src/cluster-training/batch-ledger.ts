@@ -11,9 +11,13 @@ export interface Resumption {
   readonly skip: number
   /** Batches behind these of which nobody knows, and that are not to be fed again. */
   readonly inDoubt: number
+  /** Whether the variables keep their values: of what this process has sent, only that which is behind the position was done. */
+  readonly kept?: boolean | undefined
   /** Whether others behind these were fed before. */
   readonly again: boolean
 }
+
+const rowsOf = (batches: readonly Pick<FedBatch, 'rows'>[]): number => batches.reduce((sum, { rows }) => sum + rows, 0)
 
 /**
  * Which batches of a worker are done, under way, to be fed again, or of unknown outcome. No batch is forgotten: the position that it
@@ -27,8 +31,12 @@ export class BatchLedger {
   #fedBefore = 0
   #seen = 0
   #repeated = 0
-  #uncertain = 0
+  /** Of another process in this place. */
+  #uncertainBefore = 0
+  /** Batches of which nobody knows. */
+  #uncertain: Pick<FedBatch, 'after' | 'rows'>[] = []
   #ended = false
+  #lastDone: FedBatch | undefined
   /** The first run that met the end of the data. */
   #last: FedBatch | undefined
   /** Of the worker's steps, those that are done. */
@@ -39,24 +47,30 @@ export class BatchLedger {
   constructor(private readonly input: WorkerInput) {}
 
   /** Goes back, or forth, to what the parameter servers' values belong to. */
-  async resume({ position, seen, repeated, uncertain, ended }: WorkerProgress, { first, count, skip, inDoubt, again }: Resumption): Promise<void> {
+  async resume({ position, seen, repeated, uncertain, ended }: WorkerProgress, { first, count, skip, inDoubt, again, kept = false }: Resumption): Promise<void> {
     if (first) this.#fedBefore = 0
-    else if (again) this.#fedBefore = Math.max(this.#fedBefore, this.#position.rows)
+    else if (again && !kept) this.#fedBefore = Math.max(this.#fedBefore, this.#position.rows)
+    const [reached, unsent] = [this.#position.rows, this.#again]
     this.#again = []
     this.#under = []
     this.#ahead = []
     this.#last = undefined
+    this.#lastDone = undefined
     this.#position = position
     this.#ended = ended
     this.#count = count
-    if (first) [this.#seen, this.#repeated, this.#uncertain] = [seen, repeated, uncertain]
+    if (first) [this.#seen, this.#repeated, this.#uncertainBefore, this.#uncertain] = [seen, repeated, uncertain, []]
     await this.input.seek(position)
     const done = await this.#skip(skip)
+    // What nobody knew of is fed again, or known now.
+    const { rows: back } = this.#position
+    const known = this.#uncertain.filter(({ after }) => after.rows > back)
+    this.#uncertain = this.#uncertain.filter(({ after }) => after.rows <= back)
     const doubtful = await this.#skip(inDoubt)
-    // What this process has sent before is accounted for.
-    if (!first) return
-    this.#seen += done
-    this.#uncertain += doubtful
+    if (first) this.#seen += done
+    // What this process has sent before is accounted for, but for what was not done of it.
+    else if (kept) this.#seen -= Math.max(0, reached - back - rowsOf([...known, ...unsent.filter(({ before, after }) => before.rows >= back && after.rows <= reached)]))
+    if (first || kept) this.#uncertain.push({ after: this.#position, rows: doubtful })
   }
 
   /** In a new session: steps of which nobody knew may have been done. */
@@ -113,8 +127,17 @@ export class BatchLedger {
     this.#under.push(batch)
   }
 
+  /** Nobody knows whether the last step that is done has come to anything. */
+  doubtLast(): void {
+    if (this.#lastDone === undefined) return
+    this.#seen -= this.#lastDone.rows
+    this.#uncertain.push(this.#lastDone)
+    this.#lastDone = undefined
+  }
+
   done(batch: FedBatch): void {
     this.#settle(batch)
+    this.#lastDone = batch
     this.#count += batch.steps
     const { rows } = this.#open
     this.#ahead = [...this.#ahead, batch].filter(({ before }) => before.rows >= rows)
@@ -126,7 +149,7 @@ export class BatchLedger {
   lost(batch: FedBatch, again: 'not sent' | 'at-least-once' | false): void {
     this.#settle(batch)
     if (again === false) {
-      this.#uncertain += batch.rows
+      this.#uncertain.push({ after: batch.after, rows: batch.rows })
       return
     }
     if (again === 'at-least-once') this.#repeated += batch.rows
@@ -144,7 +167,7 @@ export class BatchLedger {
   get progress(): WorkerProgress {
     const position = this.#open
     const counted = this.#ahead.reduce((count, { before, steps }) => (before.rows >= position.rows ? count - steps : count), this.#count)
-    return { position, seen: this.#seen, repeated: this.#repeated, uncertain: this.#uncertain, ended: this.#ended, counted, driven: true }
+    return { position, seen: this.#seen, repeated: this.#repeated, uncertain: this.#uncertainBefore + rowsOf(this.#uncertain), ended: this.#ended, counted, driven: true }
   }
 
   /** Before all that is not settled. */

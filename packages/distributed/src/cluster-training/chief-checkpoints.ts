@@ -1,12 +1,13 @@
 import { failure, isMillraceError, type MillraceError } from '@millrace/core'
 import { checkpointManager, type CheckpointManager, type SavedCheckpoint } from '../checkpoints/index.js'
 import type { CallOptions, Session } from '@millrace/export'
-import { isReady, notBegun, readDone, readInputs, readProgress, type WorkerProgress } from './control.js'
+import { isReady, notBegun, readControl, type WorkerProgress } from './control.js'
 import { requireFinite } from './finite.js'
 import { noteOf } from './lost-session.js'
 import type { ClusterCheckpoints } from './options.js'
 import type { RestoredTraining } from './prepare.js'
 import type { WorkerGraph } from './worker-graph.js'
+import { readPositions } from './worker-positions.js'
 
 /** The chief's checkpoints. */
 export interface ChiefCheckpoints {
@@ -37,9 +38,10 @@ const storageFailure = (code: string, problem: string, cause: MillraceError, sou
 /**
  * Saves and restores variables together with the positions of all workers.
  *
- * @param unapplied - steps of a worker that may be counted before their update is made: in step with others, those under way
+ * @param unapplied - steps of a worker that may be counted before their update is made: in step with backups, those under way
  */
-export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpoint, finite, inputState }: WorkerGraph, limits: CallOptions, on: CheckpointEvents, unapplied: number): ChiefCheckpoints => {
+export const chiefCheckpoints = (options: ClusterCheckpoints, graph: WorkerGraph, limits: CallOptions, on: CheckpointEvents, unapplied: number): ChiefCheckpoints => {
+  const { control, checkpoint, finite } = graph
   const { everySteps, everySeconds = everySteps === undefined ? EVERY_SECONDS : Infinity } = options
   const managers = new WeakMap<Session, CheckpointManager>()
   const managerOf = (session: Session): CheckpointManager => {
@@ -53,15 +55,10 @@ export const chiefCheckpoints = (options: ClusterCheckpoints, { control, checkpo
   const save = async (session: Session): Promise<void> => {
     // A good checkpoint is not to give way to one that nobody can go on from.
     if (finite !== undefined) await requireFinite(session, finite, limits)
-    // Positions first: what is read between them and the values is read again after a restore, and nothing is left out.
-    const [progress, inputs] = [await readProgress(session, control, limits), await readInputs(session, control, limits)]
-    // Steps that are done by now are behind the positions, and passed over.
-    const done = await readDone(session, control, limits)
-    const positions = progress.map((one, share) => {
-      const { state, ...told } = inputs[share] ?? { state: new Uint8Array() }
-      const at = inputState === undefined ? one : { ...one, ...told }
-      return { name: `worker_${share}`, step: savedStep, stream: { ...at, counted: -Math.max(0, done[share]! - unapplied - at.counted) }, iterator: state }
-    })
+    const { generation } = await readControl(session, control, limits)
+    const told = await readPositions(session, graph, generation, unapplied, limits)
+    // An update that is under way is made, or its values are not saved.
+    const positions = told.map(({ progress, state }, share) => ({ name: `worker_${share}`, step: savedStep, stream: { ...progress, inDoubt: 0 }, iterator: state }))
     const saved = await managerOf(session).save(positions, { signal })
     ;[savedStep, savedAt, keptStep] = [saved.step, performance.now(), saved.step]
     on.saved(saved)

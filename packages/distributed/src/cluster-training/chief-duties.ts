@@ -54,7 +54,7 @@ export const chiefDuties = (chief: ChiefSetup): Duties => {
     let [last, movedAt] = [-1, performance.now()]
     for (;;) {
       throwIfAborted(limits.signal)
-      const progress = await readProgress(session, control, limits)
+      const progress = await readProgress(session, control, generation, limits)
       if (progress.every(({ ended }, share) => ended || chief.isGone(share))) return
       requireGeneration(await readControl(session, control, limits), generation)
       const step = await globalStepOf(session)

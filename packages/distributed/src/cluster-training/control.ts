@@ -8,12 +8,13 @@ import { beginning, type InputPosition } from './fed-input.js'
  * What the processes of a training tell each other, in variables on the parameter servers:
  *
  * - `generation`: 0 while the chief gives variables their values, then a number that it has not had before. Who finds another number than
- *   before goes back to the position that belongs to these values.
+ *   before goes back to the position that belongs to these values. Below 0 while the chief begins again with the values that are there.
  * - `training`: a fingerprint of the training that these values are of
  * - `last step`: the global step at which everybody stops
- * - `progress`: of each worker, where it is in its data
- * - `done`: of each worker, how many of its steps are done since the variables got their values. The steps themselves count, so that a
- *   worker that was killed leaves no doubt about them
+ * - `progress`: of each worker, where it is in its data, and behind these, where the chief has set it when variables got their values.
+ *   What a worker says is of a generation; of another one than the variables', as when it comes late, it counts for nothing
+ * - `done`: of each worker, how many of its steps are done since the variables got their values. The steps themselves count, in step the
+ *   updates that they went into, so that a worker that was killed leaves no doubt about them
  * - `over`, on each parameter server: 1 when it may end, 2 when the training came to no good end
  * - `alive`, there, too: when the chief last showed that it lives, by its own clock; all that counts is that it changes
  */
@@ -24,8 +25,10 @@ export interface Control {
   readonly training: Tensor
   readonly lastStep: Tensor
   readonly progress: Tensor
-  /** Of each worker, how many of its steps are done; where the global step is. */
+  /** Of each worker, how many of its steps are done; where the global step is. In step without backups one tensor for all. */
   readonly done: readonly Tensor[]
+  /** There alone: how many an update took, which may have been cut off amid that. */
+  readonly taken: Tensor | undefined
   /** Targets: the first `n` steps of a run, each counted when it is done, are the target `n - 1`. */
   readonly steps: readonly GraphNode[]
   /** Of each worker, the state of what its server reads, and where that is; empty where it is fed. */
@@ -43,6 +46,10 @@ export interface Control {
   readonly setOwnInput: Assignment
   readonly setOver: readonly Assignment[]
   readonly setAlive: readonly Assignment[]
+  /** Lets in the session of this worker that has the number that is fed, on each device that steps change; no other one of it. */
+  readonly letIn: readonly Assignment[]
+  /** Lets in no session. */
+  readonly shutOut: readonly GraphNode[]
 }
 
 /** A node that gives a variable the value that is fed. */
@@ -66,6 +73,10 @@ export interface WorkerProgress {
   readonly counted: number
   /** Whether a process has driven it since the variables got their values: it may have sent more than it could tell. */
   readonly driven: boolean
+  /** Batches behind those that are done whose update was cut off. Default 0. */
+  readonly inDoubt?: number | undefined
+  /** True where the chief has set it beside values that were kept: what was done stays done. */
+  readonly kept?: boolean | undefined
 }
 
 export const notBegun: WorkerProgress = { position: beginning, seen: 0, repeated: 0, uncertain: 0, ended: false, counted: 0, driven: false }
@@ -75,13 +86,16 @@ export interface ToldInput extends Pick<WorkerProgress, 'position' | 'counted'> 
   readonly state: Uint8Array
 }
 
-/** In one piece, so that no state is taken for that of another position. */
-export const encodeInput = ({ state, ...at }: ToldInput): Uint8Array => Buffer.concat([Buffer.from(`${JSON.stringify(at)}\n`), state])
+/** With the generation that it is of. */
+export type Told<T> = T & { readonly of: number }
 
-const decodeInput = (bytes: Uint8Array | null | undefined): ToldInput | undefined => {
+/** In one piece, so that no state is taken for that of another position. */
+export const encodeInput = ({ state, ...at }: Told<ToldInput>): Uint8Array => Buffer.concat([Buffer.from(`${JSON.stringify(at)}\n`), state])
+
+const decodeInput = (bytes: Uint8Array | null | undefined): Told<ToldInput> | undefined => {
   if (bytes === null || bytes === undefined || bytes.length === 0) return undefined
   const end = bytes.indexOf(10)
-  return { ...(JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Omit<ToldInput, 'state'>), state: bytes.subarray(end + 1) }
+  return { ...(JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Omit<Told<ToldInput>, 'state'>), state: bytes.subarray(end + 1) }
 }
 
 /** Name of the variable that tells a parameter server that it may end. */
@@ -102,7 +116,7 @@ const assignment = (graph: Graph, { weight, handle, device }: LoweredVariable): 
  * @param workers - how many there are, and which of them this one is
  */
 export const addControl = (
-  { graph, variables, globalStep, steps }: Pick<TrainingGraph, 'graph' | 'variables' | 'globalStep' | 'steps'>,
+  { graph, variables, globalStep, steps, synchronous, fences }: Pick<TrainingGraph, 'graph' | 'variables' | 'globalStep' | 'steps' | 'synchronous' | 'fences'>,
   ps: readonly number[],
   workers: { readonly index: number; readonly count: number },
 ): Control => graph.atRoot(() => {
@@ -112,25 +126,30 @@ export const addControl = (
   const generation = variable('control/generation', 'int64', [])
   const training = variable('control/training', 'int64', [])
   const lastStep = variable('control/last_step', 'int64', [])
-  const progress = variable('control/progress', 'string', [workers.count])
+  const progress = variable('control/progress', 'string', [2 * workers.count])
   const over = ps.map((task) => variable(overName(task), 'int64', [], `/job:ps/task:${task}`))
   const alive = ps.map((task) => variable(aliveName(task), 'int64', [], `/job:ps/task:${task}`))
-  const inputs = variable('control/inputs', 'string', [workers.count])
-  const done = Array.from({ length: workers.count }, (_, index) => variable(`control/done_${index}`, 'int64', [], globalStep.device))
-  const own = ({ weight: { name }, handle }: LoweredVariable): Assignment => {
-    const value = graph.placeholder(`${name}/own`, 'string', [1])
-    const index = graph.withDevice(device, () => graph.vector('int32', [workers.index], `${name}/index`))
-    return { value, node: graph.add('ResourceScatterUpdate', [handle, index, value], { dtype: 'string' }, { name: `${name}/own/assign`, device }) }
+  const inputs = variable('control/inputs', 'string', [2 * workers.count])
+  const parts = synchronous?.parts
+  const done = parts !== undefined ? [] : Array.from({ length: workers.count }, (_, index) => variable(`control/done_${index}`, 'int64', [], globalStep.device))
+  const own = ({ weight: { name, dtype }, handle, device: on = '' }: LoweredVariable): Assignment => {
+    const value = graph.placeholder(`${name}/own`, dtype, [1])
+    const index = graph.withDevice(on, () => graph.vector('int32', [workers.index], `${name}/index`))
+    return { value, node: graph.add('ResourceScatterUpdate', [handle, index, value], { dtype }, { name: `${name}/own/assign`, device: on }) }
   }
+  const fenced = fences?.variables ?? []
+  const nobody = ({ weight: { name }, handle, device: on = '' }: LoweredVariable): GraphNode => graph.withDevice(on, () =>
+    graph.add('AssignVariableOp', [handle, graph.vector('int64', Array.from({ length: workers.count }, () => 0n), `${name}/nobody`)], {}, { name: `${name}/shut_out` }))
   return {
-    ready: addReady(graph, [...variables, generation, training, lastStep, progress, inputs, ...done, ...over, ...alive]),
+    ready: addReady(graph, [...variables, generation, training, lastStep, progress, inputs, ...done, ...over, ...alive, ...fenced, ...(parts === undefined ? [] : [parts.taken, parts.applied])]),
     generation: generation.value,
     training: training.value,
     lastStep: lastStep.value,
     progress: progress.value,
     inputs: inputs.value,
-    done: done.map(({ value }) => value),
-    steps: countSteps(graph, done[workers.index]!, steps.map(({ train }) => train)),
+    done: parts === undefined ? done.map(({ value }) => value) : [parts.applied.value],
+    taken: parts?.taken.value,
+    steps: parts === undefined ? countSteps(graph, done[workers.index]!, steps.map(({ train }) => train)) : steps.map(({ train }) => train),
     over: over.map(({ value }) => value),
     alive: alive.map(({ value }) => value),
     setGeneration: assignment(graph, generation),
@@ -143,6 +162,8 @@ export const addControl = (
     setOwnInput: own(inputs),
     setOver: over.map((one) => assignment(graph, one)),
     setAlive: alive.map((one) => assignment(graph, one)),
+    letIn: fenced.map(own),
+    shutOut: fenced.map(nobody),
   }
 })
 
@@ -209,32 +230,46 @@ export const readFound = async (session: Session, { training, alive }: Control, 
   return { fingerprint: number(tensorNumbers(fingerprint)[0]), alive: number(tensorNumbers(life)[0]) }
 }
 
-/** What all workers say. */
-export const readProgress = async (session: Session, { progress }: Control, options: CallOptions): Promise<WorkerProgress[]> => {
+/** What is of the variables' generation: of each worker its own word, else what the chief has set. */
+const current = <T extends { readonly of: number }>(words: readonly (T | undefined)[], generation: number): (T | undefined)[] => {
+  const count = words.length / 2
+  return words.slice(0, count).map((word, share) => (word?.of === generation ? word : words[count + share]))
+}
+
+/** Where all workers are, by a generation. */
+export const readProgress = async (session: Session, { progress }: Control, generation: number, options: CallOptions): Promise<WorkerProgress[]> => {
   const [texts] = await session.run({ fetches: [progress.name] }, options)
-  return tensorTexts(texts!).map((text) => (text === '' ? notBegun : { ...notBegun, ...JSON.parse(text) as WorkerProgress }))
+  const words = tensorTexts(texts!).map((text) => (text === '' ? undefined : { ...notBegun, ...JSON.parse(text) as Told<WorkerProgress> }))
+  return current(words, generation).map((word) => word ?? notBegun)
 }
 
 /** How many of its steps each worker has done. */
 export const readDone = async (session: Session, { done }: Control, options: CallOptions): Promise<number[]> => {
   const counts = await session.run({ fetches: done.map(({ name }) => name) }, options)
-  return counts.map((count) => number(tensorNumbers(count)[0]))
+  return counts.flatMap((count) => tensorNumbers(count).map(number))
 }
 
-/** Gives control variables their values. */
-export const assign = async (session: Session, pairs: readonly (readonly [Assignment, bigint | readonly (string | Uint8Array)[]])[], options: CallOptions): Promise<void> => {
+/** How many of each worker's gradients updates took, in step without backups. */
+export const readTaken = async (session: Session, { taken }: Control, options: CallOptions): Promise<number[] | undefined> => {
+  if (taken === undefined) return undefined
+  const [counts] = await session.run({ fetches: [taken.name] }, options)
+  return tensorNumbers(counts).map(number)
+}
+
+/** Gives control variables their values, and runs other nodes with that. */
+export const assign = async (session: Session, pairs: readonly (readonly [Assignment, bigint | BigInt64Array | readonly (string | Uint8Array)[]])[], options: CallOptions, beside: readonly GraphNode[] = []): Promise<void> => {
   await session.run({
     feeds: pairs.map(([{ value }, next]) => [value.name, next] as const),
-    targets: pairs.map(([{ node }]) => node.name),
+    targets: [...pairs.map(([{ node }]) => node), ...beside].map(({ name }) => name),
   }, options)
 }
 
-/** States of what the workers' servers read. */
-export const readInputs = async (session: Session, { inputs }: Control, options: CallOptions): Promise<(ToldInput | undefined)[]> => {
+/** States of what the workers' servers read, by a generation. */
+export const readInputs = async (session: Session, { inputs }: Control, generation: number, options: CallOptions): Promise<(ToldInput | undefined)[]> => {
   const [{ data }] = (await session.run({ fetches: [inputs.name] }, options)) as readonly [HostTensor]
-  return ArrayBuffer.isView(data) ? [] : data.toArray().map(decodeInput)
+  return ArrayBuffer.isView(data) ? [] : current(data.toArray().map(decodeInput), generation)
 }
 
 /** Says how far this worker is, and, where its server reads, in what state that is. */
-export const publishProgress = (session: Session, { setOwnProgress, setOwnInput }: Control, progress: WorkerProgress, options: CallOptions, state?: Uint8Array): Promise<void> =>
-  assign(session, [[setOwnProgress, [JSON.stringify(progress)]], ...(state === undefined ? [] : [[setOwnInput, [encodeInput({ position: progress.position, counted: progress.counted, state })]] as const])], options)
+export const publishProgress = (session: Session, { setOwnProgress, setOwnInput }: Control, progress: Told<WorkerProgress>, options: CallOptions, state?: Uint8Array): Promise<void> =>
+  assign(session, [[setOwnProgress, [JSON.stringify(progress)]], ...(state === undefined ? [] : [[setOwnInput, [encodeInput({ of: progress.of, position: progress.position, counted: progress.counted, state })]] as const])], options)

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs'
 import { batchFromRows, failure, field, fromRows, throwIfAborted } from '@millrace/core'
-import { statusFailure, tensorValue, type CallOptions, type Feeds, type HostTensor, type Session } from '@millrace/export'
+import { statusFailure, tensorTexts, tensorValue, type CallOptions, type Feeds, type HostTensor, type Session } from '@millrace/export'
 import { describe, expect, test } from 'vitest'
 import { clusterSpec } from '../cluster/index.js'
 import { replicaDeviceSetter } from '../placement/index.js'
@@ -84,7 +84,10 @@ class FakeCluster {
       const fed = feeds.get(value.name)
       this.values.set(value.name, typeof fed === 'bigint' ? tensorValue('int64', [], [fed]) as HostTensor : texts(fed as string[]))
     }
-    if (targets.includes(control.setOwnProgress.node.name)) this.values.set(control.setProgress.value.name, texts(feeds.get(control.setOwnProgress.value.name) as string[]))
+    if (targets.includes(control.setOwnProgress.node.name)) {
+      const set = tensorTexts(this.values.get(control.setProgress.value.name)!)[1]!
+      this.values.set(control.setProgress.value.name, texts([...feeds.get(control.setOwnProgress.value.name) as string[], set]))
+    }
     if (targets.includes(training.initialize.name)) [this.hasValues, this.globalStep, this.rows] = [true, 0, []]
     const sources = new Map([[control.generation.name, control.setGeneration], [control.training.name, control.setTraining], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.done.map(({ name }, at) => [name, control.setDone[at]!] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const), ...control.alive.map(({ name }, at) => [name, control.setAlive[at]!] as const)])
     if (fetches.includes(control.generation.name)) this.looks += 1
@@ -321,7 +324,7 @@ describe('a worker', () => {
     const waiting = async (bounds: WorkerSetup['bounds'] = {}) => {
       const chief = start()
       await chief.finished
-      chief.cluster.values.set(chief.graph.control.setProgress.value.name, texts(['']))
+      chief.cluster.values.set(chief.graph.control.setProgress.value.name, texts(['', '']))
       chief.cluster.looks = 0
       return start({ asWorker: true, bounds: { backoffMs: 1, ...bounds } }, chief.cluster)
     }

@@ -3,7 +3,7 @@ import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import { lossNotFinite } from '../training/not-finite.js'
 import { BatchLedger, type Resumption } from './batch-ledger.js'
 import { ChiefWatch, throwIfFailed } from './chief-life.js'
-import { isReady, publishProgress, readControl, readDone, readInputs, readProgress, requireGeneration, type ToldInput, type WorkerProgress } from './control.js'
+import { assign, isReady, publishProgress, readControl, readDone, readInputs, readProgress, requireGeneration, type ToldInput, type WorkerProgress } from './control.js'
 import { noServedRows, type FedBatch } from './fed-input.js'
 import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent } from './recovery.js'
 import { describeTask } from './roles.js'
@@ -149,7 +149,11 @@ class WorkerDrive {
   /** Trains, and waits until all are done. False when it has to begin again. */
   async #play(session: Session, beside: BesideSteps | undefined, onWell: () => void): Promise<boolean> {
     const { duties } = this.#setup
-    if (!this.#ledger.ended) this.#reason = await this.#train(session, onWell)
+    if (!this.#ledger.ended) {
+      this.#reason = await this.#train(session, onWell)
+      // The last update is not made where too few are left for it.
+      if (!(await this.#isApplied(session))) this.#ledger.doubtLast()
+    }
     this.#ledger.end()
     await this.#publishInput(session)
     await this.#publish(session)
@@ -176,10 +180,16 @@ class WorkerDrive {
 
   /** Takes the position that belongs to the values that the variables have. */
   async #takeUp(session: Session, generation: number): Promise<void> {
-    const { graph: { control, training }, trainer } = this.#setup
-    const [[step], { lastStep }, counts] = await Promise.all([
+    const { graph, trainer } = this.#setup
+    const { control, training } = graph
+    // Before all that is read: no step of an earlier session is done after it.
+    await assign(session, control.letIn.map((one) => [one, BigInt64Array.of(graph.session)] as const), this.#limits)
+    const [[step], word, counts] = await Promise.all([
       session.run({ fetches: [training.globalStep.value.name] }, this.#limits), readControl(session, control, this.#limits), readDone(session, control, this.#limits),
     ])
+    // Whoever sets values lets nobody in first, so this session may be let in where it ought not to be.
+    requireGeneration(word, generation)
+    const { lastStep } = word
     const count = counts[trainer.share] ?? 0
     this.#globalStep = tensorNumbers(step)[0] ?? 0
     this.#lastStep = lastStep
@@ -187,32 +197,30 @@ class WorkerDrive {
     const [isFirst, isSame] = [this.#generation === undefined, generation === this.#generation]
     // A server that was restarted has lost what it was reading.
     const here = training.source === undefined ? 0n : await this.#incarnation(session)
-    let hadBegun = isSame
     if (!isSame || here !== this.#here) {
-      const own = (await readProgress(session, control, this.#limits))[trainer.share]
+      const own = (await readProgress(session, control, generation, this.#limits))[trainer.share]
       if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `this worker would be number ${trainer.share} of a training that has fewer`, remedy: 'Give all processes the same cluster.' })
-      if (isFirst) hadBegun = own.driven
       if (isFirst && own.ended && this.#setup.duties === undefined) this.#reason = 'over'
-      const told = await this.#openSource(session)
+      const told = await this.#openSource(session, generation)
       const from: WorkerProgress = { ...own, ...told }
       const passed = this.#passedOver(from, count)
       await this.#passOver(session, passed.skip + passed.inDoubt)
-      await this.#ledger.resume(from, { first: isFirst, count, ...passed })
+      await this.#ledger.resume(from, { first: isFirst, kept: from.kept === true && !isSame, count, ...passed })
       if (isFirst && own.driven) this.#tellOfTakingOver(passed)
       // From here on batches may be under way of which nobody else knows.
-      await publishProgress(session, control, { ...from, driven: true }, this.#limits)
+      await publishProgress(session, control, { ...from, kept: false, driven: true, of: generation }, this.#limits)
       ;[this.#generation, this.#here] = [generation, here]
     } else this.#ledger.recount(count)
-    // The token of a step that was lost may be lost with it, also one of another process in this place.
-    if (synchronous !== undefined && hadBegun) await session.run({ targets: [synchronous.join.name] }, this.#limits)
+    // The token of a step that was lost may be lost with it, also one of another process in this place, or go to one that is shut out.
+    if (synchronous !== undefined) await session.run({ targets: [synchronous.join.name] }, this.#limits)
   }
 
   /** Makes what the server reads go on where its state was told. */
-  async #openSource(session: Session): Promise<Omit<ToldInput, 'state'> | undefined> {
+  async #openSource(session: Session, generation: number): Promise<Omit<ToldInput, 'state'> | undefined> {
     const { graph: { control, inputState, training: { source } }, trainer } = this.#setup
     if (source === undefined) return undefined
     await session.run({ targets: [source.initialize.name] }, this.#limits)
-    const told = (await readInputs(session, control, this.#limits))[trainer.share]
+    const told = (await readInputs(session, control, generation, this.#limits))[trainer.share]
     if (told === undefined) return undefined
     if (told.state.length > 0) await inputState?.write(session, told.state, this.#limits)
     return { position: told.position, counted: told.counted }
@@ -226,13 +234,13 @@ class WorkerDrive {
   }
 
   /** How many batches behind a position are not fed again. */
-  #passedOver({ counted, driven }: WorkerProgress, count: number): Pick<Resumption, 'skip' | 'inDoubt' | 'again'> {
+  #passedOver({ counted, driven, inDoubt = 0 }: WorkerProgress, count: number): Pick<Resumption, 'skip' | 'inDoubt' | 'again'> {
     const { delivery, inFlight, graph: { training } } = this.#setup
     const ahead = Math.max(0, count - counted)
     // One process or server was lost amid its steps. What it had sent begins with those that are done, and not more is under way than may be.
     if (driven && delivery === 'at-most-once') return { skip: ahead, inDoubt: inFlight, again: false }
     // Of several under way, later ones may be done before earlier ones.
-    return { skip: Math.max(0, ahead - (inFlight - 1) * training.steps.length), inDoubt: 0, again: true }
+    return { skip: Math.max(0, ahead - (inFlight - 1) * training.steps.length), inDoubt: delivery === 'at-most-once' ? inDoubt : 0, again: true }
   }
 
   /** In the server. */
@@ -352,11 +360,15 @@ class WorkerDrive {
 
   /** In step with others, a batch is behind the position only when the update is made that it goes into. False when that takes long. */
   async #isApplied(session: Session): Promise<boolean> {
-    const { synchronous, globalStep } = this.#setup.graph.training
+    const { control, training: { synchronous, globalStep } } = this.#setup.graph
     const end = performance.now() + APPLIED_MS
     while (synchronous !== undefined && !this.#ledger.ended) {
       const [step] = await session.run({ fetches: [globalStep.value.name] }, this.#limits)
-      if ((tensorNumbers(step)[0] ?? 0) >= this.#globalStep) return true
+      if ((tensorNumbers(step)[0] ?? 0) >= this.#globalStep) {
+        // None is under way, so these are those behind the position, also where nobody knew of some.
+        if (synchronous.parts !== undefined) this.#ledger.recount((await readDone(session, control, this.#limits))[this.#setup.trainer.share] ?? 0)
+        return true
+      }
       if (performance.now() > end) return false
       await sleep(APPLIED_POLL_MS, this.#setup.signal)
     }
@@ -364,14 +376,17 @@ class WorkerDrive {
   }
 
   async #publish(session: Session): Promise<void> {
-    if (await this.#isApplied(session)) await publishProgress(session, this.#setup.graph.control, this.#ledger.progress, this.#limits)
+    if (await this.#isApplied(session)) await this.#tell(session)
+  }
+
+  #tell(session: Session, state?: Uint8Array): Promise<void> {
+    return publishProgress(session, this.#setup.graph.control, { ...this.#ledger.progress, of: this.#generation! }, this.#limits, state)
   }
 
   /** Tells the state of what the server reads. To be called when no step is under way. */
   async #publishInput(session: Session): Promise<void> {
     if (!this.#telling.isTold || !(await this.#isApplied(session))) return
-    const { progress } = this.#ledger
-    await this.#telling.tell(session, this.#limits, (state) => publishProgress(session, this.#setup.graph.control, progress, this.#limits, state))
+    await this.#telling.tell(session, this.#limits, (state) => this.#tell(session, state))
   }
 
   /** Tells how far it is, and hears when to stop. */

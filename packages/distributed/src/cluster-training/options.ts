@@ -119,7 +119,7 @@ export interface ClusterTrainingOptions {
     /** Gradients that an update waits for. With fewer than there are workers the slowest ones' are dropped. Default: all. */
     readonly aggregate?: number | undefined
   } | undefined
-  /** Steps that one worker has under way at the same time. More hide the network, and each works with older variables. Default 1. */
+  /** Steps that one worker has under way at the same time. More hide the network, and each works with older variables. In step it is one. Default 1. */
   readonly inFlight?: number | undefined
   /** What becomes of a batch when nobody knows whether its step was done. Default `at-most-once`: it is not fed again. */
   readonly delivery?: 'at-most-once' | 'at-least-once' | undefined

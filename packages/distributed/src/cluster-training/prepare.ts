@@ -3,6 +3,7 @@ import { failure, throwIfAborted } from '@millrace/core'
 import { readModel, type CallOptions, type FeedValue, type Session } from '@millrace/export'
 import { throwIfFailed } from './chief-life.js'
 import { clearInStep } from './clear-in-step.js'
+import type { SynchronousGraph } from '../synchronous/index.js'
 import { assign, encodeInput, isReady, notBegun, readControl, readFound, readProgress, type Assignment, type FoundTraining, type WorkerProgress } from './control.js'
 import type { ClusterModel } from './options.js'
 import { DEFAULT_TIMEOUT_MS, type RecoveryBounds } from './recovery.js'
@@ -11,6 +12,7 @@ import { fingerprintOf, whyNotGoneOn } from './same-training.js'
 import { sleep } from './sleep.js'
 import { chiefReplaced } from './synchronous-updates.js'
 import type { WorkerGraph } from './worker-graph.js'
+import { readPositions } from './worker-positions.js'
 
 /** What a checkpoint tells beside values. */
 export interface RestoredTraining {
@@ -49,6 +51,11 @@ export interface ChiefPreparation {
 /** Generations are random, so that one that was lost with its server does not come again. */
 const MAX_GENERATION = 2 ** 47
 
+type Assigned = readonly [Assignment, bigint | readonly (string | Uint8Array)[]]
+
+/** What the chief sets, behind what the workers say. */
+const behindOwn = <A>(set: readonly A[], nothing: A): A[] => [...set.map(() => nothing), ...set]
+
 /** How a chief prepares a session. */
 export interface PreparedByChief {
   /** Looks at what is there, before the chief shows that it lives. */
@@ -69,33 +76,58 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
   /** All that it has given: the word of one that was given up may come late. */
   const given = new Set<number>()
   let found: FoundTraining | undefined
+  const newGeneration = (): number => {
+    own = randomInt(1, MAX_GENERATION)
+    given.add(own)
+    return own
+  }
+  /** Where workers are, by a generation; what they say of another one counts for nothing from here on. */
+  const placed = (progress: readonly WorkerProgress[], inputs: readonly Uint8Array[], of: number): Assigned[] => [
+    [control.setProgress, behindOwn(progress.map((one) => JSON.stringify({ ...one, of, driven: false })), '')],
+    [control.setInputs, behindOwn(progress.map(({ position, counted }, share) => encodeInput({ of, position, counted, state: inputs[share] ?? new Uint8Array() })), new Uint8Array())],
+  ]
+  /** Steps of all sessions change nothing from here on, but for those that are amid it. */
+  const shutOut = (session: Session): Promise<unknown> => session.run({ targets: control.shutOut.map(({ name }) => name) }, limits)
   const begin = async (session: Session, leftBehind: string | undefined): Promise<number> => {
     const first = own === undefined
     // Whoever looks from here on waits.
-    await assign(session, [[control.setGeneration, 0n], [control.setLastStep, BigInt(lastStep)], ...control.setOver.map((over): readonly [Assignment, bigint] => [over, 0n])], limits)
+    await assign(session, [[control.setGeneration, 0n], [control.setLastStep, BigInt(lastStep)], ...control.setOver.map((over): Assigned => [over, 0n])], limits)
     // What is still under way on the values of before must not come to those that are given now.
+    await shutOut(session)
     if (training.synchronous !== undefined) await clearInStep(session, training.synchronous, limits)
     const restored = await chief.restore?.(session)
     if (restored === undefined) await initialize(session, chief)
     const fits = restored?.progress.length === workers
-    const progress = fits ? restored.progress : startOver(restored?.progress ?? [], workers)
-    const inputs = progress.map(({ position, counted }, share) => encodeInput({ position, counted, state: (fits ? restored.inputs[share] : undefined) ?? new Uint8Array() }))
+    const progress = (fits ? restored.progress : startOver(restored?.progress ?? [], workers)).map((one) => ({ ...one, ended: false, kept: false }))
+    const generation = newGeneration()
     await assign(session, [
-      [control.setTraining, BigInt(fingerprint)],
-      [control.setProgress, progress.map((one) => JSON.stringify({ ...one, ended: false, driven: false }))], [control.setInputs, inputs],
-      ...control.setDone.map((done): readonly [Assignment, bigint] => [done, 0n]),
+      [control.setTraining, BigInt(fingerprint)], ...placed(progress, fits ? restored.inputs : [], generation), ...control.setDone.map((done): Assigned => [done, 0n]),
     ], limits)
     if (training.synchronous !== undefined) await session.run({ targets: [training.synchronous.start.name] }, limits)
-    own = randomInt(1, MAX_GENERATION)
-    given.add(own)
-    await assign(session, [[control.setGeneration, BigInt(own)]], limits)
+    await assign(session, [[control.setGeneration, BigInt(generation)]], limits)
     if (restored !== undefined || !first || leftBehind !== undefined) {
       const note = restored === undefined ? 'from the beginning: there is no checkpoint' : restored.note
       const left = leftBehind === undefined ? [] : [`a training that was under way on the servers is not gone on with, since ${leftBehind}`]
       const again = restored === undefined || fits ? [] : [noteOfStartingOver(restored.progress, progress)]
       chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: restored === undefined ? 'initialized' : 'restored', note: [note, ...again, ...left].join('; ') })
     }
-    return own
+    return generation
+  }
+  /**
+   * In step, amid training: gradients that wait for an update are thrown away, since an update that ended midway has taken some and not
+   * others. All go back to what is in the values. While that is under way the generation is below 0, so that a chief that comes after one
+   * that was lost amid it knows what it stands before.
+   */
+  const beginAgain = async (session: Session, synchronous: SynchronousGraph, before: number): Promise<number> => {
+    await assign(session, [[control.setGeneration, BigInt(-before)]], limits)
+    await shutOut(session)
+    await clearInStep(session, synchronous, limits)
+    const at = await readPositions(session, chief.graph, before, 0, limits)
+    const generation = newGeneration()
+    const told = placed(at.map(({ progress }) => ({ ...progress, kept: true })), at.map(({ state }) => state), generation)
+    await assign(session, [...told, [control.setGeneration, BigInt(-generation)]], limits, [synchronous.start])
+    await assign(session, [[control.setGeneration, BigInt(generation)]], limits)
+    return generation
   }
   const look = async (session: Session): Promise<void> => {
     if (own !== undefined || !chief.goOn) return
@@ -104,7 +136,8 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
   const prepare = async (session: Session): Promise<number> => {
     let leftBehind: string | undefined
     if ((own !== undefined || chief.goOn) && (await isReady(session, control, limits))) {
-      const { generation, isOver } = await readControl(session, control, limits)
+      const word = await readControl(session, control, limits)
+      const [generation, { isOver }] = [Math.abs(word.generation), word]
       // Values that another one has given are not ours to go on with, nor to take away.
       if (own !== undefined && generation !== 0 && !given.has(generation)) throw chiefReplaced()
       // Servers may outlive a training: the values of one that is over are not gone on with.
@@ -112,13 +145,14 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
       if (isUnderWay && own === undefined && found !== undefined) leftBehind = whyNotGoneOn(found, { resume, fingerprint, bounds }, Date.now())
       if (isUnderWay && leftBehind === undefined) {
         if (own === undefined) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
-        // An update that ended midway has taken some gradients and not others: all begin the step again, or nobody's would ever be enough.
-        if (training.synchronous !== undefined && !isOver) {
-          await clearInStep(session, training.synchronous, limits)
-          await session.run({ targets: [training.synchronous.start.name] }, limits)
-        }
         own = generation
         given.add(own)
+        const { synchronous } = training
+        if (synchronous === undefined || isOver) return generation
+        if (synchronous.parts !== undefined) return beginAgain(session, synchronous, generation)
+        // Nobody knows whose gradients went into which updates: those that wait are let fall, as late ones are.
+        await clearInStep(session, synchronous, limits)
+        await session.run({ targets: [synchronous.start.name] }, limits)
         return generation
       }
     }
@@ -173,12 +207,12 @@ export const prepareAsWorker = ({ control }: WorkerGraph, share: number, limits:
         const { generation, isOver } = word
         if (generation === known) throwIfFailed(word)
         // What is over may be an earlier training on the same servers, unless this worker took part in it.
-        if (generation !== 0 && (!isOver || generation === known)) {
+        if (generation > 0 && (!isOver || generation === known)) {
           known = generation
           return generation
         }
         // Or this worker was started again after its end.
-        const hasEnded = generation !== 0 && !word.hasFailed && performance.now() - start >= Math.min(ANOTHER_MS, timeoutMs / 2) && (await readProgress(session, control, limits))[share]?.ended === true
+        const hasEnded = generation > 0 && !word.hasFailed && performance.now() - start >= Math.min(ANOTHER_MS, timeoutMs / 2) && (await readProgress(session, control, generation, limits))[share]?.ended === true
         if (hasEnded) return generation
       }
       if (performance.now() > end) {

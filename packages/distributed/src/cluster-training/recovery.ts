@@ -1,4 +1,6 @@
 import { hasTag } from '@millrace/core'
+import { isNotOneEach } from '../synchronous/synchronous.js'
+import { isShutOut } from '../training-graph/step-fences.js'
 
 /** How much training bears before it gives up. */
 export interface RecoveryBounds {
@@ -16,7 +18,7 @@ export interface RecoveryBounds {
  * What has happened to the cluster, as a client sees it:
  *
  * - `unreachable`: a server is gone, or the network to it
- * - `restarted`: a server lost its sessions, and perhaps its variables
+ * - `restarted`: a server lost its sessions, and perhaps its variables; or these were given other values, or a worker others began again
  * - `uninitialized`: variables have no values: their server was restarted
  * - `hung`: a server did not answer in time
  * - `repeated`: TensorFlow says that it got one request twice, as it sporadically does
@@ -41,6 +43,8 @@ export const faultOf = (error: unknown): Fault | undefined => {
   // Of files that are none; and of a server that is none of TensorFlow.
   if (code === 'TF_FAILED_PRECONDITION' && /; (Is|Not) a directory/.test(message)) return undefined
   if (code === 'TF_UNAVAILABLE' && /does not speak HTTP\/2/.test(message)) return undefined
+  // What variables of a training refuse.
+  if (code === 'TF_INVALID_ARGUMENT' && (isShutOut(message) || isNotOneEach(message))) return 'restarted'
   // A table or a queue of a server that was restarted.
   if (code === 'TF_NOT_FOUND' && /does not exist|could not find variable/i.test(message)) return 'uninitialized'
   return Object.hasOwn(faults, code) ? faults[code] : undefined

@@ -71,8 +71,9 @@ export const synchronousUpdates = (session: Session, { training, control }: Work
   const watch = async (): Promise<void> => {
     while (!enough.signal.aborted) {
       await sleep(WATCH_MS, AbortSignal.any([signal, enough.signal]))
-      lastStep = (await readControl(session, control, within)).lastStep
-      const progress = await readProgress(session, control, within)
+      const word = await readControl(session, control, within)
+      lastStep = word.lastStep
+      const progress = await readProgress(session, control, word.generation, within)
       const left = progress.filter(({ ended }, share) => !ended && !isGone(share)).length
       if (lastStep <= 0 || (left < aggregate && performance.now() - updatedAt > GRACE_MS)) enough.abort()
     }
@@ -96,7 +97,7 @@ export const synchronousUpdates = (session: Session, { training, control }: Work
     rest()
     // Those who wait for a token find that it is for a step that will not be.
     for (;;) {
-      await session.run({ targets: [synchronous.start.name] }, within)
+      await session.run({ targets: [synchronous.wake.name] }, within)
       await sleep(WAKE_MS, signal)
     }
   }

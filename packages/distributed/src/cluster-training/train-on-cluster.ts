@@ -189,8 +189,10 @@ const targetOf = ({ steps = Number.MAX_SAFE_INTEGER }: ClusterTrainingOptions): 
 
 const setUp = (all: SetUp): WorkerSetup => {
   const { model, roles, trainer, options, context, signal, shared, log } = all
-  const { recovery = {}, inFlight = 1, delivery = 'at-most-once', batchSize = 32, shuffle } = options
+  const { recovery = {}, delivery = 'at-most-once', batchSize = 32, shuffle } = options
   const graph = workerGraph(model, options, replicaDeviceSetter({ ...options.placement, ps: roles.spec }), roles, trainer)
+  // In step, each waits for the update of the one before.
+  const inFlight = options.synchronous === undefined ? options.inFlight ?? 1 : 1
   const stepTime = new StepTime(recovery)
   // As it is at the time of each call.
   const limits: CallOptions = { get timeoutMs() { return stepTime.timeoutMs }, signal }
@@ -206,7 +208,7 @@ const setUp = (all: SetUp): WorkerSetup => {
       options.onCheckpoint?.(saved)
     },
     notSaved: ({ message }) => onRecovery({ task: describeTask(trainer.task), at: new Date().toISOString(), what: 'not saved', note: message }),
-  }, options.synchronous === undefined ? 0 : inFlight)
+  }, options.synchronous === undefined || graph.training.synchronous?.parts !== undefined ? 0 : inFlight)
   const duties = !trainer.isChief ? undefined : chiefDuties({
     model, options, graph, limits, workers: roles.trainers.length, checkpoints,
     isGone: (share) => shared.gone.has(share),
@@ -224,7 +226,7 @@ const setUp = (all: SetUp): WorkerSetup => {
     trainer, graph, workers: roles.trainers.length, inFlight, delivery, signal, onRecovery, duties,
     input: 'open' in options.data ? fedInput({ data: options.data, share: { index: trainer.share, count: roles.trainers.length }, batchSize, shuffle, epochs, feeds: graph.feeds, signal }) : servedInput(batchSize, options.stepsPerRun ?? 1),
     connect: workerSessions({
-      roles, trainer, graph: graph.bytes, limits, hosted: all.hosted, library: options.library,
+      roles, trainer, graph: graph.newSession, limits, hosted: all.hosted, library: options.library,
       inFlight, inStep: options.synchronous !== undefined,
       onWay: (way) => { if (all.hosted !== undefined) context.progress?.(wayEvent(trainer, way)) },
     }),

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { describeModel, type GraphNode, type Tensor } from '@millrace/export'
 import type { PlaceVariable } from '../placement/index.js'
 import { addCheckpointOps, addIteratorState, type CheckpointOps, type IteratorState } from '../checkpoints/index.js'
@@ -10,6 +11,9 @@ import { checkValidation } from './evaluate.js'
 import { addFiniteSums, type FiniteSums } from './finite.js'
 import type { ClusterModel, ClusterTrainingOptions } from './options.js'
 import { deviceOf, type Roles, type Trainer } from './roles.js'
+
+/** Numbers of sessions are random, so that another process in the place of this one has others. */
+const MAX_SESSION = 2 ** 47
 
 /** The replica of the graph that one worker runs. */
 export interface WorkerGraph {
@@ -29,7 +33,10 @@ export interface WorkerGraph {
   readonly feeds: readonly (readonly [column: string, tensor: Tensor])[]
   /** What fills lookup tables, in every session. */
   readonly tables: readonly GraphNode[]
-  readonly bytes: Uint8Array
+  /** The graph of one more session, with a number of its own. */
+  newSession(): Uint8Array
+  /** The number of the last one, which variables on the parameter servers let in: see `StepFences`. */
+  readonly session: bigint
 }
 
 type Objective = Pick<TrainingGraphOptions, 'loss' | 'optimizer' | 'metrics' | 'outputMetrics'>
@@ -67,7 +74,7 @@ export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions
   const { stepsPerRun, seed = 1 } = options
   const source = sourceOf(options, { index: share, count: trainers.length })
   const synchronous = options.synchronous === undefined ? undefined : { ...options.synchronous, workers: trainers.length, worker: share }
-  const made: TrainingGraphOptions = { ...optionsOfGraph(model, options), source, stepsPerRun, synchronous, variables: place, device, seed: seed + share }
+  const made: TrainingGraphOptions = { ...optionsOfGraph(model, options), source, stepsPerRun, synchronous, fences: { workers: trainers.length, worker: share }, variables: place, device, seed: seed + share }
   const training = trainingGraph(description, made)
   const { graph } = training
   const evaluation = isChief && options.validation !== undefined ? graph.withDevice(device, () => addEvaluation(training, description, made)) : undefined
@@ -80,7 +87,16 @@ export const workerGraph = (model: ClusterModel, options: ClusterTrainingOptions
   const inputState = iterator === undefined ? undefined : addIteratorState(graph, iterator, { device })
   const passed = training.source === undefined ? [] : Object.values(graph.withDevice(device, () => graph.scope('pass_over', () => training.source!.next([]))))
   const tables = [training.initializeTables, evaluation?.initializeTables].filter((node) => node !== undefined)
-  return { training, control, evaluation, finite, checkpoint, inputState, passOver: passed[0]?.node, feeds: feedsOf(training, made), tables, bytes: graph.encode() }
+  let session = 0n
+  return {
+    training, control, evaluation, finite, checkpoint, inputState, passOver: passed[0]?.node, feeds: feedsOf(training, made), tables,
+    get session() { return session },
+    newSession: () => {
+      session = BigInt(randomInt(1, MAX_SESSION))
+      if (training.fences !== undefined) training.fences.session = session
+      return graph.encode()
+    },
+  }
 }
 
 /** Each placeholder once: a raw column may be an input and make a label, too. */

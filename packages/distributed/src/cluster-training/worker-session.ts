@@ -11,7 +11,8 @@ const NATIVE_MS = 10_000
 export interface WorkerSessionOptions {
   readonly roles: Pick<Roles, 'ps'>
   readonly trainer: Pick<Trainer, 'task' | 'target'>
-  readonly graph: Uint8Array
+  /** Makes the graph of one more session. */
+  readonly graph: () => Uint8Array
   readonly limits: CallOptions
   /** Target of the worker's server, where it runs in this process. */
   readonly hosted: string | undefined
@@ -39,7 +40,7 @@ export interface SessionWay {
  * gRPC. No time limit ends the making of a native session that waits for a parameter server, so a remote one is made first: where that
  * stands, the native one soon will, and where it does not, the remote one is taken.
  */
-export const workerSessions = ({ roles: { ps }, trainer: { task, target }, graph, limits, hosted, library, inFlight, inStep, onWay }: WorkerSessionOptions): (() => Promise<Session>) => {
+export const workerSessions = ({ roles: { ps }, trainer: { task, target }, graph: newGraph, limits, hosted, library, inFlight, inStep, onWay }: WorkerSessionOptions): (() => Promise<Session>) => {
   // In step the chief's update waits beside them.
   const underWay = inFlight + (inStep ? 1 : 0)
   const config = { deviceFilters: [...ps.map((index) => `/job:ps/task:${index}`), deviceOf(task)] }
@@ -80,6 +81,7 @@ export const workerSessions = ({ roles: { ps }, trainer: { task, target }, graph
     return underWay < nativeStepsAtATime() ? undefined : `${underWay} steps under way would take all threads; a larger UV_THREADPOOL_SIZE leaves some`
   }
   return async () => {
+    const graph = newGraph()
     const remote = await run(remoteSession({ target, graph, config, timeoutMs: limits.timeoutMs }), { signal: limits.signal })
     if (hosted === undefined) {
       tell({ kind: 'remote' })

@@ -3,6 +3,7 @@ import { addVariable, type Graph, type GraphNode, type LoweredVariable, type Ten
 import type { Gradient } from '../gradients/index.js'
 import { limitGradients, type VariableGradient } from '../optimizers/apply-gradients.js'
 import type { Optimizer } from '../optimizers/index.js'
+import type { StepFences } from '../training-graph/step-fences.js'
 import { denseAccumulator, gradientAccumulator, type Accumulator } from './accumulators.js'
 import { Fences } from './fences.js'
 import { tokenQueue, type TokenQueue } from './token-queue.js'
@@ -34,8 +35,8 @@ export interface SynchronousGraph {
    */
   readonly round: Tensor
   /**
-   * To be run by the chief when variables have their values, from the start or from a checkpoint: throws away what was sent before, and
-   * gives each worker a token. What is sent later of steps that began before is dropped, and an update that is under way fails.
+   * To be run by the chief when variables have their values, from the start or from a checkpoint: throws away what was sent before, sets
+   * {@link parts} to 0, and gives each worker a token. What is sent later of steps that began before is dropped, and an update that is under way fails.
    */
   readonly start: GraphNode
   /** `start` without the tokens: to be run before variables get values anew, so that no update of before comes after. */
@@ -45,6 +46,8 @@ export interface SynchronousGraph {
    * behind the updates of lost sessions of which the server does not know that they are lost. `start` has to be run after it.
    */
   readonly nudge: GraphNode
+  /** Gives each worker a token, when no update will be made any more, so that none waits for ever. */
+  readonly wake: GraphNode
   /** Gives this worker a token: to be run by a worker that begins again amid training, since its token may have been lost with it. */
   readonly join: GraphNode
   /**
@@ -52,7 +55,22 @@ export interface SynchronousGraph {
    * that is under way at that time is not seen.
    */
   readonly stale: Tensor
+  /** Where an update takes a gradient of each worker: how many of each worker's went into updates. `undefined` with backups. */
+  readonly parts: PartCounts | undefined
 }
+
+/** Gradients of each worker, int64 `[workers]`, on the device of the global step. */
+export interface PartCounts {
+  /** Those that an update took to apply them. It may have been cut off amid that. */
+  readonly taken: LoweredVariable
+  /** Those whose update is made. */
+  readonly applied: LoweredVariable
+}
+
+const NOT_ONE_EACH = 'this update is of more than one part of a worker, or of none: training in step has to be begun again'
+
+/** True when an update was refused, before it changed anything, because a worker that began again had sent two gradients to it. */
+export const isNotOneEach = (problem: string): boolean => problem.includes(NOT_ONE_EACH)
 
 /** Checks the numbers. @throws `Usage` for what cannot be */
 export const checkSynchronous = ({ workers, worker, aggregate = workers }: SynchronousOptions): Required<SynchronousOptions> & { readonly aggregate: number } => {
@@ -74,13 +92,14 @@ export class SynchronousTraining {
   readonly #options: Required<SynchronousOptions> & { readonly aggregate: number }
   readonly #globalStep: LoweredVariable
   readonly #queues: readonly TokenQueue[]
-  /** One for each gradient that a worker sends. */
+  /** Of each worker, one for each gradient that it sends. */
   readonly #parts: Accumulator<Tensor>
   /**
    * What accumulators take for the step: it counts updates, too, but never goes back, as the global step does with a checkpoint.
    */
   readonly #turn: LoweredVariable
   readonly #fences: Fences
+  readonly #counts: PartCounts | undefined
   readonly #accumulators = new Map<string, { readonly variable: LoweredVariable; readonly accumulator: Accumulator<Gradient> }>()
   #taken: Tensor | undefined
 
@@ -91,15 +110,26 @@ export class SynchronousTraining {
     this.#queues = Array.from({ length: options.workers }, (_, worker) => tokenQueue(graph, worker, globalStep.device ?? ''))
     this.#turn = addVariable(graph, { key: 'turn', name: 'synchronous/turn', dtype: 'int64', shape: [], trainable: false }, globalStep.device)
     this.#fences = new Fences(graph, globalStep.device ?? '')
-    const weight = { key: 'parts', name: 'parts', dtype: 'float32', shape: [], trainable: false } as const
+    const counts = (name: string): LoweredVariable => addVariable(graph, { key: name, name: `synchronous/${name}`, dtype: 'int64', shape: [options.workers], trainable: false }, globalStep.device)
+    this.#counts = this.#options.aggregate < options.workers ? undefined : { taken: counts('taken'), applied: counts('applied') }
+    const weight = { key: 'parts', name: 'parts', dtype: 'float32', shape: [options.workers], trainable: false } as const
     this.#parts = denseAccumulator(graph, { weight, device: globalStep.device }, 'SUM')
   }
 
-  /** Adds what waits for this worker's token, and then gives the step that it is for, and the turn. */
-  begin(after: readonly GraphNode[]): { readonly step: Tensor; readonly turn: Tensor } {
+  /**
+   * Adds what waits for this worker's token, and then gives the step that it is for, and the turn.
+   *
+   * @param fences - what lets the step in: it looks when it has its turn, so that what is sent by a step that is shut out since is of
+   *   a turn that is over
+   */
+  begin(after: readonly GraphNode[], fences: StepFences | undefined): { readonly step: Tensor; readonly turn: Tensor } {
     const queue = this.#queues[this.#options.worker] as TokenQueue
     const turn = this.#readTurn([queue.take(after)])
-    return { turn, step: this.#readStep([turn.node]) }
+    const step = this.#readStep([turn.node])
+    if (fences === undefined) return { turn, step }
+    const home = this.#globalStep.device ?? ''
+    const look = fences.look(home, [turn.node])
+    return { turn: this.#graph.one('Identity', [turn], {}, { name: 'turn', device: home, control: [look] }), step }
   }
 
   /** Adds what sends a step's gradients. @returns what is done then, and whether they came too late */
@@ -112,7 +142,7 @@ export class SynchronousTraining {
     const stale = graph.withDevice(now.node.device, () => graph.one('Cast', [graph.one('Less', [turn, now])], { DstT: 'int64' }))
     const sent = pairs.map(({ variable, gradient }) => this.#accumulator(variable, gradient).send(gradient, turn))
     // An update waits for this part, so it comes after the look at the turn.
-    const part = graph.withDevice(now.node.device, () => graph.one('Identity', [graph.scalar('float32', 1)], {}, { name: 'part', control: [stale.node] }))
+    const part = graph.withDevice(now.node.device, () => graph.one('Identity', [graph.vector('float32', this.#queues.map((_, worker) => (worker === this.#options.worker ? 1 : 0)))], {}, { name: 'part', control: [stale.node] }))
     return { sent: [...sent, this.#parts.send(part, turn)], stale }
   }
 
@@ -142,9 +172,37 @@ export class SynchronousTraining {
       nodes.push(nodeOf(gradient))
       return { variable, gradient }
     })
-    const passed = new Map([...taken].map(([device, { round, nodes }]) => [device, this.#fences.pass(device, round, nodes)]))
+    const { round, nodes } = on(home)
+    const begun = this.#countTaken(this.#oneEach(this.#fences.pass(home, round, nodes)))
+    const passed = new Map([...taken].map(([device, one]) => [device, device === home ? begun : this.#fences.pass(device, one.round, [...one.nodes, begun])]))
     const behind = means.map(({ variable, gradient }) => ({ variable, gradient: this.#behind(passed.get(variable.device ?? '') as GraphNode, gradient) }))
     return { means: limitGradients(graph, optimizer, behind), passed: [...passed.values()] }
+  }
+
+  /** Adds what fails unless an update is of one part of each worker. */
+  #oneEach(after: GraphNode): GraphNode {
+    if (this.#counts === undefined) return after
+    const graph = this.#graph
+    return graph.withDevice(this.#globalStep.device ?? '', () => {
+      const [parts, axis, one] = [this.#taken as Tensor, graph.vector('int32', [0], 'axis'), graph.scalar('float32', 1)]
+      const each = graph.one('LogicalAnd', [graph.one('Equal', [graph.one('Min', [parts, axis]), one]), graph.one('Equal', [graph.one('Max', [parts, axis]), one])])
+      return graph.add('Assert', [each, [graph.scalar('string', NOT_ONE_EACH)]], {}, { name: 'is_one_each', control: [after] })
+    })
+  }
+
+  /** Before anything is changed, so that nobody takes a gradient for lost that an update was cut off amid. */
+  #countTaken(after: GraphNode): GraphNode {
+    return this.#counts === undefined ? after : this.#addParts(this.#counts.taken, [after])
+  }
+
+  /** Adds what counts the parts of an update that is made. @returns what is done then */
+  countParts(after: readonly GraphNode[]): readonly GraphNode[] {
+    return this.#counts === undefined ? after : [this.#addParts(this.#counts.applied, after)]
+  }
+
+  #addParts({ handle, device }: LoweredVariable, control: readonly GraphNode[]): GraphNode {
+    const graph = this.#graph
+    return graph.withDevice(device ?? '', () => graph.add('AssignAddVariableOp', [handle, graph.one('Cast', [this.#taken as Tensor], { DstT: 'int64' })], {}, { control }))
   }
 
   /** Adds what ends an update: a token for each worker. */
@@ -156,7 +214,7 @@ export class SynchronousTraining {
   }
 
   /** Adds what begins training, and what begins it for this worker alone. */
-  openings(): Pick<SynchronousGraph, 'start' | 'clear' | 'nudge' | 'join' | 'round'> {
+  openings(): Pick<SynchronousGraph, 'start' | 'clear' | 'nudge' | 'wake' | 'join' | 'round' | 'parts'> {
     const graph = this.#graph
     const home = this.#globalStep.device ?? ''
     return graph.withDevice(home, () => {
@@ -168,12 +226,20 @@ export class SynchronousTraining {
       const own = this.#queues[this.#options.worker] as TokenQueue
       return {
         round: this.#fences.round,
+        parts: this.#counts,
         clear: graph.add('NoOp', [], {}, { name: 'clear', control: [turn] }),
         nudge: graph.add('NoOp', [], {}, { name: 'nudge', control: beginnings.map(({ nothing }) => nothing) }),
-        start: graph.add('NoOp', [], {}, { name: 'start', control: this.#giveTokens([turn]) }),
+        start: graph.add('NoOp', [], {}, { name: 'start', control: this.#giveTokens([turn, ...this.#clearCounts([turn])]) }),
+        wake: graph.add('NoOp', [], {}, { name: 'wake', control: this.#giveTokens([]) }),
         join: graph.add('NoOp', [], {}, { name: 'join', control: [own.put(this.#readStep([]))] }),
       }
     })
+  }
+
+  #clearCounts(control: readonly GraphNode[]): readonly GraphNode[] {
+    if (this.#counts === undefined) return []
+    const none = this.#graph.vector('int64', this.#queues.map(() => 0n), 'none')
+    return [this.#counts.taken, this.#counts.applied].map(({ handle }) => this.#graph.add('AssignVariableOp', [handle, none], {}, { control }))
   }
 
   /** A number that was not there before: by the clock of the first parameter server, in microseconds, so that one that was restarted has another, too. */
@@ -196,7 +262,7 @@ export class SynchronousTraining {
   #accumulator(variable: LoweredVariable, like: Gradient): Accumulator<Gradient> {
     const known = this.#accumulators.get(variable.weight.name)
     if (known !== undefined) return known.accumulator
-    const accumulator = gradientAccumulator(this.#graph, variable, like, () => this.#taken as Tensor)
+    const accumulator = gradientAccumulator(this.#graph, variable, like, () => this.#graph.one('Sum', [this.#taken as Tensor, this.#graph.vector('int32', [0], 'axis')]))
     this.#accumulators.set(variable.weight.name, { variable, accumulator })
     return accumulator
   }

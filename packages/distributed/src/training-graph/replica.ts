@@ -11,6 +11,7 @@ import { packGradients, packReads } from './packed-variables.js'
 import type { TrainingGraphOptions } from './training-graph.js'
 
 type Batch = Readonly<Record<string, Tensor>>
+type StepReads = Pick<VariableReads, 'after' | 'passed'>
 
 /** What a step computes of its batch. */
 export interface ReplicaStep extends Objective {
@@ -64,13 +65,14 @@ export class Replica {
   /**
    * Adds one step: reads, the model, its loss, gradients.
    *
+   * @param reads - how variables are read, and what is put before changes that layers make
    * @param limits - of the optimizer whose limits go for these gradients
    */
-  step(batch: Batch, after: VariableReads['after'], limits: Optimizer | undefined): ReplicaStep {
+  step(batch: Batch, reads: StepReads, limits: Optimizer | undefined): ReplicaStep {
     const { device: here = '' } = this.#options
     const graph = this.#graph
     const updatesBefore = this.lowering.updates.length
-    const packed = this.#read(after, here)
+    const packed = this.#read(reads, here)
     const outputs = this.lowering.apply(batch)
     const labels = addLabels(graph, this.lowering, this.#labels, batch)
     const objective = addObjective(graph, this.#model, this.lowering, outputs, labels, this.#options, this.#weightsOf(batch))
@@ -87,11 +89,11 @@ export class Replica {
   }
 
   /** Adds the reads of a step. @returns those that came packed, by the variable's name */
-  #read(after: VariableReads['after'], here: string): ReadonlyMap<string, Tensor> {
-    this.lowering.readBy({ after })
+  #read(by: StepReads, here: string): ReadonlyMap<string, Tensor> {
+    this.lowering.readBy(by)
     const reads = new Map(this.#outline.readWhole.map((weight) => [weight.name, this.lowering.read(weight)]))
     const packed = packReads(this.#graph, this.lowering.variables, reads, here)
-    this.lowering.readBy({ after, values: new Map([...reads, ...packed]) })
+    this.lowering.readBy({ ...by, values: new Map([...reads, ...packed]) })
     return packed
   }
 }

@@ -142,7 +142,7 @@ describe('workers in step', () => {
     expect(changes(made!.update)).toContain('AssignAddVariableOp')
     const accumulators = [...neededBy(made!.update)].filter(({ op }) => op.endsWith('ConditionalAccumulator'))
     expect(accumulators.map(({ attrs, device }) => `${String(attrs['shared_name'])} ${device}`).sort()).toEqual(
-      [...all.filter(({ weight }) => weight.trainable).map(({ weight: { name, shape }, device }) => `${['synchronous', name, 'float32', ...shape].join('/')} ${device}`), 'synchronous/parts/float32 /job:ps/task:0'].sort(),
+      [...all.filter(({ weight }) => weight.trainable).map(({ weight: { name, shape }, device }) => `${['synchronous', name, 'float32', ...shape].join('/')} ${device}`), 'synchronous/parts/float32/2 /job:ps/task:0'].sort(),
     )
   })
 })

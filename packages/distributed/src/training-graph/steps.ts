@@ -6,6 +6,7 @@ import type { SynchronousGraph, SynchronousTraining } from '../synchronous/synch
 import type { BatchInput } from './batch-source.js'
 import type { Objective } from './objective.js'
 import type { Replica, ReplicaStep } from './replica.js'
+import type { StepFences } from './step-fences.js'
 
 /** One of the steps that a run makes. */
 export interface TrainingStep extends Objective {
@@ -27,6 +28,7 @@ export interface StepsContext {
   readonly count: number
   /** Adds what takes a batch. */
   readonly nextBatch: BatchInput['next']
+  readonly fences: StepFences | undefined
 }
 
 /** The steps of a run. */
@@ -64,7 +66,7 @@ const trainNode = (graph: Graph, globalStep: LoweredVariable, control: readonly 
  * Steps whose gradients the worker applies itself. A variable is read again when its own update is done, so that nothing is awaited
  * across devices but what a step needs.
  */
-export const asynchronousSteps = ({ graph, replica, globalStep, optimizer, updates, count, nextBatch }: StepsContext): Steps => {
+export const asynchronousSteps = ({ graph, replica, globalStep, optimizer, updates, count, nextBatch, fences }: StepsContext): Steps => {
   const written = new Map<Tensor, GraphNode[]>()
   const after: VariableReads['after'] = ({ handle }) => written.get(handle) ?? []
   let counted: readonly GraphNode[] = []
@@ -72,8 +74,8 @@ export const asynchronousSteps = ({ graph, replica, globalStep, optimizer, updat
     const before = readStep(graph, globalStep, counted)
     const done = stepsDone(graph, globalStep, before)
     // No batch is taken before the step of the last one is done, so that at the end of the data no batch that was taken is lost.
-    const made = replica.step(nextBatch(counted), after, optimizer)
-    const applied = updates.apply(made.gradients, done)
+    const made = replica.step(nextBatch(counted), { after, passed: fences?.changes() }, optimizer)
+    const applied = updates.apply(fences?.gradients(made.gradients) ?? made.gradients, done)
     const all = [...applied.updates, ...made.updates]
     written.clear()
     for (const node of all) written.set(node.inputs[0] as Tensor, [...(written.get(node.inputs[0] as Tensor) ?? []), node])
@@ -88,14 +90,14 @@ export const asynchronousSteps = ({ graph, replica, globalStep, optimizer, updat
 const objectiveOf = ({ loss, losses, metrics, outputs }: ReplicaStep): Pick<TrainingStep, 'loss' | 'losses' | 'metrics' | 'outputs'> => ({ loss, losses, metrics, outputs })
 
 /** Steps that send their gradients to accumulators, and the chief's update that takes and applies them. */
-export const synchronousSteps = ({ graph, replica, globalStep, optimizer, updates, count, nextBatch }: StepsContext, training: SynchronousTraining): Steps => {
+export const synchronousSteps = ({ graph, replica, globalStep, optimizer, updates, count, nextBatch, fences }: StepsContext, training: SynchronousTraining): Steps => {
   let sent: readonly GraphNode[] = []
   const stale: Tensor[] = []
   const made = inScopes(graph, count, () => {
     // The batch is there before the token is taken, so that the end of the data leaves the token to be taken later.
     const batch = nextBatch(sent)
-    const { step: localStep, turn } = training.begin([...sent, ...Object.values(batch).map(({ node }) => node)])
-    const step = replica.step(batch, () => [localStep.node], undefined)
+    const { step: localStep, turn } = training.begin([...sent, ...Object.values(batch).map(({ node }) => node)], fences)
+    const step = replica.step(batch, { after: () => [localStep.node], passed: fences?.changes() }, undefined)
     const sending = training.send(step.gradients, turn)
     stale.push(sending.stale)
     const train = trainNode(graph, globalStep, [...sending.sent, ...step.updates])
@@ -106,7 +108,7 @@ export const synchronousSteps = ({ graph, replica, globalStep, optimizer, update
     const done = stepsDone(graph, globalStep, readStep(graph, globalStep, []))
     const { means, passed } = training.take(optimizer)
     const applied = graph.withDevice(globalStep.device ?? '', () => updates.apply(means, done))
-    const counted = countStep(graph, globalStep, [...passed, ...applied.updates, done.node])
+    const counted = countStep(graph, globalStep, training.countParts([...passed, ...applied.updates, done.node]))
     const update = onDevice(graph, globalStep, () => graph.add('NoOp', [], {}, { name: 'update', control: training.release([counted]) }))
     const total = stale.length === 1 ? (stale[0] as Tensor) : onDevice(graph, globalStep, () => graph.one('AddN', [stale]))
     return {

@@ -12,6 +12,7 @@ import { addInitializers, type Initializers } from './initializers.js'
 import type { ClassWeights } from './item-weights.js'
 import { meanObjective } from './objective.js'
 import { Replica } from './replica.js'
+import { StepFences, type StepFencesOptions } from './step-fences.js'
 import { asynchronousSteps, synchronousSteps, type StepsContext, type TrainingStep } from './steps.js'
 
 /** Options of {@link trainingGraph}. */
@@ -51,6 +52,8 @@ export interface TrainingGraphOptions {
   readonly stepsPerRun?: number | undefined
   /** Workers in step, their gradients averaged. Default: each worker applies its own. */
   readonly synchronous?: SynchronousOptions | undefined
+  /** Lets no step change variables but those of the session that its worker was last let in with: see {@link StepFences}. Default: all are let in. */
+  readonly fences?: StepFencesOptions | undefined
   /** Where variables are, those of the optimizer beside the model's. Default: TensorFlow chooses. */
   readonly variables?: Exclude<VariableMode, 'constants'> | undefined
   /** Where everything but the variables is: `/job:worker/task:0`. Default: TensorFlow chooses. */
@@ -95,6 +98,8 @@ export interface TrainingGraph extends Initializers {
   readonly train: GraphNode
   /** `undefined` where workers are not in step. */
   readonly synchronous: SynchronousGraph | undefined
+  /** `undefined` where all steps are let in. */
+  readonly fences: StepFences | undefined
   /** The number of steps done, int64 scalar. */
   readonly globalStep: LoweredVariable
   /** Everything that a checkpoint holds: the model's variables, the optimizer's, the global step. */
@@ -124,14 +129,15 @@ const addTraining = (graph: Graph, model: ModelDescription, options: TrainingGra
   const globalStep = addVariable(graph, stepDescription, mode === 'variables' ? undefined : mode(stepDescription).device)
   const updates = new OptimizerUpdates(graph, optimizer)
   const { nextBatch, ...given } = addBatches(graph, replica, options)
-  const context: StepsContext = { graph, replica, globalStep, optimizer, updates, count: stepsPerRun, nextBatch }
+  const fences = options.fences === undefined ? undefined : new StepFences(graph, options.fences)
+  const context: StepsContext = { graph, replica, globalStep, optimizer, updates, count: stepsPerRun, nextBatch, fences }
   const { steps, synchronous } =
     inStep === undefined ? asynchronousSteps(context) : synchronousSteps(context, new SynchronousTraining(graph, globalStep, inStep))
   const [first, last] = [steps[0], steps.at(-1)] as [TrainingStep, TrainingStep]
   const { variables, lowering: { tables } } = replica
   const beside = [...updates.slots, { variable: globalStep, initial: 0 }]
   return {
-    graph, steps, synchronous, globalStep, ...given,
+    graph, steps, synchronous, fences, globalStep, ...given,
     outputs: first.outputs,
     ...meanObjective(graph, steps),
     learningRate: first.learningRate,

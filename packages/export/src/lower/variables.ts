@@ -69,6 +69,8 @@ export interface VariableReads {
   after(variable: LoweredVariable): readonly GraphNode[]
   /** What takes the place of a read of a whole variable, such as its part of a tensor that holds many. */
   readonly values?: ReadonlyMap<string, Tensor> | undefined
+  /** What is put between a change and its variable. Default: nothing. */
+  readonly passed?: ((variable: LoweredVariable, change: Tensor) => Tensor) | undefined
 }
 
 /** A variable of the model: whole, or in parts in their order. */
@@ -122,8 +124,9 @@ export class VariableStore {
 
   /** Takes `delta` from the variable, in training. */
   subtract(weight: WeightDescription, delta: Tensor): GraphNode {
-    const { handle, device } = this.variable(weight)
-    return this.#graph.add('AssignSubVariableOp', [handle, delta], {}, { device })
+    const variable = this.variable(weight)
+    const { handle, device } = variable
+    return this.#graph.add('AssignSubVariableOp', [handle, this.#by?.passed?.(variable, delta) ?? delta], {}, { device })
   }
 
   /** The resource variable itself. @throws `Model` in a graph whose variables are constants, or where it is in parts */
