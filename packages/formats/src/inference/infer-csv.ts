@@ -1,9 +1,10 @@
-import { expandInputs, type FileInfo, type Position, type Schema } from '@millrace/core'
+import { expandInputs, quarantine, type FileInfo, type Position, type Schema } from '@millrace/core'
 import { resolveCsvOptions, type CsvOptions } from '../csv/csv-options.js'
 import { CsvSplitter } from '../csv/csv-splitter.js'
 import { isBlankLine } from '../csv/csv-file.js'
 import { columnNames, readCsv } from '../csv/read-csv.js'
 import { openText } from '../reading/open-text.js'
+import { PassedOver } from './passed-over.js'
 import { concluded, sampleRows, type FoundColumn, type SampleOptions } from './sample.js'
 import type { SchemaReport } from './schema-report.js'
 import { ValueEvidence } from './value-evidence.js'
@@ -113,7 +114,9 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
   let partitions: Schema = {}
   let seen = 0
   let isWhole = true
-  for await (const batch of readCsv(source, { ...reader, nullTokens: [], onBadRecord: 'skip', batchRows: Math.min(4096, wanted) }).open({ signal })) {
+  const bad = new PassedOver()
+  const onBadRecord = quarantine(({ reason }) => bad.add(reason))
+  for await (const batch of readCsv(source, { ...reader, nullTokens: [], onBadRecord, batchRows: Math.min(4096, wanted) }).open({ signal })) {
     partitions = Object.fromEntries(Object.entries(batch.schema).filter(([, { kind }]) => kind !== 'utf8'))
     const rows = Math.min(batch.numRows, wanted - seen)
     for (const [name, column] of Object.entries(batch.columns)) {
@@ -127,6 +130,8 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
     isWhole = rows === batch.numRows && (await isLast(source, reader, batch.position, signal))
     break
   }
+  notes.push(...bad.notes(seen))
+  if (seen === 0) notes.push('There is no row: the columns are taken for texts.')
   return conclude(found, partitions, seen, isWhole, notes, reader, options)
 }
 
@@ -140,7 +145,7 @@ const conclude = (
   partitions: Schema,
   seen: number,
   isWhole: boolean,
-  notes: string[],
+  notes: readonly string[],
   reader: CsvOptions,
   options: InferCsvOptions,
 ): InferredCsv => {

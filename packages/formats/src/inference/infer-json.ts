@@ -1,10 +1,12 @@
-import { expandInputs, failure, field, throwIfAborted, type Field, type FileInfo, type Schema } from '@millrace/core'
-import { newParser } from '../json/json-file.js'
+import { expandInputs, failure, field, fromUnknown, throwIfAborted, type Field, type FileInfo, type Schema } from '@millrace/core'
+import { explain, newParser } from '../json/json-file.js'
 import { resolveJsonOptions, type JsonFormat, type JsonOptions } from '../json/json-options.js'
 import type { JsonToken } from '../json/json-row.js'
 import { guessFormat } from '../json/json-splitter.js'
 import { WindowText } from '../json/reference-parser.js'
 import { openText } from '../reading/open-text.js'
+import { badValue } from '../records/index.js'
+import { PassedOver } from './passed-over.js'
 import { concluded, sampleRows, type FoundColumn, type SampleOptions } from './sample.js'
 import type { SchemaReport } from './schema-report.js'
 import { ValueEvidence } from './value-evidence.js'
@@ -96,29 +98,49 @@ const takeItems = (tokens: readonly JsonToken[], from: number, into: PathEvidenc
   return i
 }
 
-const depthOf = (tokens: readonly JsonToken[]): number => {
+/** Levels of objects and arrays: the most, and those that are open at the end. */
+const depthOf = (tokens: readonly JsonToken[]): { readonly most: number; readonly end: number } => {
   let depth = 0
   let most = 0
   for (const { name } of tokens) {
     if (name === 'startObject' || name === 'startArray') most = Math.max(most, ++depth)
     else if (name === 'endObject' || name === 'endArray') depth--
   }
-  return most
+  return { most, end: depth }
+}
+
+/** The tokens of a record. @throws `BadRecord` for what the reader does not take either */
+const tokensOf = (bytes: Uint8Array, maxDepth: number): readonly JsonToken[] => {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw badValue({ code: 'JSON_BAD_ENCODING', problem: 'the record is not UTF-8' })
+  }
+  let tokens: readonly JsonToken[]
+  try {
+    tokens = newParser()(text)
+  } catch (error) {
+    throw badValue({ code: 'JSON_MALFORMED', problem: explain((error as Error).message, text).problem })
+  }
+  if (tokens[0]?.name !== 'startObject') throw badValue({ code: 'WRONG_TYPE', problem: 'the record is not an object' })
+  const depth = depthOf(tokens)
+  if (depth.end > 0) throw badValue({ code: 'JSON_MALFORMED', problem: 'the record is cut short' })
+  if (depth.most > maxDepth) throw badValue({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${maxDepth} levels deep` })
+  return tokens
 }
 
 /** The tokens of each record of a file, of those that are JSON. */
-async function* recordsOf(file: FileInfo, options: InferJsonOptions, signal: AbortSignal | undefined): AsyncGenerator<readonly JsonToken[], void, undefined> {
+async function* recordsOf(file: FileInfo, options: InferJsonOptions, bad: PassedOver, signal: AbortSignal | undefined): AsyncGenerator<readonly JsonToken[], void, undefined> {
   const { maxRecordBytes, maxDepth } = resolveJsonOptions({ ...options, format: undefined, schema: {} })
   let records: (readonly JsonToken[])[] = []
-  const decoder = new TextDecoder()
   const text = await openText(file, { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes, encoding: options.encoding, signal })
   const window: WindowText = new WindowText(text.start, 1, {
     record: (start, end) => {
       try {
-        const tokens = newParser()(decoder.decode(window.view(start, end)))
-        if (tokens[0]?.name === 'startObject' && tokens.at(-1)?.name === 'endObject' && depthOf(tokens) <= maxDepth) records.push([...tokens])
-      } catch {
-        // The reader says what is wrong with it.
+        records.push([...tokensOf(window.view(start, end), maxDepth)])
+      } catch (error) {
+        bad.add(fromUnknown(error).at({ source: file.url, line: window.lineAt(start), byte: start }).message)
       }
     },
     corrupt: (problem, byte) => failure({ tag: 'Corrupt', code: 'JSON_MALFORMED', problem, position: { source: file.url, byte } }),
@@ -166,11 +188,12 @@ export const inferJson = async (source: string | readonly string[], options: Inf
   const wanted = sampleRows(options.rows)
   const files = await expandInputs(source, signal, { requireSuccess: options.requireSuccess })
   const root = new PathEvidence(options)
+  const bad = new PassedOver()
   let seen = 0
   let isWhole = true
   for (const file of files) {
     if (!isWhole) break
-    for await (const tokens of recordsOf(file, options, signal)) {
+    for await (const tokens of recordsOf(file, options, bad, signal)) {
       if (seen === wanted) {
         isWhole = false
         break
@@ -179,12 +202,15 @@ export const inferJson = async (source: string | readonly string[], options: Inf
       seen++
     }
   }
-  return conclude(root, seen, isWhole, options)
+  const notes = [...bad.notes(seen)]
+  if (seen === 0) {
+    throw failure({ tag: 'Schema', code: 'CANNOT_INFER', problem: 'there is no record to infer columns from', remedy: 'Give the schema, or a source with records.', position: { source: files[0]!.url } })
+  }
+  return conclude(root, seen, isWhole, notes, options)
 }
 
-const conclude = (root: PathEvidence, seen: number, isWhole: boolean, options: InferJsonOptions): InferredJson => {
+const conclude = (root: PathEvidence, seen: number, isWhole: boolean, notes: string[], options: InferJsonOptions): InferredJson => {
   const { rows: _rows, overrides: _overrides, nullable: _nullable, decimals: _decimals, mixed = 'error', format: _format, ...reader } = options
-  const notes: string[] = []
   const paths: { [name: string]: readonly string[] } = {}
   const asText: string[] = []
   const columns: FoundColumn[] = []

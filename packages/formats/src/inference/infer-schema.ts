@@ -35,9 +35,10 @@ const formatOf = (url: string): InferredFormat => {
  * - TFRecords of tf.train.Example: kinds and lengths of features, UTF-8 or bytes, missing or not.
  *
  * The options of the result are those of the reader, with the schema and what was assumed. Rows that were not looked at and contradict
- * the schema are bad, with a reason that says that it was inferred.
+ * the schema are bad, with a reason that says that it was inferred. Records that are bad whatever the schema are not counted; the report
+ * says how many they are and what is wrong with the first.
  *
- * @throws `Usage` where the format is not told; `Schema` for JSON of mixed types; and what the reader throws
+ * @throws `Usage` where the format is not told; `Schema` for JSON of mixed types, and where no record can be read; and what the reader throws
  * @example
  * const flights = await run(inferSchema('flights.csv'))
  * console.log(flights.report) // check it

@@ -97,6 +97,20 @@ describe('columns of CSV', () => {
     expect(kinds((await run(inferSchema(file, { format: 'csv', rows: 'all' }))).schema)).toEqual({ a: 'utf8', b: 'utf8' })
   })
 
+  it('are not inferred from bad rows, and the report says how many there are, and why', async () => {
+    const { report } = await csv('a,b\n1,x\n2,y,z\n3,w\n4\n')
+    expect(report).toMatchObject({ rows: 2, isWhole: true })
+    expect(report.notes.at(-1)).toMatch(/^2 of 4 records are bad and not counted\. The first one: .*has 3 fields where 2 are due.*line 3/)
+    const latin1 = Buffer.from('a\nü\nö\n', 'latin1')
+    const file = put('', 'csv')
+    writeFileSync(file, latin1)
+    await expect(run(inferSchema(file, { format: 'csv' }))).rejects.toMatchObject({
+      _tag: 'Schema', code: 'CANNOT_INFER', problem: 'none of 2 records can be read', remedy: expect.stringMatching(/not UTF-8.*encoding: 'latin1'/) as string,
+    })
+    expect((await run(inferSchema(file, { format: 'csv', encoding: 'latin1' }))).report).toMatchObject({ rows: 2 })
+    expect((await csv('a,b\n')).report.notes).toContain('There is no row: the columns are taken for texts.')
+  })
+
   it('come from folders too', async () => {
     for (const day of ['24', '25']) {
       mkdirSync(join(root, 'folder', `day=2026-11-${day}`), { recursive: true })
@@ -136,6 +150,16 @@ describe('columns of JSON', () => {
     await expect(json(`{${Array.from({ length: 5000 }, (_, i) => `"k${i}": 1`).join(',')}}`)).rejects.toMatchObject({ _tag: 'Limit', code: 'TOO_MANY_KEYS' })
     const deep = `{"a":${'{"a":'.repeat(30_000)}1${'}'.repeat(30_000)}}`
     expect((await json(`${deep}\n{"b": 1}`)).schema).toEqual({ b: field.int64() })
+  })
+
+  it('are not inferred from bad records, and the report says how many there are, and why', async () => {
+    const { report } = await json('{"a": 1}\n{"a": \n[1]\n{"a": 2}\n')
+    expect(report).toMatchObject({ rows: 2, isWhole: true })
+    expect(report.notes).toEqual([expect.stringMatching(/^2 of 4 records are bad and not counted\. The first one: the record is cut short \(.*line 2/) as string])
+    const file = put('', 'jsonl')
+    writeFileSync(file, Buffer.from('{"a": "ü"}\n', 'latin1'))
+    await expect(run(inferSchema(file, { format: 'json' }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CANNOT_INFER', remedy: expect.stringMatching(/not UTF-8.*encoding: 'latin1'/) as string })
+    for (const empty of ['', ' \n', '[]']) await expect(json(empty)).rejects.toMatchObject({ _tag: 'Schema', code: 'CANNOT_INFER', problem: 'there is no record to infer columns from' })
   })
 
   it('that contradict the rows that were looked at are bad, with the reason', async () => {

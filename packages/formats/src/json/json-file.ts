@@ -245,7 +245,7 @@ export const newParser = (): ((text: string) => readonly JsonToken[]) => {
 }
 
 /** JSON.parse says where it is wrong, and stream-json does not. */
-const explain = (reason: string, text: string): { problem: string; at: number } => {
+export const explain = (reason: string, text: string): { problem: string; at: number } => {
   try {
     JSON.parse(text)
     return { problem: reason, at: 0 }
