@@ -1,6 +1,8 @@
+import { shownUrl } from './shown-url.js'
+
 /** Where in the input an error stands. Whatever is known is filled in; counts start at 0. */
 export interface ErrorPosition {
-  /** URL or path of the file, or the name of the source. */
+  /** URL or path of the file, or the name of the source. Errors have it as {@link shownUrl} gives it: without credentials. */
   readonly source?: string | undefined
   /** Byte offset in the (decompressed) source. */
   readonly byte?: number | undefined
@@ -67,6 +69,10 @@ const describePosition = (position: ErrorPosition): string => {
   return parts.join(', ')
 }
 
+/** Sources come here from everywhere, as the user wrote them. */
+const shownPosition = (position: ErrorPosition): ErrorPosition =>
+  position.source === undefined ? position : { ...position, source: shownUrl(position.source) }
+
 /** The one error family of Millrace: tagged, coded, positioned, with a remedy in its message. */
 export class MillraceError extends Error {
   override readonly name: string = 'MillraceError'
@@ -77,14 +83,15 @@ export class MillraceError extends Error {
   readonly position: ErrorPosition
 
   constructor(details: ErrorDetails) {
-    const place = describePosition(details.position ?? {})
+    const position = shownPosition(details.position ?? {})
+    const place = describePosition(position)
     const message = `${details.problem}${place === '' ? '' : ` (${place})`}.${details.remedy === undefined ? '' : ` ${details.remedy}`}`
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this._tag = details.tag
     this.code = details.code
     this.problem = details.problem
     this.remedy = details.remedy
-    this.position = details.position ?? {}
+    this.position = position
   }
 
   /** The same error with more of its position known; what is already known wins. */

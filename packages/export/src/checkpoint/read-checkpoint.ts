@@ -1,4 +1,4 @@
-import { failure, job, readWhole, throwIfAborted, type Job } from '@millrace/core'
+import { failure, job, readWhole, shownUrl, throwIfAborted, type Job } from '@millrace/core'
 import { crc32c } from '@millrace/formats'
 import { dtypeBytes, elementsFromBytes } from '../tensor/dtypes.js'
 import { numericTensor, sizeOf, stringTensor, type HostTensor } from '../tensor/host-tensor.js'
@@ -146,7 +146,7 @@ export const readCheckpoint = (prefix: string, options: { readonly names?: reado
       const tensor = await checkpoint.read(name, signal)
       tensors.set(name, tensor)
       done += ArrayBuffer.isView(tensor.data) ? tensor.data.byteLength : tensor.data.bytes.length
-      progress?.({ stage: `reading ${prefix}`, done, unit: 'bytes', finished: tensors.size === names.length })
+      progress?.({ stage: `reading ${shownUrl(prefix)}`, done, unit: 'bytes', finished: tensors.size === names.length })
     }
     return tensors
   })

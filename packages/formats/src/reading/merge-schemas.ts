@@ -1,4 +1,4 @@
-import { describeField, failure, field, sameField, type Field, type FileInfo, type Schema } from '@millrace/core'
+import { describeField, failure, field, sameField, shownUrl, type Field, type FileInfo, type Schema } from '@millrace/core'
 
 /** Headers and footers that are fetched at once. */
 const AT_ONCE = 8
@@ -35,7 +35,7 @@ export const mergedSchema = (files: readonly FileInfo[], schemas: readonly Schem
 
 const differs = (name: string, known: Field, knownIn: string, found: Field, foundIn: string): Error =>
   failure({
-    tag: 'Schema', code: 'COLUMN_DIFFERS', problem: `the column is ${kindOf(found)} here, and ${kindOf(known)} in ${knownIn}`,
+    tag: 'Schema', code: 'COLUMN_DIFFERS', problem: `the column is ${kindOf(found)} here, and ${kindOf(known)} in ${shownUrl(knownIn)}`,
     remedy: 'Give a schema whose kinds take both, or read the files one by one.', position: { source: foundIn, column: name },
   })
 

@@ -1,4 +1,4 @@
-import { failure, field, makeBuilder, requireNames, type Column, type Field, type InputFile, type Schema } from '@millrace/core'
+import { failure, field, makeBuilder, requireNames, shownUrl, type Column, type Field, type InputFile, type Schema } from '@millrace/core'
 import { conditionTest, type Condition } from '../values/index.js'
 
 /** The columns that folders `key=value` give to the files in them. */
@@ -33,7 +33,7 @@ const requireSameKeys = (files: readonly InputFile[], keys: readonly string[]): 
   const other = files.find(({ partition }) => Object.keys(partition ?? {}).join('/') !== wanted)
   if (other === undefined) return
   throw failure({
-    tag: 'Schema', code: 'PARTITIONS_DIFFER', problem: `the folders of this file are partitioned by ${Object.keys(other.partition ?? {}).join(', ') || 'nothing'}, and those of ${files[0]!.url} by ${keys.join(', ')}`,
+    tag: 'Schema', code: 'PARTITIONS_DIFFER', problem: `the folders of this file are partitioned by ${Object.keys(other.partition ?? {}).join(', ') || 'nothing'}, and those of ${shownUrl(files[0]!.url)} by ${keys.join(', ')}`,
     remedy: 'Read folders of one kind at a time.', position: { source: other.url },
   })
 }

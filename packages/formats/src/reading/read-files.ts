@@ -1,5 +1,5 @@
 import {
-  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, LaterSchema, makeStream, Tally, throwIfAborted,
+  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, LaterSchema, makeStream, shownUrl, Tally, throwIfAborted,
   type Batch, type FileInfo, type InputFile, type Json, type MillraceError, type OpenContext, type Position, type RunContext, type Schema, type Stream,
 } from '@millrace/core'
 import { rejectRecord, requirePolicy, withQuarantine, type OnBadRecord } from '../records/index.js'
@@ -83,6 +83,9 @@ export interface FileReader<S extends Schema> {
 interface FilePosition {
   readonly file: number
   readonly url: string
+  /** What the file had; absent where its storage did not say, and in positions of earlier versions. */
+  readonly size: number | undefined
+  readonly version: string | undefined
   readonly at: Json
 }
 
@@ -91,9 +94,12 @@ const filePosition = (position: Position | undefined): FilePosition | undefined 
   const file = countIn(position, 'file')
   const url = fieldIn(position, 'url')
   const at = fieldIn(position, 'at')
-  if (typeof url === 'string' && at !== undefined) return { file, url, at }
+  const size = fieldIn(position, 'size')
+  const version = fieldIn(position, 'version')
+  // Links are signed anew from time to time: what is left without the signature tells the file.
+  if (typeof url === 'string' && at !== undefined) return { file, url: shownUrl(url), at, size: typeof size === 'number' ? size : undefined, version: typeof version === 'string' ? version : undefined }
   throw failure({
-    tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position)} is not a position of this stream`,
+    tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position, (_, value: unknown) => (typeof value === 'string' ? shownUrl(value) : value))} is not a position of this stream`,
     remedy: 'Open the stream from a position that the same source gave.',
   })
 }
@@ -119,7 +125,7 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
     mode: 'cold',
     plan: {
       operator: `source:${reader.format}`,
-      options: { source: reader.source, ...(reader.options as object), ...(partitions === undefined ? {} : { partitions: Object.keys(partitions) }), onBadRecord: typeof reader.onBadRecord === 'object' ? 'quarantine' : (reader.onBadRecord ?? 'fail'), ...(count === 0 ? {} : { workers: count, order }) },
+      options: { source: shownSource(reader.source), ...(reader.options as object), ...(partitions === undefined ? {} : { partitions: Object.keys(partitions) }), onBadRecord: typeof reader.onBadRecord === 'object' ? 'quarantine' : (reader.onBadRecord ?? 'fail'), ...(count === 0 ? {} : { workers: count, order }) },
       inputs: [],
     },
     stableOrder: isOrdered,
@@ -127,6 +133,8 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
     open: (context) => withQuarantine(reader.onBadRecord, (policy) => (isOrdered ? inOrder : inAnyOrder)(reader, policy, context, workers)),
   })
 }
+
+const shownSource = (source: string | readonly string[]): Json => (typeof source === 'string' ? shownUrl(source) : source.map(shownUrl))
 
 /** The columns of the batches, where the files tell them. */
 const findColumns = async <S extends Schema>(reader: FileReader<S>, context: RunContext): Promise<S> => {
@@ -162,12 +170,12 @@ const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBa
       throwIfAborted(context.signal)
       progress.begin(index)
       prepare(index, resume)
-      const { url } = files[index]!
+      const { url, size, version } = files[index]!
       try {
         for await (const batch of columns.read(files[index]!, taskOf(index, resume))) {
           context.tally.deliver(batch.numRows)
           progress.report(false)
-          yield atPosition(batch, { file: index, url, at: batch.position ?? null })
+          yield atPosition(batch, { file: index, url: shownUrl(url), ...(size === undefined ? {} : { size }), ...(version === undefined ? {} : { version }), at: batch.position ?? null })
           prepare(index)
         }
         progress.end(index)
@@ -180,17 +188,23 @@ const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBa
   }
 }
 
+/** @throws `Usage` STALE_POSITION where the file of a position is not there, or has changed since, as far as its storage says */
+const requireSame = ({ file: index, url, size, version }: FilePosition, file: FileInfo | undefined): void => {
+  const stale = (problem: string, remedy: string): Error => failure({ tag: 'Usage', code: 'STALE_POSITION', problem, remedy })
+  if (file === undefined || shownUrl(file.url) !== url) {
+    throw stale(`the position is in ${url}, which is not file ${index} of the source any more`, 'Resume with the files that were there when the position was taken.')
+  }
+  const remedy = 'Read it from the beginning. If all before the position is certain to be as it was, take size and version out of the position.'
+  if (size !== undefined && file.size !== undefined && size !== file.size) throw stale(`the position is in ${url} as it was with ${size} bytes, and it has ${file.size} bytes now`, remedy)
+  if (version !== undefined && file.version !== undefined && version !== file.version) throw stale(`the position is in ${url} as it was before its last change (version ${version}, and ${file.version} now)`, remedy)
+}
+
 async function* inOrder<S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext, workers: ResolvedWorkerOptions): AsyncGenerator<Batch<S>, void, undefined> {
   const from = filePosition(context.from)
   const reading = await openReading(reader, policy, context, workers)
   const { files } = reading
   const first = from?.file ?? 0
-  if (from !== undefined && files[first]?.url !== from.url) {
-    throw failure({
-      tag: 'Usage', code: 'STALE_POSITION', problem: `the position is in ${from.url}, which is not file ${first} of the source any more`,
-      remedy: 'Resume with the files that were there when the position was taken.',
-    })
-  }
+  if (from !== undefined) requireSame(from, files[first])
   try {
     for (let index = first; index < files.length; index++) yield* reading.read(index, index === first ? from?.at : undefined) as AsyncGenerator<Batch<S>, void, undefined>
     reading.finish()
@@ -261,7 +275,7 @@ const byteProgress = (
 ): ByteProgress => {
   if (progress === undefined) return { begin: () => undefined, onRead: () => undefined, end: () => undefined, report: () => undefined }
   const total = files.every(({ size }) => size !== undefined) ? files.reduce((sum, { size }) => sum + size!, 0) : undefined
-  const name = typeof reader.source === 'string' ? reader.source : `${files.length} files`
+  const name = typeof reader.source === 'string' ? shownUrl(reader.source) : `${files.length} files`
   let first = Infinity
   let before = 0
   let done = 0

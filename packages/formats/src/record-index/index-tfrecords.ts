@@ -1,5 +1,5 @@
 import {
-  atPosition, countIn, expandInputs, failure, fromUnknown, job, makeStream, permutation, randomFrom, requireCount,
+  atPosition, countIn, expandInputs, failure, fromUnknown, job, makeStream, permutation, randomFrom, requireCount, shownUrl,
   type Batch, type Job, type Row, type Schema, type Stream,
 } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
@@ -96,7 +96,7 @@ export class TfRecordIndex<S extends Schema = Schema> {
     return makeStream<S, 'cold'>({
       schema,
       mode: 'cold',
-      plan: { operator: 'read', options: { format: 'tfrecord-index', files: this.files.map(({ url }) => url), seed, batchRows }, inputs: [] },
+      plan: { operator: 'read', options: { format: 'tfrecord-index', files: this.files.map(({ url }) => shownUrl(url)), seed, batchRows }, inputs: [] },
       stableOrder: true,
       positions: 'native',
       open: (context) => {
@@ -212,7 +212,7 @@ export const indexTfRecords = <S extends Schema>(source: string | readonly strin
     const found = await expandInputs(source, signal)
     const known = found.every(({ size }) => size !== undefined)
     const total = known ? found.reduce((sum, { size }) => sum + size!, 0) : undefined
-    const stage = `indexing ${typeof source === 'string' ? source : `${found.length} files`}`
+    const stage = `indexing ${typeof source === 'string' ? shownUrl(source) : `${found.length} files`}`
     let done = 0
     const files: IndexedFile[] = []
     for (const file of found) {

@@ -1,5 +1,5 @@
 import { decodeText } from '../../columns/index.js'
-import { failure, throwIfAborted, type MillraceError } from '../../errors/index.js'
+import { failure, shownUrl, throwIfAborted, type MillraceError } from '../../errors/index.js'
 import { job, type Job } from '../../job/index.js'
 import { readBytes } from '../../storage/index.js'
 
@@ -174,10 +174,10 @@ export const readWordVectors = (url: string, options: WordVectorsOptions = {}): 
       if (chunk.length - start > MAX_LINE_BYTES) throw reader.tooLong()
       rest = joined(rest, chunk.subarray(start))
       done += chunk.length
-      progress?.({ stage: `reading ${url}`, done, unit: 'bytes' })
+      progress?.({ stage: `reading ${shownUrl(url)}`, done, unit: 'bytes' })
     }
     reader.take(rest, 0, rest.length)
-    progress?.({ stage: `reading ${url}`, done, unit: 'bytes', finished: true })
+    progress?.({ stage: `reading ${shownUrl(url)}`, done, unit: 'bytes', finished: true })
     if (reader.dimension === undefined) throw failure({ tag: 'Corrupt', code: 'NO_VECTOR', problem: 'the file holds no vector', position: { source: url } })
     return wordVectors(reader, reader.dimension)
   })

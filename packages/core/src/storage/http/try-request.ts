@@ -53,6 +53,15 @@ const pauseBefore = (attempt: number, asked: number | undefined): number => {
   return Math.min(LONGEST_PAUSE_MS, Math.max(own, asked ?? 0))
 }
 
+/** An error as a cause, unless it or what lies under it quotes a URL, which may be signed. */
+const discreet = (error: unknown): unknown => {
+  for (let under = error; under instanceof Error; under = under.cause) {
+    const { message, input } = under as Error & { readonly input?: unknown }
+    if (/:\/\/|[?&]\w+=/.test(`${message} ${String(input)}`)) return new Error('what was said of it quotes a URL, and is left out')
+  }
+  return error
+}
+
 /**
  * Sends a request until its answer can be handled: again, after pauses that grow, where the connection fails or the answer says that
  * it is worth it.
@@ -77,7 +86,7 @@ export const tryRequest = async <A>(plan: RequestPlan<A>): Promise<A> => {
       problem =
         error instanceof TryAgain
           ? error.problem
-          : failure({ tag: 'Storage', code: 'HTTP_UNREACHABLE', problem: 'the server could not be reached', remedy: plan.remedy ?? 'Check the URL and the network.', position: { source }, cause: error })
+          : failure({ tag: 'Storage', code: 'HTTP_UNREACHABLE', problem: 'the server could not be reached', remedy: plan.remedy ?? 'Check the URL and the network.', position: { source }, cause: discreet(error) })
     } finally {
       watch.rest()
     }
