@@ -153,7 +153,7 @@ export const localStorage: Storage = {
       if (found.isDirectory()) {
         throw failure({ tag: 'Storage', code: 'EISDIR', problem: 'the path is a folder', remedy: 'Name a file, or a glob of the files in it.', position: { source: url } })
       }
-      return { url, size: found.size }
+      return { url, size: found.size, version: String(found.mtimeMs) }
     } catch (error) {
       throw fromUnknown(error, { source: url })
     }

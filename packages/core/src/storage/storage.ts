@@ -4,6 +4,8 @@ export interface FileInfo {
   readonly url: string
   /** Bytes, where the storage says. */
   readonly size: number | undefined
+  /** Another one when the file was changed, where the storage says: an ETag, a generation, the time of the last change. */
+  readonly version?: string | undefined
 }
 
 /** Options of a read. */

@@ -13,7 +13,7 @@ import { CHUNK_UNIT, GcsOutput, objectPath } from './gcs-output.js'
 const MIB = 1 << 20
 const DEFAULT_PART_BYTES = 8 * MIB
 const DEFAULT_PARALLEL_PARTS = 4
-/** A page has a thousand keys of a kilobyte, and little else: it is asked for names and sizes alone. */
+/** A page has a thousand keys of a kilobyte, and little else: it is asked for names, sizes and generations alone. */
 const MAX_PAGE_BYTES = 8 * MIB
 
 const sizeIn = (fields: Readonly<Record<string, unknown>>, source: string): number => {
@@ -22,13 +22,16 @@ const sizeIn = (fields: Readonly<Record<string, unknown>>, source: string): numb
   throw strange(source)
 }
 
+const generationIn = ({ generation }: Readonly<Record<string, unknown>>): string | undefined => (typeof generation === 'string' ? generation : undefined)
+
 const strange = (source: string): Error =>
   failure({ tag: 'Storage', code: 'GCS_STRANGE_ANSWER', problem: 'the answer is none of Google Cloud Storage', remedy: 'Check the endpoint.', position: { source } })
 
 const statGcs = (client: GcsClient, url: string, signal: AbortSignal | undefined): Promise<FileInfo> =>
-  client.request({ method: 'GET', path: objectPath(parseFileUrl(url)), query: { fields: 'size' }, source: url, signal }, async (response) => ({
-    url, size: sizeIn(jsonFields(Buffer.from(await readStart(response)).toString('utf8')), url),
-  }))
+  client.request({ method: 'GET', path: objectPath(parseFileUrl(url)), query: { fields: 'size,generation' }, source: url, signal }, async (response) => {
+    const fields = jsonFields(Buffer.from(await readStart(response)).toString('utf8'))
+    return { url, size: sizeIn(fields, url), version: generationIn(fields) }
+  })
 
 async function* readGcs(client: GcsClient, url: string, options?: ReadOptions): AsyncGenerator<Uint8Array, void, undefined> {
   const path = objectPath(parseFileUrl(url))
@@ -56,14 +59,14 @@ async function* readGcs(client: GcsClient, url: string, options?: ReadOptions): 
 
 /** Objects: list, https://cloud.google.com/storage/docs/json_api/v1/objects/list */
 const listPage = (client: GcsClient, source: string, { bucket, prefix, shallow, from }: PageRequest, signal: AbortSignal | undefined): Promise<ObjectPage> => {
-  const query = { prefix, fields: 'items(name,size),prefixes,nextPageToken', ...(shallow ? { delimiter: '/' } : {}), ...(from === undefined ? {} : { pageToken: from }) }
+  const query = { prefix, fields: 'items(name,size,generation),prefixes,nextPageToken', ...(shallow ? { delimiter: '/' } : {}), ...(from === undefined ? {} : { pageToken: from }) }
   return client.request({ method: 'GET', path: `/storage/v1/b/${bucket}/o`, query, source, signal }, async (response) => {
     const { items = [], prefixes = [], nextPageToken } = jsonFields(Buffer.from(await readStart(response, MAX_PAGE_BYTES)).toString('utf8'))
     if (!Array.isArray(items) || !Array.isArray(prefixes)) throw strange(source)
     const objects = (items as readonly unknown[]).map((item) => {
       const fields = (item ?? {}) as Readonly<Record<string, unknown>>
       if (typeof fields['name'] !== 'string') throw strange(source)
-      return { key: fields['name'], size: sizeIn(fields, source) }
+      return { key: fields['name'], size: sizeIn(fields, source), version: generationIn(fields) }
     })
     return { objects, folders: (prefixes as readonly unknown[]).filter((prefix) => typeof prefix === 'string'), next: typeof nextPageToken === 'string' && nextPageToken !== '' ? nextPageToken : undefined }
   })

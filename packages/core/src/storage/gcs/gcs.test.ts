@@ -123,7 +123,7 @@ describe('the emulator', () => {
     try {
       answer = json({ size: '3' })
       expect(await gcsStorage().stat('gs://bucket/a b/c')).toEqual({ url: 'gs://bucket/a b/c', size: 3 })
-      expect(seen[0]!.url).toBe('/storage/v1/b/bucket/o/a%20b%2Fc?fields=size')
+      expect(seen[0]!.url).toBe('/storage/v1/b/bucket/o/a%20b%2Fc?fields=size%2Cgeneration')
       expect(seen[0]!.headers.authorization).toBeUndefined()
     } finally {
       if (before === undefined) delete process.env['STORAGE_EMULATOR_HOST']

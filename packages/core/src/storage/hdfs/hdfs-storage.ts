@@ -72,7 +72,7 @@ export const hdfsStorage = (options: HdfsStorageOptions = {}): Storage => {
       const place = parseHdfsUrl(url)
       const status = await statusOf(await systems.of(place), place, signal)
       if (status.isFolder) throw isFolder(urlAt(place, place.path))
-      return { url, size: status.length }
+      return { url, size: status.length, version: String(status.modified) }
     },
     read: async function* (url, options) {
       const place = parseHdfsUrl(url)

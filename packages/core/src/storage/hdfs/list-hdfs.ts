@@ -69,11 +69,11 @@ export const listHdfs = async (nodes: NameNodes, glob: string, signal?: AbortSig
     if (level > MOST_LEVELS || ++listed > MOST_FOLDERS) throw badAnswer(glob)
     const folders: string[] = []
     try {
-      for await (const { name, isFolder, length } of entriesOf(nodes, { ...place, path: path === '' ? '/' : path }, signal)) {
+      for await (const { name, isFolder, length, modified } of entriesOf(nodes, { ...place, path: path === '' ? '/' : path }, signal)) {
         // Of a file, HDFS lists the file itself, without a name.
         if (name === '') return
         if (isFolder) folders.push(name)
-        else if (matches(`${prefix}${name}`)) found.push({ url: urlAt(place, `${path}/${name}`), size: length })
+        else if (matches(`${prefix}${name}`)) found.push({ url: urlAt(place, `${path}/${name}`), size: length, version: String(modified) })
       }
     } catch (error) {
       if (hasTag(error, 'NotFound')) return
@@ -92,10 +92,10 @@ export const browseHdfs = async (nodes: NameNodes, place: HdfsPlace, signal?: Ab
   const files: FileInfo[] = []
   const folders: string[] = []
   try {
-    for await (const { name, isFolder, length } of entriesOf(nodes, { ...place, path: path === '' ? '/' : path }, signal)) {
+    for await (const { name, isFolder, length, modified } of entriesOf(nodes, { ...place, path: path === '' ? '/' : path }, signal)) {
       if (name === '') break
       if (isFolder) folders.push(name)
-      else files.push({ url: urlAt(place, `${path}/${name}`), size: length })
+      else files.push({ url: urlAt(place, `${path}/${name}`), size: length, version: String(modified) })
     }
   } catch (error) {
     if (!hasTag(error, 'NotFound')) throw error

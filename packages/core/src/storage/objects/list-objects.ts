@@ -5,7 +5,7 @@ import { parseObjectUrl } from './object-url.js'
 
 /** A page of a listing. */
 export interface ObjectPage {
-  readonly objects: readonly { readonly key: string; readonly size: number }[]
+  readonly objects: readonly { readonly key: string; readonly size: number; readonly version: string | undefined }[]
   /** Of a shallow listing, what keys with a slash after the prefix begin with, up to that slash. */
   readonly folders: readonly string[]
   /** What asks for the next page; `undefined` on the last one. */
@@ -69,9 +69,9 @@ export const listObjects = async (glob: string, ask: AskPage, signal: AbortSigna
   const prefix = prefixOf(base, rest)
   const shallow = !rest.includes('/') && !rest.includes('**')
   for await (const { objects } of pagesOf(glob, ask, { bucket, prefix, shallow }, signal)) {
-    for (const { key, size } of objects) {
+    for (const { key, size, version } of objects) {
       // What ends in a slash stands for a folder.
-      if (key.startsWith(prefix) && !key.endsWith('/') && (rest === '' ? key === base : matches(key.slice(skip)))) found.push({ url: `${root.replace(/\/?$/, '/')}${key}`, size })
+      if (key.startsWith(prefix) && !key.endsWith('/') && (rest === '' ? key === base : matches(key.slice(skip)))) found.push({ url: `${root.replace(/\/?$/, '/')}${key}`, size, version })
     }
   }
   return found.sort((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : 0))
@@ -83,7 +83,7 @@ export const browseObjects = async (folder: string, ask: AskPage, signal: AbortS
   const { bucket } = parseObjectUrl(root)
   const prefix = folder.slice(root.length).replace(/\/*$/, '/').replace(/^\/$/, '')
   const base = root.replace(/\/?$/, '/')
-  const filesOf = ({ objects }: ObjectPage): readonly FileInfo[] => objects.flatMap(({ key, size }) => (key.startsWith(prefix) && !key.endsWith('/') ? [{ url: `${base}${key}`, size }] : []))
+  const filesOf = ({ objects }: ObjectPage): readonly FileInfo[] => objects.flatMap(({ key, size, version }) => (key.startsWith(prefix) && !key.endsWith('/') ? [{ url: `${base}${key}`, size, version }] : []))
   throwIfAborted(signal)
   const first = await ask({ bucket, prefix, shallow: false, from: undefined })
   if (first.next === undefined) return { files: filesOf(first), folders: [] }

@@ -22,7 +22,7 @@ const MAX_PAGE_BYTES = 8 * MIB
 const statS3 = (client: S3Client, url: string, signal: AbortSignal | undefined): Promise<FileInfo> =>
   client.request({ method: 'HEAD', ...parseFileUrl(url), source: url, signal }, async ({ response }) => {
     const length = response.headers.get('content-length')
-    return { url, size: length === null ? undefined : Number(length) }
+    return { url, size: length === null ? undefined : Number(length), version: response.headers.get('etag') ?? undefined }
   })
 
 async function* readS3(client: S3Client, url: string, options?: ReadOptions): AsyncGenerator<Uint8Array, void, undefined> {
@@ -63,7 +63,7 @@ const listPage = (client: S3Client, source: string, { bucket, prefix, shallow, f
       const key = textOf(entry, 'Key')
       const size = Number(textOf(entry, 'Size') ?? NaN)
       if (key === undefined || !Number.isSafeInteger(size) || size < 0) throw strangeListing(source)
-      return { key: encoded ? decodeKey(key, source) : key, size }
+      return { key: encoded ? decodeKey(key, source) : key, size, version: textOf(entry, 'ETag') }
     })
     const folders = childrenOf(root, 'CommonPrefixes').map((entry) => {
       const prefix = textOf(entry, 'Prefix')

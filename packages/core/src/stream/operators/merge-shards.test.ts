@@ -47,8 +47,25 @@ describe('mergeShards', () => {
     expect(from).toEqual({ row: 24, at: { batch: 6 } })
   })
 
+  it('knows whose each position is: in any order, and none left out', async () => {
+    const stream = numbers(40, 4)
+    const [first, second] = (await Promise.all([0, 1].map((index) => readShare(stream, index, 2, undefined, 1 + 2 * index)))).map(({ position }) => position)
+    expect(mergeShards([second, first])).toEqual(mergeShards([first, second]))
+    expect(mergeShards([undefined, first])).toEqual(mergeShards([first, undefined]))
+    const wrong = (problem: RegExp): unknown => expect.objectContaining({ _tag: 'Usage', code: 'BAD_SHARDS', problem: expect.stringMatching(problem) as string })
+    expect(() => mergeShards([first])).toThrow(wrong(/1 positions, and one of them is of shard 0 of 2; there is none of shard 1$/) as Error)
+    expect(() => mergeShards([first, second, undefined])).toThrow(wrong(/3 positions/) as Error)
+    expect(() => mergeShards([first, first])).toThrow(wrong(/two positions of shard 0/) as Error)
+    for (const [index, count] of [[1, 2], [0, 3]] as const) {
+      await expect(readShare(stream, index, count, first, 1)).rejects.toMatchObject({ code: 'STALE_POSITION', problem: expect.stringContaining('shard 0 of 2') as string })
+    }
+    const { of, ...old } = first as { readonly of: unknown }
+    expect(of).toEqual([0, 2])
+    expect(mergeShards([old as Position, second])).toEqual(mergeShards([first, second]))
+  })
+
   it('refuses what is no position of a share', () => {
-    for (const position of [3, [], { at: 1 }, { row: 1, merged: 7 }, { row: 1, merged: [[]] }, { row: 1, merged: [[-1]] }]) expect(() => mergeShards([position as Position])).toThrow(expect.objectContaining({ code: 'BAD_POSITION' }) as Error)
+    for (const position of [3, [], { at: 1 }, { row: 1, merged: 7 }, { row: 1, merged: [[]] }, { row: 1, merged: [[-1]] }, { row: 1, of: 2 }, { row: 1, of: [2, 2] }]) expect(() => mergeShards([position as Position])).toThrow(expect.objectContaining({ code: 'BAD_POSITION' }) as Error)
     expect(() => mergeShards([])).toThrow(expect.objectContaining({ code: 'BAD_COUNT' }) as Error)
     expect(mergeShards([undefined, undefined])).toBeUndefined()
   })

@@ -272,6 +272,14 @@ describe('interleave', () => {
 })
 
 describe('shuffle', () => {
+  it('refuses the position of another order', async () => {
+    const own = pipe(numbers(50, 7), shuffle({ seed: 5, windowRows: 20, batchRows: 6 }))
+    const position = (await own.open().next()).value!.position!
+    for (const options of [{ seed: 6, windowRows: 20 }, { seed: 5, windowRows: 21 }]) {
+      await expect(pipe(numbers(50, 7), shuffle(options)).open({ from: position }).next()).rejects.toMatchObject({ _tag: 'Usage', code: 'STALE_POSITION', problem: expect.stringContaining('"seed":5,"windowRows":20') as string })
+    }
+  })
+
   it('permutes within windows, by seed, whatever the batches', async () => {
     const shuffled = await ns(pipe(numbers(100, 7), shuffle({ seed: 5, windowRows: 20, batchRows: 6 })))
     expect(shuffled).not.toEqual(range(100))

@@ -1,8 +1,9 @@
+import { failure } from '../../errors/index.js'
 import { permutation, randomFrom } from '../../random/random.js'
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
 import { beginning, markFrom, markJson } from '../mark.js'
-import { countIn, fieldIn } from '../position.js'
+import { countIn, fieldIn, type Position } from '../position.js'
 import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
@@ -41,6 +42,7 @@ export const shuffle = (options: ShuffleOptions) => <S extends Schema, M extends
     positions: 'native',
     open: async function* (context) {
       const { from } = context
+      if (from !== undefined) requireOwn(from, seed, windowRows)
       let window = from === undefined ? 0 : countIn(from, 'window')
       let given = from === undefined ? 0 : countIn(from, 'given')
       for await (const { batch, start, end } of windows(stream, context, from === undefined ? beginning : markFrom(fieldIn(from, 'start')), windowRows)) {
@@ -49,12 +51,22 @@ export const shuffle = (options: ShuffleOptions) => <S extends Schema, M extends
           const stop = Math.min(batch.numRows, given + batchRows)
           const last = stop === batch.numRows
           const mark = last ? end : start
-          const position = mark === undefined ? undefined : { window: last ? window + 1 : window, given: last ? 0 : stop, start: markJson(mark) }
+          const position = mark === undefined ? undefined : { seed, windowRows, window: last ? window + 1 : window, given: last ? 0 : stop, start: markJson(mark) }
           yield atPosition(batch.take(order.subarray(given, stop)), position)
         }
         given = 0
         window++
       }
     },
+  })
+}
+
+/** @throws `Usage` STALE_POSITION for a position in another order of the rows; those of earlier versions do not tell theirs */
+const requireOwn = (from: Position, seed: number, windowRows: number): void => {
+  const their = { seed: fieldIn(from, 'seed') ?? seed, windowRows: fieldIn(from, 'windowRows') ?? windowRows }
+  if (their.seed === seed && their.windowRows === windowRows) return
+  throw failure({
+    tag: 'Usage', code: 'STALE_POSITION', problem: `the position is of a shuffle with ${JSON.stringify(their)}, and this one has ${JSON.stringify({ seed, windowRows })}`,
+    remedy: 'Resume with the seed and the windowRows that the position was taken with.',
   })
 }

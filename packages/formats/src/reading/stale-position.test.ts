@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync, utimesSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { field, fromRows, pipe, run, type Job, type Position, type Stream } from '@millrace/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readArrow, readCsv, readJson, readParquet, readTfRecords, writeArrow, writeCsv, writeJson, writeParquet, writeTfRecords } from '../index.js'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-stale-'))
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const schema = { id: field.int32() }
+type S = typeof schema
+const replace = { ifExists: 'replace' } as const
+const formats: { readonly [name: string]: readonly [write: (file: string) => (stream: Stream) => Job<unknown>, read: (file: string) => Stream<S>, file: (name: string) => string] } = {
+  csv: [(file) => writeCsv(file, replace), (file) => readCsv(file, { schema, batchRows: 100 }), (name) => name],
+  json: [(file) => writeJson(file, replace), (file) => readJson(file, { schema, batchRows: 100 }), (name) => name],
+  parquet: [(file) => writeParquet(file, replace), (file) => readParquet(file, { schema, batchRows: 100 }), (name) => name],
+  arrow: [(file) => writeArrow(file, replace), (file) => readArrow(file, { schema, batchRows: 100 }), (name) => name],
+  tfrecord: [(file) => writeTfRecords(file, replace), (file) => readTfRecords(file, { schema, batchRows: 100 }), (name) => `${name}-00000-of-00001`],
+}
+
+const positionOf = async (stream: Stream): Promise<Position> => {
+  for await (const batch of stream) return batch.position!
+  throw new Error('there was no batch')
+}
+
+const restOf = async (stream: Stream<S>, from: Position): Promise<number> => {
+  let rows = 0
+  for await (const batch of stream.open({ from })) rows += batch.numRows
+  return rows
+}
+
+describe.each(Object.entries(formats))('a position in a file of %s', (name, [write, read, fileOf]) => {
+  const base = (): string => join(folder, name)
+  const put = async (rows: number): Promise<string> => {
+    await run(pipe(fromRows(schema, Array.from({ length: rows }, (_, id) => ({ id: 1000 + id }))), write(base())))
+    return fileOf(base())
+  }
+
+  it.each([50, 500])('is refused once the file was written anew, with %i rows', async (rows) => {
+    const position = await positionOf(read(await put(300)))
+    expect(await restOf(read(fileOf(base())), position)).toBe(200)
+    const stale = { _tag: 'Usage', code: 'STALE_POSITION', problem: expect.stringMatching(/ bytes, and it has \d+ bytes now/) as string }
+    await expect(restOf(read(await put(rows)), position)).rejects.toMatchObject(stale)
+  })
+
+  it('is refused where the file has the same size, but was changed', async () => {
+    const file = await put(300)
+    const position = await positionOf(read(file))
+    utimesSync(file, 1, 1)
+    await expect(restOf(read(file), position)).rejects.toMatchObject({ code: 'STALE_POSITION', problem: expect.stringContaining('last change') as string })
+    // As positions of earlier versions are, and those of whoever knows better.
+    const { size, version, ...old } = position as { readonly size: number; readonly version: string }
+    expect([typeof size, typeof version]).toEqual(['number', 'string'])
+    expect(await restOf(read(file), old)).toBe(200)
+  })
+})
