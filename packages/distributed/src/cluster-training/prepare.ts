@@ -118,7 +118,7 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
    * others. All go back to what is in the values. While that is under way the generation is below 0, so that a chief that comes after one
    * that was lost amid it knows what it stands before.
    */
-  const beginAgain = async (session: Session, synchronous: SynchronousGraph, before: number): Promise<number> => {
+  const beginAgain = async (session: Session, synchronous: SynchronousGraph, before: number, isFirst: boolean): Promise<number> => {
     await assign(session, [[control.setGeneration, BigInt(-before)]], limits)
     await shutOut(session)
     await clearInStep(session, synchronous, limits)
@@ -127,6 +127,10 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
     const told = placed(at.map(({ progress }) => ({ ...progress, kept: true })), at.map(({ state }) => state), generation)
     await assign(session, [...told, [control.setGeneration, BigInt(-generation)]], limits, [synchronous.start])
     await assign(session, [[control.setGeneration, BigInt(generation)]], limits)
+    if (isFirst) {
+      const note = 'in the place of a process that was lost: all workers go on from what the updates hold; resume: false would have begun anew'
+      chief.onRecovery({ task: chief.task, at: new Date().toISOString(), what: 'took over', note })
+    }
     return generation
   }
   const look = async (session: Session): Promise<void> => {
@@ -145,11 +149,12 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
       if (isUnderWay && own === undefined && found !== undefined) leftBehind = whyNotGoneOn(found, { resume, fingerprint, bounds }, Date.now())
       if (isUnderWay && leftBehind === undefined) {
         if (own === undefined) await assign(session, [[control.setLastStep, BigInt(lastStep)]], limits)
+        const isFirst = own === undefined
         own = generation
         given.add(own)
         const { synchronous } = training
         if (synchronous === undefined || isOver) return generation
-        if (synchronous.parts !== undefined) return beginAgain(session, synchronous, generation)
+        if (synchronous.parts !== undefined) return beginAgain(session, synchronous, generation, isFirst)
         // Nobody knows whose gradients went into which updates: those that wait are let fall, as late ones are.
         await clearInStep(session, synchronous, limits)
         await session.run({ targets: [synchronous.start.name] }, limits)
