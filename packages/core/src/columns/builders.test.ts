@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConversionError, field, type Field } from '../schema/index.js'
 import type { BytesBuilder, ListBuilder } from './index.js';
-import { bitmapBytes, clearBit, columnFrom, countBits, getBit, makeBuilder, setBit, sliceBits, type ColumnBuilder, type FixedColumn } from './index.js'
+import { bitmapBytes, clearBit, columnFrom, countBits, getBit, makeBuilder, setBit, sliceBits, withField, type ColumnBuilder, type FixedColumn } from './index.js'
 import { concatBits } from './bitmap.js'
 
 const codeOf = (work: () => unknown): string => {
@@ -50,7 +50,12 @@ describe('integers', () => {
     // Which integer was meant is lost once it is a number.
     expect(append(field.int64(), 2 ** 53)).toBe('OUT_OF_RANGE')
     expect(append(field.int64(), 2 ** 53 - 1)).toBe('taken')
-    const asNumber = columnFrom(field.int64({ as: 'number' }), [5n, 9007199254740993n])
+    for (const of of [field.int64({ as: 'number' }), field.uint64({ as: 'number' })]) {
+      expect(appendText(of, '9007199254740991')).toBe('taken')
+      expect(appendText(of, '9007199254740993')).toBe('OUT_OF_RANGE')
+      expect(append(of, 2n ** 53n)).toBe('OUT_OF_RANGE')
+    }
+    const asNumber = withField(columnFrom(field.int64(), [5n, 9007199254740993n]), field.int64({ as: 'number' }))
     expect(asNumber.get(0)).toBe(5)
     expect(codeOf(() => asNumber.get(1))).toBe('OUT_OF_RANGE')
   })

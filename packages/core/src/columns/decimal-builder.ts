@@ -1,4 +1,4 @@
-import type { Field } from '../schema/index.js'
+import { requireDecimal, type Field } from '../schema/field.js'
 import { BaseBuilder } from './base-builder.js'
 import type { Column } from './column.js'
 import { DecimalColumn } from './decimal-column.js'
@@ -13,6 +13,8 @@ export class DecimalBuilder extends BaseBuilder<unknown> {
 
   constructor(field: Field) {
     super(field)
+    // Schemas that were made by hand, or parsed, are not checked yet.
+    requireDecimal(field.params)
     this.scale = field.params.scale ?? 0
     this.limit = 10n ** BigInt(field.params.precision ?? 38)
   }

@@ -3,7 +3,7 @@ import type { Field } from '../schema/index.js'
 import { BaseBuilder } from './base-builder.js'
 import type { Column, Values } from './column.js'
 import { towardsFloat32 } from './float32-text.js'
-import { fixedKinds, unitMilliseconds, type FixedKind } from './kinds.js'
+import { fixedKinds, inexactNumber, unitMilliseconds, type FixedKind } from './kinds.js'
 import { fixedColumn } from './make-column.js'
 
 const FIRST_CAPACITY = 1024
@@ -71,13 +71,15 @@ export class IntegerBuilder extends FixedBuilder<Int32Array> {
   }
 }
 
-/** int64 and uint64, exact over the whole range. */
+/** int64 and uint64, exact over the whole range; as numbers over theirs. */
 export class Integer64Builder extends FixedBuilder<BigInt64Array> {
   private readonly least = this.kind.range![0] as bigint
   private readonly most = this.kind.range![1] as bigint
+  private readonly isNumber = this.field.params.as === 'number'
 
   private putChecked(value: bigint): void {
     if (value < this.least || value > this.most) throw this.outOfRange(value)
+    if (this.isNumber && !Number.isSafeInteger(Number(value))) throw inexactNumber(value)
     this.put(value)
   }
 

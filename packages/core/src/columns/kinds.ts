@@ -15,12 +15,16 @@ export interface FixedKind {
 
 const plain = (): ReadValue<unknown, never> => ((values: Values, row: number) => values[row]) as ReadValue<unknown, never>
 
+/** The error for a 64-bit integer that its field wants to be a number. */
+export const inexactNumber = (value: bigint): ConversionError =>
+  new ConversionError('OUT_OF_RANGE', `${value} does not fit a JavaScript number exactly, which { as: 'number' } asks for`)
+
 const integer64 = (field: Field): ReadValue<unknown, never> => {
   if (field.params.as !== 'number') return plain()
   return ((values: BigInt64Array, row: number) => {
     const value = values[row]!
     const number = Number(value)
-    if (!Number.isSafeInteger(number)) throw new ConversionError('OUT_OF_RANGE', `${value} does not fit a JavaScript number exactly`)
+    if (!Number.isSafeInteger(number)) throw inexactNumber(value)
     return number
   }) as ReadValue<unknown, never>
 }

@@ -1,3 +1,5 @@
+import { failure } from '../errors/index.js'
+
 /**
  * A column's description: a plain, JSON-able value whose type carries the JavaScript type of its values.
  *
@@ -78,6 +80,19 @@ export type Row<S extends Schema> = { readonly [K in keyof S as K]: S[K]['js'] }
 const make = <F extends Field>(kind: F['kind'], params: FieldParams = {}): F =>
   ({ kind, nullable: false, params }) as unknown as F
 
+const MAX_DECIMAL_DIGITS = 38
+
+/** Checks how many digits a decimal has. @throws `Schema` DECIMAL_PRECISION */
+export const requireDecimal = (params: FieldParams): FieldParams => {
+  const { precision = MAX_DECIMAL_DIGITS, scale = 0 } = params
+  const isWhole = Number.isInteger(precision) && Number.isInteger(scale)
+  if (isWhole && precision >= 1 && precision <= MAX_DECIMAL_DIGITS && scale >= 0 && scale <= precision) return params
+  throw failure({
+    tag: 'Schema', code: 'DECIMAL_PRECISION', problem: `a decimal cannot have ${precision} digits, ${scale} of them after the point`,
+    remedy: `Give a precision from 1 to ${MAX_DECIMAL_DIGITS} and a scale from 0 to the precision; field.utf8() keeps longer numbers as they are written.`,
+  })
+}
+
 interface Int64Builder {
   (options: { readonly as: 'number' }): Int64AsNumber
   (options?: { readonly as?: 'bigint' | undefined }): Int64
@@ -122,8 +137,8 @@ export const field = {
   /** Calendar date. Text form by `format` (default `yyyy-MM-dd`). */
   date: (options: { readonly format?: string | undefined } = {}): DateOnly => make<DateOnly>('date', options),
   timestamp: (options: TimestampOptions = {}): Timestamp => make<Timestamp>('timestamp', { ...options, unit: options.unit ?? 'ms' }),
-  /** Exact decimal of `precision` digits (1 to 38), `scale` of them after the point. */
-  decimal: (precision: number, scale: number): Decimal => make<Decimal>('decimal', { precision, scale }),
+  /** Exact decimal of `precision` digits (1 to 38), `scale` of them after the point. @throws `Schema` for others, which 128 bits do not hold */
+  decimal: (precision: number, scale: number): Decimal => make<Decimal>('decimal', requireDecimal({ precision, scale })),
   /** Dictionary-encoded values, utf8 unless told otherwise. */
   dictionary: <F extends Field = Utf8>(of: F = make<Utf8>('utf8') as unknown as F): Dictionary<F> =>
     make<Dictionary<F>>('dictionary', { item: of }),

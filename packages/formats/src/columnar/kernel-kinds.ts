@@ -5,7 +5,10 @@ const ranges: { readonly [kind: string]: readonly [bigint, bigint] } = {
   int8: [-128n, 127n], int16: [-32768n, 32767n], int32: [-2147483648n, 2147483647n], int64: [-(2n ** 63n), 2n ** 63n - 1n],
   uint8: [0n, 255n], uint16: [0n, 65535n], uint32: [0n, 4294967295n],
 }
-const sizes: { readonly [kind: string]: number } = { int8: 1, int16: 2, int32: 4, int64: 8, uint8: 1, uint16: 2, uint32: 4 }
+const SAFE = BigInt(Number.MAX_SAFE_INTEGER)
+/** Of those that rows show as numbers. */
+const safeRanges: { readonly [kind: string]: readonly [bigint, bigint] } = { int64: [-SAFE, SAFE], uint64: [0n, SAFE] }
+const sizes: { readonly [kind: string]: number } = { int8: 1, int16: 2, int32: 4, int64: 8, uint64: 8, uint8: 1, uint16: 2, uint32: 4 }
 const nanoseconds = { s: 1_000_000_000, ms: 1_000_000, us: 1000, ns: 1 }
 const symbols = ['yyyy', 'MM', 'dd', 'HH', 'mm', 'ss', 'SSS']
 
@@ -30,7 +33,8 @@ const kernelPattern = (format: string, isPlain: (literal: string) => boolean): U
 export const valueKind = (field: Field, isPlain: (literal: string) => boolean): KernelKind | undefined => {
   const { kind, params, nullable } = field
   const base = { flags: nullable ? NULLABLE : 0, least: 0n, most: 0n, scale: 0, pattern: undefined, isDeferred: false }
-  const range = ranges[kind]
+  // What is beyond is for the column builder to refuse.
+  const range = params.as === 'number' ? safeRanges[kind] : ranges[kind]
   if (range !== undefined) return { ...base, kind: INTEGER, size: sizes[kind]!, least: range[0], most: range[1] }
   if (kind === 'uint64') return { ...base, kind: UNSIGNED, size: 8 }
   if (kind === 'float64') return { ...base, kind: FLOAT64, size: 8 }

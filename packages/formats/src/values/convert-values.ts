@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import {
-  BytesColumn, boolColumn, bitmapBytes, clearBit, ConversionError, DecimalColumn, decodeText, DictionaryColumn, fixedColumn, getBit, halves, makeBuilder, readInt64, readUint64, setBit, writeInt64,
+  BytesColumn, boolColumn, bitmapBytes, clearBit, ConversionError, DecimalColumn, decodeText, DictionaryColumn, fixedColumn, getBit, halves, inexactNumber, makeBuilder, readInt64, readUint64, setBit, writeInt64,
   type Column, type ColumnBuilder, type Field, type TimeUnit, type Values,
 } from '@millrace/core'
 import type { Stored, StoredSlots } from './stored.js'
@@ -115,6 +115,22 @@ const exact = (values: ArrayLike<number | bigint>, slot: number, signed: boolean
   return typeof value === 'bigint' ? BigInt.asUintN(64, value) : value >>> 0
 }
 
+/** Integers of 64 bits that rows may have to show as numbers: those beyond 2⁵³ do not fit then. */
+const withIntegers64 = (slots: Slots, values: BigInt64Array | BigUint64Array): ConvertedColumn => {
+  if (slots.target.params.as !== 'number') return slots.with(values)
+  const words = halves(values)
+  const read = values instanceof BigInt64Array ? readInt64 : readUint64
+  let kept = values
+  for (let slot = 0; slot < slots.count; slot++) {
+    if (Number.isSafeInteger(read(words, slot)) || slots.isNull(slot)) continue
+    // What the file has is kept for whoever asks for the bad row.
+    if (kept === values) kept = values.slice()
+    kept[slot] = 0n
+    slots.fault(slot, inexactNumber(values[slot]!))
+  }
+  return slots.with(kept)
+}
+
 const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' }, signed: boolean): ConvertedColumn => {
   const { target, count } = slots
   const { values: from } = stored
@@ -129,7 +145,7 @@ const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' },
         words[2 * slot] = words[2 * slot + 1] = 0
       }
     }
-    return slots.with(wantsSigned ? from : new BigUint64Array(from.buffer, from.byteOffset, from.length))
+    return withIntegers64(slots, wantsSigned ? from : new BigUint64Array(from.buffer, from.byteOffset, from.length))
   }
   const read = numberReader(stored, signed)
   const values = new BigInt64Array(count)
@@ -139,7 +155,7 @@ const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' },
     if (value < 0 && !wantsSigned) slots.outOfRange(slot, value)
     else writeInt64(words, slot, value)
   }
-  return slots.with(wantsSigned ? values : new BigUint64Array(values.buffer))
+  return withIntegers64(slots, wantsSigned ? values : new BigUint64Array(values.buffer))
 }
 
 const perSecond: { readonly [U in TimeUnit]: number } = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 }

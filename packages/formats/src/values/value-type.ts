@@ -34,7 +34,7 @@ const innerField = (type: ValueType): Field | undefined => {
     case 'instant':
       return field.timestamp({ unit: type.unit })
     case 'decimal':
-      return field.decimal(Math.min(38, type.precision), type.scale)
+      return type.scale < 0 || type.scale > 38 ? undefined : field.decimal(Math.max(1, type.scale, Math.min(38, type.precision)), type.scale)
     case 'integer':
       return integerFields[`${type.signed ? 'i' : 'u'}${type.bits}`]?.()
     case 'list': {

@@ -54,6 +54,7 @@ const sameLayout = (from: Field, to: Field): boolean =>
   from.params.unit === to.params.unit &&
   from.params.scale === to.params.scale &&
   (to.params.precision ?? 0) >= (from.params.precision ?? 0) &&
+  (to.params.as !== 'number' || from.params.as === 'number') &&
   (to.params.size === undefined || to.params.size === from.params.size) &&
   (from.params.item === undefined || (sameLayout(from.params.item, to.params.item!) && (to.params.item!.nullable || !from.params.item.nullable)))
 
