@@ -3,6 +3,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { describeValue, failure, fromUnknown, type MillraceError } from '../errors/index.js'
 import type { ProgressListener } from '../progress/index.js'
+import { outsideError } from '../stream/callback.js'
 import type { Tally } from '../stream/tally.js'
 
 /** What a running job is given from outside. */
@@ -26,9 +27,25 @@ export interface Job<A> {
 /** A job from an asynchronous function; what it throws becomes the job's error. */
 export const job = <A>(work: (context: RunContext) => Promise<A>): Job<A> => async (context = {}) => {
   try {
-    return E.right(await work(context))
+    return E.right(await work(hearing(context)))
   } catch (thrown) {
     return E.left(fromUnknown(thrown))
+  }
+}
+
+/** The context with a listener whose errors are told from ours. */
+const hearing = (context: RunContext): RunContext => {
+  const { progress } = context
+  if (progress === undefined) return context
+  return {
+    ...context,
+    progress: (event) => {
+      try {
+        progress(event)
+      } catch (thrown) {
+        throw outsideError('the listener given as progress', thrown)
+      }
+    },
   }
 }
 

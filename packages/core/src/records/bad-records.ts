@@ -1,4 +1,5 @@
 import { describeValue, failure, type MillraceError } from '../errors/index.js'
+import { outsideError } from '../stream/callback.js'
 import type { Tally } from '../stream/tally.js'
 
 /** One record that a reader left out. */
@@ -44,13 +45,13 @@ export const requirePolicy = (policy: OnBadRecord | undefined): void => {
 /**
  * Deals with one bad record as the user asked.
  *
- * @throws `error` when the policy is `fail`
+ * @throws `error` when the policy is `fail`; `Usage` for what a function given to quarantine throws
  */
 export const rejectRecord = async (policy: OnBadRecord | undefined, context: { readonly tally: Tally }, error: MillraceError, raw: Uint8Array | undefined): Promise<void> => {
   if (policy === undefined || policy === 'fail') throw error
   context.tally.reject(error)
   if (policy === 'skip') return
-  await policy.quarantine({
+  const record: RejectedRecord = {
     source: error.position.source ?? '',
     record: error.position.record ?? -1,
     byte: error.position.byte,
@@ -58,5 +59,10 @@ export const rejectRecord = async (policy: OnBadRecord | undefined, context: { r
     code: error.code,
     reason: error.message,
     raw,
-  })
+  }
+  try {
+    await policy.quarantine(record)
+  } catch (thrown) {
+    throw outsideError('the function given to quarantine', thrown, { source: record.source, record: error.position.record })
+  }
 }

@@ -1,4 +1,4 @@
-import { failure, fromUnknown, isMillraceError, type MillraceError } from '../errors/index.js'
+import { failure, fromUnknown, isMillraceError, type ErrorPosition, type MillraceError } from '../errors/index.js'
 import { ConversionError } from '../schema/index.js'
 
 /**
@@ -15,7 +15,7 @@ export const callbackError = (operator: string, record: number | undefined, thro
       tag: 'BadRecord',
       code: thrown.code,
       problem: `${operator}: ${thrown.message}`,
-      remedy: "Return what the column's field takes, or change the field.",
+      remedy: "Give what the column's field takes, or change the field.",
       position,
       cause: thrown,
     })
@@ -26,6 +26,25 @@ export const callbackError = (operator: string, record: number | undefined, thro
     code: 'CALLBACK_THREW',
     problem: `the function given to ${operator} threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
     remedy: 'Mend the function, or filter such rows out before.',
+    position,
+    cause: thrown,
+  })
+}
+
+/**
+ * The error for what a caller's source, sink or listener threw. Ours and the system's (a full disk, a lost connection) stay what they are.
+ *
+ * @param what - who threw: `the source given to fromIterable`
+ */
+export const outsideError = (what: string, thrown: unknown, position: ErrorPosition = {}): MillraceError => {
+  if (isMillraceError(thrown)) return thrown
+  const known = fromUnknown(thrown, position)
+  if (known._tag !== 'Internal') return known
+  return failure({
+    tag: 'Usage',
+    code: 'CALLBACK_THREW',
+    problem: `${what} threw: ${thrown instanceof Error ? thrown.message || thrown.name : String(thrown)}`,
+    remedy: 'Mend it, or catch there what it throws.',
     position,
     cause: thrown,
   })

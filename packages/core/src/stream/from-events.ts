@@ -1,9 +1,9 @@
-import { failure, fromUnknown, throwIfAborted, type MillraceError } from '../errors/index.js'
+import { failure, throwIfAborted, type MillraceError } from '../errors/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
 import { withQuarantine } from '../records/quarantine.js'
 import type { Row, Schema } from '../schema/index.js'
 import type { Batch } from './batch.js'
-import { callbackError } from './callback.js'
+import { callbackError, outsideError } from './callback.js'
 import { requireCount } from './operators/counts.js'
 import { RowBatcher } from './row-batcher.js'
 import { makeStream, type OpenContext, type Stream } from './stream.js'
@@ -109,7 +109,7 @@ class Inbox<S extends Schema> {
     this.listeners = [
       [options.event ?? 'data', (...values) => this.receive(values)],
       [options.end ?? 'end', () => this.end()],
-      [options.error ?? 'error', (...values) => this.fail(fromUnknown(values[0]))],
+      [options.error ?? 'error', (...values) => this.fail(outsideError('the emitter given to fromEvents', values[0], { source: options.name ?? 'fromEvents', record: this.received }))],
     ]
     for (const [event, listener] of this.listeners) source.on(event, listener)
     context.signal?.addEventListener('abort', this.onAbort, { once: true })

@@ -2,9 +2,10 @@ import type { Schema } from '../schema/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
 import { withQuarantine } from '../records/quarantine.js'
 import type { Batch } from './batch.js'
+import { outsideError } from './callback.js'
 import { requireCount } from './operators/counts.js'
 import { RowBatcher } from './row-batcher.js'
-import { isSync, valuesOf, type RowSource } from './row-source.js'
+import { isSync, requireRows, valuesOf, type RowSource } from './row-source.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from './stream.js'
 
 const DEFAULT_BATCH_ROWS = 4096
@@ -17,7 +18,7 @@ export interface FromIterableOptions {
   readonly stableOrder?: boolean | undefined
   /** What becomes of rows that do not fit the schema. Default: the stream ends with their error. */
   readonly onBadRecord?: OnBadRecord | undefined
-  /** What quarantined rows name as their source. Default `fromIterable`. */
+  /** What quarantined rows and errors name as their source. Default `fromIterable`. */
   readonly name?: string | undefined
 }
 
@@ -31,7 +32,8 @@ export type MakeRows<S extends Schema> = (context: { readonly signal?: AbortSign
  * One row is taken at a time, so a source with back-pressure waits for its reader. Leaving early returns the generator, destroys the
  * `Readable`, cancels the `ReadableStream`; so does the signal, at once.
  *
- * @throws `BadRecord` with the row's ordinal and the column for a value that does not fit, unless `onBadRecord` says otherwise
+ * @throws `BadRecord` with the row's ordinal and the column for a value that does not fit, unless `onBadRecord` says otherwise; `Usage` for
+ *   what is no source of rows, and with the row's ordinal for what the source throws
  * @example
  * fromIterable({ line: field.utf8() }, readline.createInterface({ input }).map((line) => ({ line })))
  */
@@ -41,6 +43,8 @@ export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | M
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of fromIterable')
   requirePolicy(options.onBadRecord)
   const cold = typeof rows === 'function'
+  const name = options.name ?? 'fromIterable'
+  if (!cold) requireRows(rows, name)
   return makeStream<S, Mode>({
     schema,
     mode: cold ? 'cold' : 'once',
@@ -49,30 +53,35 @@ export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | M
     positions: 'replay',
     open: (context) =>
       withQuarantine(options.onBadRecord, (onBadRecord) =>
-        batches(schema, cold ? rows({ signal: context.signal }) : rows, { ...options, batchRows, onBadRecord }, context)),
+        batches(schema, cold ? () => requireRows(rows({ signal: context.signal }), name) : () => rows, { batchRows, onBadRecord, name }, context)),
   })
 }
 
 async function* batches<S extends Schema>(
   schema: S,
-  rows: RowSource<S>,
-  { batchRows, onBadRecord, name = 'fromIterable' }: FromIterableOptions & { readonly batchRows: number },
+  open: () => RowSource<S>,
+  { batchRows, onBadRecord, name }: { readonly batchRows: number; readonly onBadRecord: OnBadRecord | undefined; readonly name: string },
   context: OpenContext,
 ): AsyncGenerator<Batch<S>, void, undefined> {
-  const batcher = new RowBatcher(schema, { operator: 'fromIterable', name, tally: context.tally, onBadRecord })
-  if (isSync(rows)) {
-    // An await for each row would cost more than the row.
-    for (const row of rows) {
-      const rejected = batcher.append(row)
-      if (rejected !== undefined) await rejected
-      if (batcher.held === batchRows) yield batcher.finish()
+  const batcher = new RowBatcher(schema, { operator: name, name, tally: context.tally, onBadRecord })
+  try {
+    const rows = open()
+    if (isSync(rows)) {
+      // An await for each row would cost more than the row.
+      for (const row of rows) {
+        const rejected = batcher.append(row)
+        if (rejected !== undefined) await rejected
+        if (batcher.held === batchRows) yield batcher.finish()
+      }
+    } else {
+      for await (const row of valuesOf(rows, context.signal)) {
+        const rejected = batcher.append(row)
+        if (rejected !== undefined) await rejected
+        if (batcher.held === batchRows) yield batcher.finish()
+      }
     }
-  } else {
-    for await (const row of valuesOf(rows, context.signal)) {
-      const rejected = batcher.append(row)
-      if (rejected !== undefined) await rejected
-      if (batcher.held === batchRows) yield batcher.finish()
-    }
+  } catch (thrown) {
+    throw outsideError(`the source given to ${name}`, thrown, { source: name, record: batcher.record })
   }
   if (batcher.held > 0) yield batcher.finish()
 }

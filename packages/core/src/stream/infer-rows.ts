@@ -1,9 +1,10 @@
-import { failure } from '../errors/index.js'
+import { failure, fromUnknown } from '../errors/index.js'
 import { job, type Job } from '../job/index.js'
 import { field, type Field } from '../schema/index.js'
+import { outsideError } from './callback.js'
 import { fromIterable, type FromIterableOptions } from './from-iterable.js'
 import { requireCount } from './operators/counts.js'
-import { isSync, valuesOf, type ObjectSource } from './row-source.js'
+import { isSync, requireRows, valuesOf, type ObjectSource } from './row-source.js'
 import type { Mode, Stream } from './stream.js'
 
 const DEFAULT_SAMPLE_ROWS = 100
@@ -21,12 +22,12 @@ export type SchemaOf<T extends object> = { readonly [K in keyof T & string as K]
 export const schemaOfRows = <T extends object>(rows: readonly T[]): SchemaOf<T> => {
   if (rows.length === 0) throw cannotInfer('there are no rows to infer a schema from')
   const found = new Map<string, { kind: Field | undefined; values: number }>()
-  for (const row of rows as readonly { readonly [name: string]: unknown }[]) {
+  for (const [record, row] of (rows as readonly { readonly [name: string]: unknown }[]).entries()) {
     for (const [name, value] of Object.entries(row)) {
       const column = found.get(name) ?? { kind: undefined, values: 0 }
       found.set(name, column)
       if (value === null || value === undefined) continue
-      column.kind = merged(name, column.kind, kindOf(name, value))
+      column.kind = inRow(record, () => merged(name, column.kind, kindOf(name, value)))
       column.values++
     }
   }
@@ -36,6 +37,15 @@ export const schemaOfRows = <T extends object>(rows: readonly T[]): SchemaOf<T> 
     schema[name] = values === rows.length ? kind : field.nullable(kind)
   }
   return schema as SchemaOf<T>
+}
+
+/** Says which row it was that gave no kind. */
+const inRow = <A>(record: number, work: () => A): A => {
+  try {
+    return work()
+  } catch (error) {
+    throw fromUnknown(error, { record })
+  }
 }
 
 /** An empty list says nothing of its items. */
@@ -81,6 +91,8 @@ const cannotInfer = (problem: string, column?: string): Error =>
 
 /** Options of {@link inferRows}. */
 export interface InferRowsOptions extends FromIterableOptions {
+  /** What quarantined rows and errors name as their source. Default `inferRows`. */
+  readonly name?: string | undefined
   /** Rows to look at. Default 100. */
   readonly sampleRows?: number | undefined
 }
@@ -89,17 +101,20 @@ export interface InferRowsOptions extends FromIterableOptions {
  * Looks at the first rows of a source, and gives a stream of all of its rows with the schema that {@link schemaOfRows} finds. Later rows
  * that do not fit it are bad records. A source that can be read once stays open until the stream is read or left.
  *
+ * @throws `Schema` CANNOT_INFER; `Usage` for what is no source of rows, and with the row's ordinal for what the source throws
  * @example
  * const trades = await run(inferRows(() => fetchTrades(), { onBadRecord: 'skip' }))
  */
 export function inferRows<T extends object>(source: () => ObjectSource<T>, options?: InferRowsOptions): Job<Stream<SchemaOf<T>, 'cold'>>
 export function inferRows<T extends object>(source: ObjectSource<T>, options?: InferRowsOptions): Job<Stream<SchemaOf<T>, 'once'>>
 export function inferRows<T extends object>(source: ObjectSource<T> | (() => ObjectSource<T>), options: InferRowsOptions = {}): Job<Stream<SchemaOf<T>, Mode>> {
-  const { sampleRows, ...rest } = options
+  const { sampleRows, ...given } = options
+  const name = given.name ?? 'inferRows'
+  const rest = { ...given, name }
   const count = requireCount(sampleRows ?? DEFAULT_SAMPLE_ROWS, 1, 'sampleRows of inferRows')
   return job<Stream<SchemaOf<T>, Mode>>(async ({ signal }) => {
-    const rows = iterate(typeof source === 'function' ? source() : source, signal)
     const sample: T[] = []
+    const rows = iterate(() => requireRows(typeof source === 'function' ? source() : source, name), signal)
     try {
       while (sample.length < count) {
         const next = await rows.next()
@@ -113,12 +128,13 @@ export function inferRows<T extends object>(source: ObjectSource<T> | (() => Obj
       return fromIterable(schema, source as never, rest) as Stream<SchemaOf<T>, Mode>
     } catch (error) {
       await rows.return()
-      throw error
+      throw outsideError(`the source given to ${name}`, error, { source: name, record: sample.length })
     }
   })
 }
 
-async function* iterate<T>(source: ObjectSource<T>, signal: AbortSignal | undefined): AsyncGenerator<T, void, undefined> {
+async function* iterate<T>(open: () => ObjectSource<T>, signal: AbortSignal | undefined): AsyncGenerator<T, void, undefined> {
+  const source = open()
   if (isSync(source)) yield* source
   else yield* valuesOf(source, signal)
 }

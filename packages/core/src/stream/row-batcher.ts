@@ -21,7 +21,8 @@ export interface RowBatcherOptions {
 export class RowBatcher<S extends Schema> {
   /** Rows gathered so far. */
   held = 0
-  private record = 0
+  /** Ordinal of the next row. */
+  record = 0
   private readonly names: readonly string[]
   private readonly builders: readonly ColumnBuilder[]
 

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../errors/index.js'
+import { describeValue, failure, throwIfAborted } from '../errors/index.js'
 import type { Row, Schema } from '../schema/index.js'
 
 /** A web `ReadableStream` of rows, by the part of it that is used. */
@@ -18,6 +18,15 @@ export type RowSource<S extends Schema> = ObjectSource<Row<S>>
 
 /** True where rows come without waiting. */
 export const isSync = <T>(source: ObjectSource<T>): source is Iterable<T> => Symbol.iterator in source
+
+/** For callers whom the compiler does not check. @throws `Usage` NOT_ITERABLE */
+export const requireRows = <T>(source: ObjectSource<T>, use: string): ObjectSource<T> => {
+  if (typeof source === 'object' && (source as unknown) !== null && (Symbol.iterator in source || Symbol.asyncIterator in source || 'getReader' in source)) return source
+  throw failure({
+    tag: 'Usage', code: 'NOT_ITERABLE', problem: `${use} takes rows that come one after another, and was given ${describeValue(source)}`,
+    remedy: 'Give an array, a generator, a Readable in object mode or a ReadableStream of rows, or a function that makes one.',
+  })
+}
 
 /** An iterator that can be told to give up at once, while it waits for its next value. */
 interface StoppableIterator<T> extends AsyncIterator<T, unknown, undefined> {
