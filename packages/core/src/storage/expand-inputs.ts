@@ -1,10 +1,11 @@
 import { describeValue, failure, hasTag, throwIfAborted } from '../errors/index.js'
 import { requireAllShards } from './complete-shards.js'
-import { fixedPart, folderData, globData, globMatcher, type InputFile } from './input-folder.js'
+import { below, fixedPart, folderData, globData, globMatcher, withBytes, type InputFile } from './input-folder.js'
 import { listChosen, type ChoosePartition } from './list-chosen.js'
 import { isGlob } from './list-local.js'
 import { storageFor } from './registry.js'
 import { requireSuccessIn } from './require-success.js'
+import { requireCommitted, requireOneFolder, requireOneSet } from './set-manifest.js'
 import { expandShardSpec } from './shards.js'
 
 /** Options of {@link expandInputs}. */
@@ -16,6 +17,16 @@ export interface ExpandOptions {
   readonly requireSuccess?: boolean | undefined
   /** Which partitions of a folder are wanted. Others may be given all the same, where leaving them out would spare no request. Default: all. */
   readonly choose?: ChoosePartition | undefined
+  /**
+   * Whether none is an answer, where a job without rows has left a folder with `_SUCCESS` alone, or only files without a byte. Default false:
+   * who needs a file to know the columns is told that there is none.
+   */
+  readonly mayBeEmpty?: boolean | undefined
+}
+
+/** What is passed on to the listing of one source. */
+interface Expansion extends ExpandOptions {
+  readonly signal: AbortSignal | undefined
 }
 
 const noMatch = (source: string, problem: string, remedy: string): Error => failure({ tag: 'NotFound', code: 'NO_MATCH', problem, remedy, position: { source } })
@@ -36,6 +47,8 @@ const matching = async (glob: string, signal: AbortSignal | undefined): Promise<
   return within
 }
 
+const ofNoRows = ' If it is the output of a job without rows, give the reader a schema: it then has no rows.'
+
 /** What a source stands for. */
 interface Expanded {
   readonly files: readonly InputFile[]
@@ -44,20 +57,26 @@ interface Expanded {
 }
 
 /** The files of a folder, where a source that is no file is one: object stores know folders only by what lies in them. */
-const asFolder = async (source: string, error: unknown, { signal, choose }: Pick<ExpandOptions, 'choose'> & { readonly signal: AbortSignal | undefined }): Promise<Expanded> => {
+const asFolder = async (source: string, error: unknown, { signal, choose, mayBeEmpty = false }: Expansion): Promise<Expanded> => {
   const storage = storageFor(source)
   const isFolder = hasTag(error, 'Storage') && error.code === 'EISDIR'
   if (storage.list === undefined || !(isFolder || (hasTag(error, 'NotFound') && storage.scheme !== 'file'))) throw error
   const folder = source.replace(/(?<=[^/])\/+$/, '')
   const listed = await listChosen(folder, choose, signal)
-  const files = folderData(folder, listed.files)
-  requireAllShards(files, () => true)
-  if (files.length > 0 || listed.leavesOut) return { files, folder }
-  if (!isFolder) throw error
-  throw noMatch(source, 'no data is in the folder', 'Names that begin with _ or . and empty files are not taken for data.')
+  await requireCommitted(folder, listed.files, signal)
+  const found = folderData(folder, listed.files)
+  requireAllShards(found, () => true)
+  await requireOneSet(found, signal)
+  await requireOneFolder(folder, found, !listed.leavesOut, signal)
+  const files = withBytes(found)
+  const isDone = (): boolean => found.length > 0 || listed.files.some(({ url }) => below(folder, url).join('/') === '_SUCCESS')
+  if (files.length > 0 || listed.leavesOut || (mayBeEmpty && isDone())) return { files, folder }
+  if (!isFolder && listed.files.length === 0) throw error
+  throw noMatch(source, 'no data is in the folder', `Names that begin with _ or . and empty files are not taken for data.${ofNoRows}`)
 }
 
-const expandOne = async (source: string, signal: AbortSignal | undefined, choose: ChoosePartition | undefined): Promise<Expanded> => {
+const expandOne = async (source: string, options: Expansion): Promise<Expanded> => {
+  const { signal, mayBeEmpty = false } = options
   throwIfAborted(signal)
   const storage = storageFor(source)
   const spec = expandShardSpec(source)
@@ -66,13 +85,24 @@ const expandOne = async (source: string, signal: AbortSignal | undefined, choose
     // A file whose very name looks like a pattern is that file.
     return { files: [await storage.stat(source, signal)] }
   } catch (error) {
-    if (!mayBePattern || !hasTag(error, 'NotFound')) return asFolder(source, error, { signal, choose })
+    if (!mayBePattern || !hasTag(error, 'NotFound')) return asFolder(source, error, options)
   }
-  if (spec !== undefined && !('glob' in spec)) return { files: await Promise.all(spec.map((name) => storage.stat(name, signal))) }
-  const files = await matching(spec === undefined ? source : spec.glob, signal)
-  if (files.length > 0) return { files }
+  if (spec !== undefined && !('glob' in spec)) {
+    const files = await Promise.all(spec.map((name) => storage.stat(name, signal)))
+    await requireOneSet(files, signal)
+    return { files }
+  }
+  const found = await matching(spec === undefined ? source : spec.glob, signal)
   // A folder whose very name looks like one is that folder.
-  return asFolder(source, noMatch(source, 'no file matches the pattern', 'Check the pattern; it is relative to the current folder.'), { signal, choose })
+  if (found.length === 0) return asFolder(source, noMatch(source, 'no file matches the pattern', 'Check the pattern; it is relative to the current folder.'), options)
+  if (spec === undefined) {
+    await requireCommitted(fixedPart(source), undefined, signal)
+    await requireOneFolder(fixedPart(source), found, false, signal)
+  }
+  await requireOneSet(found, signal)
+  const files = withBytes(found)
+  if (files.length > 0 || mayBeEmpty) return { files }
+  throw noMatch(source, 'all files that match the pattern are empty', `Empty files are not taken for data.${ofNoRows}`)
 }
 
 /** The folder in which `_SUCCESS` is looked for. */
@@ -100,11 +130,14 @@ const requireSource = (source: unknown): void => {
  * list of these, in the order given and by name within a folder or a pattern.
  *
  * Of folders all data below them is read, as big-data tools leave it there: not `_SUCCESS`, `_temporary/…`, hidden names, checksums and
- * empty files. Folders `key=value` below the one that was asked for (of a pattern, below its fixed part) tell the partition of a file.
- * A pattern that no file matches stands for the folders that it matches.
+ * empty files, which patterns pass over as well. Folders `key=value` below the one that was asked for (of a pattern, below its fixed part) tell the partition of a file.
+ * A pattern that no file matches stands for the folders that it matches. Where our writers have left a manifest beside shards or in a folder,
+ * the files must be those that it lists.
  *
  * @throws `NotFound` for a file that is not there, for a pattern that nothing matches and a folder without data, for a shard that is
  * missing (MISSING_SHARD) and a job that has not ended (JOB_NOT_DONE, see `requireSuccess`)
+ * @throws `Corrupt` for a set whose writer was killed when it gave the files their names, or does so now (SET_NOT_WHOLE), and for files of several
+ * sets (SET_MIXED)
  * @throws `Usage` for an empty list, and for what is not a string
  */
 export const expandInputs = async (source: string | readonly string[], signal?: AbortSignal, options: ExpandOptions = {}): Promise<readonly InputFile[]> => {
@@ -113,7 +146,7 @@ export const expandInputs = async (source: string | readonly string[], signal?: 
   if (sources.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUT', problem: 'the list of files is empty' })
   const files: InputFile[] = []
   for (const one of sources) {
-    const expanded = await expandOne(one, signal, options.choose)
+    const expanded = await expandOne(one, { ...options, signal })
     if (options.requireSuccess === true) await requireSuccessIn(jobFolder(one, expanded), signal)
     files.push(...expanded.files)
   }

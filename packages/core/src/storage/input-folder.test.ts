@@ -30,7 +30,7 @@ describe('a folder as a source', () => {
     expect(await namesOf('out')).toEqual(data)
     expect(await namesOf('out/')).toEqual(data)
     expect(await namesOf('o*')).toEqual(data)
-    expect(await namesOf('out/*.gz')).toEqual([...data, 'out/part-00002-u.c000.csv.gz'])
+    expect(await namesOf('out/*.gz')).toEqual(data)
     expect(await namesOf('**/part-*')).toEqual(await namesOf('out/part-*'))
     expect(await namesOf('out/_comm*')).toEqual(['out/_committed_1'])
   })
@@ -44,6 +44,59 @@ describe('a folder as a source', () => {
     put('out/_temporary/0/part-0')
     await expect(namesOf('out')).rejects.toMatchObject({ _tag: 'NotFound', code: 'NO_MATCH' })
     await expect(namesOf('nowhere')).rejects.toMatchObject({ _tag: 'NotFound', code: 'ENOENT' })
+  })
+
+  it('of a job without rows is refused, or none where that may be', async () => {
+    put('done/_SUCCESS')
+    mkdirSync(join(root, 'empty'))
+    for (const name of ['part-0', 'x-00000-of-00002', 'x-00001-of-00002']) writeFileSync(join(root, 'empty', name), '')
+    for (const source of ['done', 'empty', 'empty/*', 'empty/x@*']) {
+      await expect(namesOf(source)).rejects.toMatchObject({ _tag: 'NotFound', code: 'NO_MATCH', message: expect.stringContaining('give the reader a schema') as string })
+      expect(await namesOf(source, { mayBeEmpty: true }), source).toEqual([])
+    }
+    // Nobody has said that it is done.
+    mkdirSync(join(root, 'new'))
+    await expect(namesOf('new', { mayBeEmpty: true })).rejects.toMatchObject({ code: 'NO_MATCH' })
+    await expect(namesOf('new/*', { mayBeEmpty: true })).rejects.toMatchObject({ code: 'NO_MATCH' })
+    // Shards without rows are passed over, and not missed.
+    put('empty/x-00000-of-00002')
+    for (const source of ['empty', 'empty/*', 'empty/x@*']) expect(await namesOf(source)).toEqual(['empty/x-00000-of-00002'])
+    expect(await namesOf('empty/x@2')).toEqual(['empty/x-00000-of-00002', 'empty/x-00001-of-00002'])
+  })
+
+  it('is refused while files get their names', async () => {
+    put('out/day=1/part-0', 'out/_COMMITTING', 'out/_SUCCESS')
+    for (const source of ['out', 'out/day=1', 'out/*/part-*', 'out/day=1/*']) await expect(namesOf(source)).rejects.toMatchObject({ _tag: 'Corrupt', code: 'SET_NOT_WHOLE', position: { source: join(root, 'out/_COMMITTING') } })
+    expect(await namesOf('out/day=1/part-0')).toHaveLength(1)
+  })
+
+  it('has the files that the manifest lists, where one is', async () => {
+    const manifest = (name: string, text: string): void => writeFileSync(join(root, name), text)
+    const listing = (shards: object): string => JSON.stringify({ format: 'millrace.tfrecord', version: 1, shards })
+    put('x-00000-of-00002', 'x-00001-of-00002', 'out/day=1/part-0.tfrecord', 'out/day=2/part-0.tfrecord')
+    const all = ['x@2', 'x@*', 'x-*', 'x-00001*']
+    const folders = ['out', 'out/day=2', 'out/*/*']
+    const refused = (sources: readonly string[], code: string): Promise<unknown> => Promise.all(sources.map((source) => expect(namesOf(source), source).rejects.toMatchObject({ _tag: 'Corrupt', code })))
+    // What is none of ours is left alone, and earlier releases counted no bytes.
+    for (const text of ['', 'no JSON', '[]', '{"format":"other","state":"committing"}', listing([{ file: 'x-00000-of-00002', rows: 1 }, { file: 'x-00001-of-00002', bytes: 1 }])]) {
+      manifest('.x.manifest.json', text)
+      for (const source of all) expect(await namesOf(source)).not.toEqual([])
+    }
+    manifest('.x.manifest.json', listing([{ file: 'x-00000-of-00002', bytes: 1 }, { file: 'x-00001-of-00002', bytes: 2 }]))
+    await refused(all, 'SET_MIXED')
+    expect(await namesOf('x-00000*')).toHaveLength(1)
+    manifest('.x.manifest.json', listing([{ file: 'x-00000-of-00001', bytes: 1 }]))
+    await refused(all, 'SET_MIXED')
+    manifest('.x.manifest.json', '{"format":"millrace.tfrecord","state":"committing"}')
+    await refused(all, 'SET_NOT_WHOLE')
+    const [one, two] = [{ file: 'day=1/part-0.tfrecord', bytes: 1 }, { file: 'day=2/part-0.tfrecord', bytes: 1 }]
+    manifest('out/.manifest.json', listing([one, two, { file: 'day=3/part-0.tfrecord', bytes: 0 }]))
+    for (const source of folders) expect(await namesOf(source), source).not.toEqual([])
+    manifest('out/.manifest.json', listing([one]))
+    await refused(folders, 'SET_MIXED')
+    manifest('out/.manifest.json', listing([one, two, { file: 'day=3/part-0.tfrecord', bytes: 1 }]))
+    await expect(namesOf('out')).rejects.toMatchObject({ code: 'SET_MIXED', position: { source: `${join(root, 'out')}/day=3/part-0.tfrecord` } })
+    expect(await namesOf('out/day=2')).toHaveLength(1)
   })
 
   it('has all the shards that their names speak of', async () => {

@@ -21,7 +21,7 @@ export const isAside = (name: string): boolean => name.startsWith('.') || (name.
 const separator = (scheme: string): RegExp => (scheme === 'file' && process.platform === 'win32' ? /[\\/]/ : /\//)
 
 /** The path below a folder in segments; of a file that the storage names otherwise, its name alone. */
-const below = (folder: string, url: string): readonly string[] => {
+export const below = (folder: string, url: string): readonly string[] => {
   const scheme = schemeOf(url)
   const base = scheme === 'file' && folder !== '' ? normalize(localPath(folder)) : folder
   const path = scheme === 'file' ? localPath(url) : url
@@ -34,14 +34,14 @@ const withPartition = (file: FileInfo, segments: readonly string[]): InputFile =
   return partition === undefined ? file : { ...file, partition }
 }
 
-/**
- * The data among all files below a folder, in the order given. Empty files are left out, as in Spark, whose jobs write one for a part
- * without rows.
- */
+/** Files with something in them: big-data jobs write one without for a part without rows, which formats with a header or a footer cannot read. */
+export const withBytes = (files: readonly InputFile[]): readonly InputFile[] => files.filter(({ size }) => size !== 0)
+
+/** The data among all files below a folder, in the order given. */
 export const folderData = (folder: string, files: readonly FileInfo[]): readonly InputFile[] =>
   files.flatMap((file) => {
     const segments = below(folder, file.url)
-    return file.size === 0 || segments.some(isAside) ? [] : [withPartition(file, segments)]
+    return segments.some(isAside) ? [] : [withPartition(file, segments)]
   })
 
 /** The part of a glob before its first wildcard. */

@@ -5,19 +5,13 @@ import { fileURLToPath } from 'node:url'
 import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
 import { temporaryName } from './leftovers.js'
 import { listLocal } from './list-local.js'
+import { localTarget } from './local-target.js'
 import type { FileInfo, IfExists, Output, ReadOptions, Storage } from './storage.js'
 
 const DEFAULT_CHUNK_BYTES = 1 << 20
 
 /** The path of a `file:` URL; a plain path stays as it is. */
 export const localPath = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
-
-/** Refuses a folder where a file is to be: replacing it would take away all that is in it. */
-export const refuseFolder = async (path: string, url: string): Promise<void> => {
-  const found = await stat(path).catch(() => undefined)
-  if (found?.isDirectory() !== true) return
-  throw failure({ tag: 'AlreadyExists', code: 'OUTPUT_IS_FOLDER', problem: 'a folder has the name of the file to write', remedy: 'Write under another name: a file takes the place of files only.', position: { source: url } })
-}
 
 const exists = async (path: string): Promise<boolean> =>
   access(path, constants.F_OK).then(
@@ -97,8 +91,6 @@ const makeParent = async (path: string, url: string): Promise<void> => {
 }
 
 const createLocal = async (url: string, { ifExists, signal }: { readonly ifExists: IfExists; readonly signal?: AbortSignal | undefined }): Promise<Output> => {
-  const path = localPath(url)
-  const temporary = temporaryName(path)
   throwIfAborted(signal)
   const guard = async <A>(work: () => Promise<A>): Promise<A> => {
     try {
@@ -107,12 +99,15 @@ const createLocal = async (url: string, { ifExists, signal }: { readonly ifExist
       throw fromUnknown(error, { source: url })
     }
   }
-  if (ifExists === 'fail' && (await exists(path))) throw alreadyExists(url)
-  await refuseFolder(path, url)
+  if (ifExists === 'fail' && (await exists(localPath(url)))) throw alreadyExists(url)
+  const { path, mode } = await guard(() => localTarget(localPath(url), url))
+  const temporary = temporaryName(path)
   const handle = await guard(async () => {
     await makeParent(path, url)
-    return open(temporary, 'wx')
+    return open(temporary, 'wx', mode)
   })
+  // The mask of the process has taken bits away that the file had which is replaced.
+  if (mode !== undefined) await handle.chmod(mode).catch(() => undefined)
   let closed = false
   const close = async (): Promise<void> => {
     if (closed) return

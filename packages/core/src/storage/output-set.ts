@@ -2,8 +2,10 @@ import { link, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { failure, requireOneOf } from '../errors/index.js'
 import { asideName, removeLeftovers } from './leftovers.js'
-import { alreadyExists, localPath, refuseFolder } from './local-storage.js'
+import { alreadyExists, localPath } from './local-storage.js'
+import { localTarget } from './local-target.js'
 import { schemeOf, storageFor } from './registry.js'
+import { dropMarkers, takeMarkers, type SetMarker } from './set-markers.js'
 import type { IfExists, Output } from './storage.js'
 
 /** Options of {@link openOutputSet}. */
@@ -16,6 +18,11 @@ export interface OutputSetOptions {
    * removed at commit; with `fail` one of them is enough to fail. Or their names.
    */
   readonly stale?: string | readonly string[] | undefined
+  /**
+   * Files that tell readers whether the set is whole, each an output of the set or not: they are taken away before the first other file has
+   * its name, and given last. Without them a process that is killed while files have their names leaves old ones and new ones side by side.
+   */
+  readonly markers?: readonly SetMarker[] | undefined
 }
 
 /** Outputs that appear together or not at all. */
@@ -25,8 +32,8 @@ export interface OutputSet {
   /** Opens one more output of the set, which is committed after the others. @throws as {@link openOutputSet} */
   add(url: string, options?: Pick<OutputSetOptions, 'ifExists'>): Promise<Output>
   /**
-   * Closes all outputs and gives them their names, in their order. If one cannot have its name, none has, and what was there is back;
-   * in storages other than this machine's files, what was replaced until then is gone.
+   * Closes all outputs and gives them their names, in their order, markers last. If one cannot have its name, none has, and what was there is back;
+   * in storages other than this machine's files, what was replaced until then is gone, and markers say so.
    */
   commit(): Promise<void>
   /** Removes everything written. Safe at any time. */
@@ -53,8 +60,8 @@ interface Kept {
  * takes its place: there is no moment without it, save on file systems without hard links.
  */
 const keep = async (url: string, isReplaced: boolean): Promise<Kept | undefined> => {
-  const path = localPath(url)
-  await refuseFolder(path, url)
+  // Of a file that only goes, it is the name that goes, be it a link.
+  const path = isReplaced ? (await localTarget(localPath(url), url)).path : localPath(url)
   const backup = asideName(path)
   try {
     if (isReplaced) await link(path, backup).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? Promise.reject(error) : rename(path, backup)))
@@ -66,20 +73,44 @@ const keep = async (url: string, isReplaced: boolean): Promise<Kept | undefined>
   }
 }
 
-const commitAll = async (outputs: readonly Output[], replaced: readonly string[], stale: readonly string[]): Promise<void> => {
+/** What a set changes when it is committed. */
+interface Changes {
+  readonly outputs: readonly Output[]
+  /** URLs whose files outputs take the place of. */
+  readonly replaced: ReadonlySet<string>
+  /** URLs of files that go. */
+  readonly stale: readonly string[]
+  readonly markers: readonly SetMarker[]
+}
+
+const isLocal = (url: string): boolean => schemeOf(url) === 'file'
+
+const commitAll = async ({ outputs, replaced, stale, markers }: Changes): Promise<void> => {
   for (const output of outputs) await output.close()
+  const isMarker = (url: string): boolean => markers.some((marker) => marker.url === url)
+  const putMarkersBack = await takeMarkers(markers)
   const kept: Kept[] = []
   const committed: Output[] = []
+  let isGone = false
+  const commit = async (output: Output): Promise<void> => {
+    await output.commit()
+    committed.push(output)
+    isGone ||= !isLocal(output.url) && replaced.has(output.url)
+  }
   try {
     for (const url of [...replaced, ...stale]) {
-      if (schemeOf(url) !== 'file') continue
-      const found = await keep(url, replaced.includes(url))
+      if (!isLocal(url) || isMarker(url)) continue
+      const found = await keep(url, replaced.has(url))
       if (found !== undefined) kept.push(found)
     }
-    for (const output of outputs) {
-      await output.commit()
-      committed.push(output)
+    for (const output of outputs) if (!isMarker(output.url)) await commit(output)
+    // What cannot be kept aside goes last: until here it may still be needed.
+    for (const url of stale) {
+      if (isLocal(url) || isMarker(url)) continue
+      isGone = true
+      await storageFor(url).remove?.(url)
     }
+    for (const output of outputs) if (isMarker(output.url)) await commit(output)
   } catch (error) {
     for (const output of committed) await storageFor(output.url).remove?.(output.url)
     for (const { path, backup } of kept) {
@@ -87,11 +118,11 @@ const commitAll = async (outputs: readonly Output[], replaced: readonly string[]
       // Renaming does nothing where both are names of one file still.
       await rm(backup, { force: true })
     }
+    if (!isGone) await putMarkersBack()
     throw error
   }
   for (const { backup } of kept) await rm(backup, { force: true })
-  // What cannot be kept aside goes last: until here it may still be needed.
-  for (const url of stale) if (schemeOf(url) !== 'file') await storageFor(url).remove?.(url)
+  await dropMarkers(markers, outputs)
 }
 
 /**
@@ -101,10 +132,10 @@ const commitAll = async (outputs: readonly Output[], replaced: readonly string[]
  * @throws `Usage` when the storage cannot be written to, or `ifExists` is neither
  */
 export const openOutputSet = async (urls: readonly string[], options: OutputSetOptions = {}): Promise<OutputSet> => {
-  const { ifExists = 'fail', signal, stale } = options
+  const { ifExists = 'fail', signal, stale, markers = [] } = options
   requireOneOf('ifExists', ifExists, ['fail', 'replace'])
   const outputs: Output[] = []
-  const replaced: string[] = []
+  const replaced = new Set<string>()
   const cleaned = new Set<string>()
   const add = async (url: string, options: Pick<OutputSetOptions, 'ifExists'> = {}): Promise<Output> => {
     const storage = storageFor(url)
@@ -117,7 +148,7 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
     const one = options.ifExists ?? ifExists
     const output = await storage.create(url, { ifExists: one, signal })
     outputs.push(output)
-    if (one === 'replace') replaced.push(url)
+    if (one === 'replace') replaced.add(url)
     return output
   }
   const abort = async (): Promise<void> => {
@@ -137,7 +168,7 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
     add,
     commit: async () => {
       try {
-        await commitAll(outputs, replaced, ifExists === 'replace' ? others(old, outputs.map(({ url }) => url)) : [])
+        await commitAll({ outputs, replaced, stale: ifExists === 'replace' ? others(old, outputs.map(({ url }) => url)) : [], markers })
       } catch (error) {
         await abort()
         throw error

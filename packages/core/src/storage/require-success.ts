@@ -6,7 +6,8 @@ const parentOf = (folder: string): string | undefined => {
   return at <= 0 ? undefined : folder.slice(0, at)
 }
 
-const isThere = async (url: string, signal: AbortSignal | undefined): Promise<boolean> => {
+/** Whether a file is there. */
+export const isThere = async (url: string, signal: AbortSignal | undefined): Promise<boolean> => {
   try {
     await storageFor(url).stat(url, signal)
     return true
@@ -16,19 +17,24 @@ const isThere = async (url: string, signal: AbortSignal | undefined): Promise<bo
   }
 }
 
+/** A folder and, where it is a partition's, those above it up to the one that a job wrote, which is the last. */
+export const foldersOf = (folder: string): readonly [string, ...string[]] => {
+  const slashed = schemeOf(folder) === 'file' && process.platform === 'win32' ? folder.replaceAll('\\', '/') : folder
+  const folders: [string, ...string[]] = [slashed === '' ? '.' : slashed.replace(/\/+$/, '')]
+  for (;;) {
+    const last = folders.at(-1)!
+    if (!/^[^=]+=/.test(last.slice(last.lastIndexOf('/') + 1))) return folders
+    folders.push(parentOf(last) ?? '.')
+  }
+}
+
 /**
  * Checks that the job that wrote a folder ended: it leaves `_SUCCESS` there, or, for a partition's folder, in the folder above.
  *
  * @throws `NotFound` JOB_NOT_DONE
  */
 export const requireSuccessIn = async (folder: string, signal: AbortSignal | undefined): Promise<void> => {
-  const slashed = schemeOf(folder) === 'file' && process.platform === 'win32' ? folder.replaceAll('\\', '/') : folder
-  let above: string | undefined = slashed === '' ? '.' : slashed.replace(/\/+$/, '')
-  while (above !== undefined) {
-    if (await isThere(`${above}/_SUCCESS`, signal)) return
-    const name: string = above.slice(above.lastIndexOf('/') + 1)
-    above = /^[^=]+=/.test(name) ? (parentOf(above) ?? '.') : undefined
-  }
+  for (const above of foldersOf(folder)) if (await isThere(`${above}/_SUCCESS`, signal)) return
   throw failure({
     tag: 'NotFound', code: 'JOB_NOT_DONE', problem: 'the folder has no _SUCCESS, so the job that writes it has not ended, or has failed',
     remedy: 'Wait for the job, or run it again; leave requireSuccess out if what writes there leaves no such file.', position: { source: folder },

@@ -40,7 +40,7 @@ export const uploadFolder = async (url: string, options: WriteFolderOptions, wri
     await write(folder)
     throwIfAborted(signal)
     const names = [...(await filesBelow(folder))].sort((a, b) => Number(a === last) - Number(b === last))
-    await withOutputSet(names.map((name) => `${base}/${name}`), { ifExists, signal, stale: everything }, async (outputs) => {
+    await withOutputSet(names.map((name) => `${base}/${name}`), { ifExists, signal, stale: everything, markers: last === undefined || ifExists === 'fail' ? [] : [{ url: `${base}/${last}` }] }, async (outputs) => {
       for (const [index, output] of outputs.entries()) {
         for await (const chunk of readBytes(join(folder, names[index]!), { reuse: true, signal })) await output.write(chunk)
         // What is sent frees its memory.

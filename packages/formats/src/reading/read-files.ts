@@ -139,7 +139,7 @@ const shownSource = (source: string | readonly string[]): Json => (typeof source
 /** The columns of the batches, where the files tell them. */
 const findColumns = async <S extends Schema>(reader: FileReader<S>, context: RunContext): Promise<S> => {
   const choice = choosePartitions(undefined, [reader.input.partitions, reader.where])
-  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose })
+  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose, mayBeEmpty: reader.schema !== undefined })
   const columns = await FileColumns.of(reader, found, { ...context, tally: new Tally() }, choice?.seen)
   return (await columns.findSchema()) as S
 }
@@ -155,7 +155,7 @@ interface Reading {
 
 const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBadRecord | undefined, context: OpenContext, workers: ResolvedWorkerOptions): Promise<Reading> => {
   const choice = choosePartitions(reader.schema, [reader.input.partitions, reader.where])
-  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose })
+  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose, mayBeEmpty: reader.schema !== undefined })
   const remote = workers.count === 0 ? undefined : new RemoteFiles(reader, workers)
   const columns = await FileColumns.of(remote === undefined ? reader : { ...reader, readFile: (task) => remote.read(task) }, found, context, choice?.seen)
   const { files } = columns

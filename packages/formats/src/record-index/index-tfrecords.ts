@@ -209,7 +209,7 @@ export const indexTfRecords = <S extends Schema>(source: string | readonly strin
   // Made once here so that a schema that cannot be read is told at once.
   new ExampleDecoder(options.schema, { defaults: options.defaults })
   return job(async ({ signal, progress }) => {
-    const found = await expandInputs(source, signal)
+    const found = await expandInputs(source, signal, { mayBeEmpty: true })
     const known = found.every(({ size }) => size !== undefined)
     const total = known ? found.reduce((sum, { size }) => sum + size!, 0) : undefined
     const stage = `indexing ${typeof source === 'string' ? shownUrl(source) : `${found.length} files`}`

@@ -2,7 +2,7 @@ import type { Batch, Output, Schema } from '@millrace/core'
 import { packedEnding, requireCompression, type Compression } from '../compression/index.js'
 import { ExampleEncoder } from '../example/index.js'
 import type { FileFormat, FileWriter } from '../writing/file-writer.js'
-import { addedManifest, manifestColumns, manifestText, parseManifest, type ShardContent, type ShardManifest } from './shard-manifest.js'
+import { addedManifest, MANIFEST_FORMAT, manifestColumns, manifestText, parseManifest, type ShardContent, type ShardManifest } from './shard-manifest.js'
 import { RowKernel, ShardRows } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
 
@@ -71,7 +71,7 @@ export const exampleFormat = (compression: Compression, columns: readonly string
     open: (output, schema) => new ExampleWriter(output, encoderFor(schema), compression),
     manifest: ({ files, schema, earlier, source }) => {
       const added: ShardManifest = {
-        format: 'millrace.tfrecord', version: 1, holds, compression, rows: files.reduce((sum, { rows }) => sum + rows, 0), shards: files, columns: manifestColumns(schema, written(schema)),
+        format: MANIFEST_FORMAT, version: 1, holds, compression, rows: files.reduce((sum, { rows }) => sum + rows, 0), shards: files, columns: manifestColumns(schema, written(schema)),
       }
       return manifestText(earlier === undefined ? added : addedManifest(parseManifest(earlier, source), added, source))
     },

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -19,11 +19,13 @@ describe('the manifest of shards', () => {
     return parseManifest(await readFile(file, 'utf8'), file)
   }
 
+  const entry = async (file: string, count: number) => ({ file, rows: count, bytes: (await stat(join(folder, file))).size })
+
   test('counts rows by shard, and says what they are and how they are packed', async () => {
     await run(pipe(stream, writeTfRecords(join(folder, 'raw'), { shards: 3, compression: 'gzip', columns: ['price'] })))
     expect(await manifestOf('raw')).toEqual({
       format: 'millrace.tfrecord', version: 1, holds: 'raw', compression: 'gzip', rows: 7,
-      shards: [{ file: 'raw-00000-of-00003', rows: 3 }, { file: 'raw-00001-of-00003', rows: 2 }, { file: 'raw-00002-of-00003', rows: 2 }],
+      shards: await Promise.all([3, 2, 2].map((count, i) => entry(`raw-0000${i}-of-00003`, count))),
       columns: { price: { kind: 'float32', nullable: false, params: {} } },
     })
   })
@@ -41,13 +43,13 @@ describe('the manifest of shards', () => {
     await put()
     const first = {
       format: 'millrace.tfrecord', version: 1, holds: 'raw', compression: 'none', rows: 7,
-      shards: [{ file: 'kind=even/part-00000.tfrecord', rows: 4 }, { file: 'kind=odd/part-00000.tfrecord', rows: 3 }],
+      shards: [{ file: 'kind=even/part-00000.tfrecord', rows: 4, bytes: 124 }, { file: 'kind=odd/part-00000.tfrecord', rows: 3, bytes: 93 }],
       columns: { id: { kind: 'int64', nullable: false, params: { as: 'bigint' } } },
     }
     expect(await manifestOf('parts/')).toEqual(first)
     const { files } = await put({ ifExists: 'append', rowsPerFile: 3 })
     const added = await manifestOf('parts/')
-    expect(added).toEqual({ ...first, rows: 14, shards: [...first.shards, ...files.map((file, i) => ({ file: file.slice(out.length + 1), rows: [3, 1, 3][i] }))] })
+    expect(added).toEqual({ ...first, rows: 14, shards: [...first.shards, ...files.map((file, i) => ({ file: file.slice(out.length + 1), rows: [3, 1, 3][i], bytes: [93, 31, 93][i] }))] })
     await expect(put({ ifExists: 'append', compression: 'gzip' })).rejects.toMatchObject({ _tag: 'Schema', code: 'APPEND_DIFFERS' })
     await expect(run(pipe(stream, writeTfRecords(out, { partitionBy: [], ifExists: 'append' })))).rejects.toMatchObject({ _tag: 'Schema', code: 'APPEND_DIFFERS' })
     expect(await manifestOf('parts/')).toEqual(added)

@@ -1,4 +1,4 @@
-import { failure, type FieldParams, type PlanNode, type Schema } from '@millrace/core'
+import { failure, manifestName, type FieldParams, type PlanNode, type Schema } from '@millrace/core'
 import type { Compression } from '../compression/index.js'
 
 /**
@@ -26,6 +26,8 @@ export interface ShardEntry {
   /** Name within the folder, of files of partitions with the folders that they are in. */
   readonly file: string
   readonly rows: number
+  /** By which readers know the file for the one that was written. Manifests of earlier releases lack it. */
+  readonly bytes?: number
 }
 
 /** A column as a plain value. */
@@ -35,11 +37,10 @@ export interface ManifestColumn {
   readonly params: FieldParams
 }
 
-/**
- * The manifest of shards with that prefix: `data/train` has `data/.train.manifest.json`, which globs of files do not match. That of a
- * folder that `partitionBy` wrote is `data/.manifest.json`: its prefix is `data/`.
- */
-export const manifestName = (prefix: string): string => prefix.replace(/([^/\\]*)$/, (name) => (name === '' ? '.manifest.json' : `.${name}.manifest.json`))
+export { manifestName }
+
+/** What manifests say that they are of. */
+export const MANIFEST_FORMAT = 'millrace.tfrecord'
 
 /** A manifest as the text of its file. */
 export const manifestText = (manifest: ShardManifest): string => `${JSON.stringify(manifest, null, 1)}\n`
@@ -92,13 +93,14 @@ export const parseManifest = (text: string, source: string): ShardManifest => {
   } catch {
     return bad('it cannot be parsed', source)
   }
-  if (!isObject(value) || value['format'] !== 'millrace.tfrecord') return bad('it does not say so', source)
+  if (!isObject(value) || value['format'] !== MANIFEST_FORMAT) return bad('it does not say so', source)
+  if (value['state'] === 'committing') return bad('its shards are getting their names, or their writer was killed when they did', source)
   const { version, holds, compression, rows, shards, columns } = value
   if (version !== 1) return bad(`its version is ${String(version)}, and this release reads version 1`, source)
   if (holds !== 'raw' && holds !== 'transformed') return bad('it does not say whether rows are raw or transformed', source)
   if (compression !== 'none' && compression !== 'gzip' && compression !== 'zlib') return bad('it does not say how the shards are packed', source)
   if (!isCount(rows)) return bad('it does not count the rows', source)
-  const isShard = (shard: unknown): boolean => isObject(shard) && typeof shard['file'] === 'string' && isCount(shard['rows'])
+  const isShard = (shard: unknown): boolean => isObject(shard) && typeof shard['file'] === 'string' && isCount(shard['rows']) && (shard['bytes'] === undefined || isCount(shard['bytes']))
   if (!Array.isArray(shards) || !shards.every(isShard)) return bad('it does not list the shards', source)
   const isColumn = (column: unknown): boolean => isObject(column) && typeof column['kind'] === 'string' && typeof column['nullable'] === 'boolean' && isObject(column['params'])
   if (!isObject(columns) || !Object.values(columns).every(isColumn)) return bad('it does not list the columns', source)

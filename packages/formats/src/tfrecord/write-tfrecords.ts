@@ -1,6 +1,6 @@
 import { basename } from 'node:path/posix'
 import {
-  failure, job, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
+  failure, job, pendingManifest, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
   type Batch, type IfExists, type Job, type Mode, type RunContext, type Schema, type Stream, type TallySummary,
 } from '@millrace/core'
 import { ExampleEncoder } from '../example/index.js'
@@ -8,7 +8,7 @@ import { requireCompression, type Compression } from '../compression/index.js'
 import { requireFolderOptions, type FolderOptions } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { exampleFormat } from './example-writer.js'
-import { contentOf, manifestColumns, manifestName, manifestText, type ShardManifest } from './shard-manifest.js'
+import { contentOf, MANIFEST_FORMAT, manifestColumns, manifestName, manifestText, type ShardManifest } from './shard-manifest.js'
 import { ShardRows, type RowEncoder } from './shard-rows.js'
 import { ShardWriter } from './shard-writer.js'
 
@@ -52,7 +52,8 @@ const checkedShards = (shards: number): number => {
  * Row `r` of the stream goes to shard `r mod shards`, however the stream is cut into batches, so that a stream of stable order
  * gives the same bytes each time. float64 is rounded to float32, and uint64 stored as the int64 of the same bits: a
  * tf.train.Example knows no others. All files appear together when the last is complete; on failure none does. Beside them is
- * `.prefix.manifest.json`, a {@link ShardManifest}.
+ * `.prefix.manifest.json`, a {@link ShardManifest}, by which readers refuse shards that are not of one set: those of a process that was
+ * killed when it replaced an earlier set.
  *
  * With `partitionBy`, a folder of files is written instead: `part-00000.tfrecord` and so on in folders of partitions, `_SUCCESS`, and the
  * manifest of them all, `.manifest.json`, which `append` adds to.
@@ -89,14 +90,16 @@ export const writeSet = <S extends Schema, M extends Mode>(
     const schema = await stream.findSchema(context)
     const encoder = makeEncoder(schema)
     const tally = new Tally(context.tally)
-    const outputs = [...files, manifestName(prefix)]
-    const { rows, bytes } = await withOutputSet(outputs, { ifExists, signal: context.signal, stale: shardGlob(prefix) }, async (opened) => {
+    const manifestUrl = manifestName(prefix)
+    // Shards of which none is replaced tell by their names that one is missing.
+    const markers = ifExists === 'replace' ? [{ url: manifestUrl, pending: pendingManifest(MANIFEST_FORMAT) }] : []
+    const { rows, bytes } = await withOutputSet([...files, manifestUrl], { ifExists, signal: context.signal, stale: shardGlob(prefix), markers }, async (opened) => {
       const shards = opened.slice(0, -1).map((output) => new ShardWriter(output, compression))
       try {
         const written = await writeShards(stream.open({ ...context, tally }), encoder, shards, prefix, context)
         const manifest: ShardManifest = {
-          format: 'millrace.tfrecord', version: 1, holds: contentOf(stream.plan), compression, rows: written.rows,
-          shards: shards.map((shard, index) => ({ file: basename(files[index]!), rows: shard.rows })),
+          format: MANIFEST_FORMAT, version: 1, holds: contentOf(stream.plan), compression, rows: written.rows,
+          shards: shards.map((shard, index) => ({ file: basename(files[index]!), rows: shard.rows, bytes: shard.packed.bytes })),
           columns: manifestColumns(schema, encoder.columns),
         }
         await opened.at(-1)!.write(Buffer.from(manifestText(manifest)))

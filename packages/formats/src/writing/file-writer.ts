@@ -18,8 +18,8 @@ export interface FileWriter {
 
 /** What the manifest of a folder is made of. */
 export interface ManifestParts {
-  /** Names within the folder, in order, and rows. */
-  readonly files: readonly { readonly file: string; readonly rows: number }[]
+  /** Names within the folder, in order, rows and bytes. */
+  readonly files: readonly { readonly file: string; readonly rows: number; readonly bytes: number }[]
   /** The columns that are in the files. */
   readonly schema: Schema
   /** The text of the manifest of files to which these are added. */

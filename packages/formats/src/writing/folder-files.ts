@@ -18,11 +18,11 @@ interface OpenFile {
 export class FolderFiles {
   readonly urls: string[] = []
   /** Of files that have ended. */
-  readonly rows = new Map<string, number>()
+  readonly counts = new Map<string, { readonly rows: number; readonly bytes: number }>()
   bytes = 0
   /** By partition and shard, the one whose turn was longest ago first. */
   private readonly open = new Map<string, OpenFile>()
-  private readonly counts = new Map<string, number>()
+  private readonly names = new Map<string, number>()
 
   constructor(
     private readonly set: Pick<OutputSet, 'add'>,
@@ -77,8 +77,8 @@ export class FolderFiles {
         tag: 'Limit', code: 'TOO_MANY_FILES', problem: `the folder would have more than ${MAX_FILES} files`, remedy: 'Partition by columns with fewer values, or sort the stream by them first.', position: { source: this.root },
       })
     }
-    const count = this.counts.get(folder) ?? 0
-    this.counts.set(folder, count + 1)
+    const count = this.names.get(folder) ?? 0
+    this.names.set(folder, count + 1)
     const url = [this.root, ...(folder === '' ? [] : [folder]), `part-${String(count).padStart(5, '0')}${this.mark}${this.format.ending}`].join('/')
     this.urls.push(url)
     return url
@@ -88,7 +88,7 @@ export class FolderFiles {
     const { writer, output, rows } = this.open.get(key)!
     await writer.end()
     this.bytes += writer.bytes
-    this.rows.set(output.url, rows)
+    this.counts.set(output.url, { rows, bytes: writer.bytes })
     writer.destroy()
     this.open.delete(key)
     await output.close()

@@ -17,8 +17,8 @@ const earlierManifest = async (root: string, signal: AbortSignal | undefined): P
   }
 }
 
-/** Makes the text of a manifest of files, by their URLs, and their rows. @throws `Schema` for files that do not fit those that are there */
-export type MakeManifest = (rows: ReadonlyMap<string, number>, schema: Schema) => string
+/** Makes the text of a manifest of files, by their URLs, of their rows and bytes. @throws `Schema` for files that do not fit those that are there */
+export type MakeManifest = (counts: ReadonlyMap<string, { readonly rows: number; readonly bytes: number }>, schema: Schema) => string
 
 /**
  * What makes the manifest of a folder, with what is there already where files are added to it. `undefined` where the format needs none, and
@@ -28,8 +28,8 @@ export const folderManifest = async (root: string, { manifest }: FileFormat, add
   if (manifest === undefined) return undefined
   const earlier = adds ? await earlierManifest(root, signal) : undefined
   if (adds && earlier === undefined && (await listFolder(root, signal)).length > 0) return undefined
-  return (rows, schema) => {
-    const files = [...rows].map(([url, count]) => ({ file: url.slice(root.length + 1), rows: count })).sort((a, b) => (a.file < b.file ? -1 : 1))
+  return (counts, schema) => {
+    const files = [...counts].map(([url, count]) => ({ file: url.slice(root.length + 1), ...count })).sort((a, b) => (a.file < b.file ? -1 : 1))
     return manifest({ files, schema, earlier, source: manifestOf(root) })
   }
 }

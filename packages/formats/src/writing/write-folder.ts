@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { failure, listFolder, makeBatch, openOutputSet, removeEmptyFolders, throwIfAborted, type Batch, type Column, type RunContext, type Schema } from '@millrace/core'
+import { committingName, failure, listFolder, makeBatch, openOutputSet, pendingManifest, removeEmptyFolders, requireCommitted, throwIfAborted, type Batch, type Column, type RunContext, type Schema } from '@millrace/core'
 import type { FileFormat } from './file-writer.js'
 import { FolderFiles } from './folder-files.js'
 import { folderManifest, manifestOf } from './folder-manifest.js'
@@ -15,9 +15,12 @@ export interface FolderReport {
 
 const nameOf = (url: string): string => url.slice(url.search(/[^/\\]*$/))
 
-/** The files of earlier jobs, which `replace` removes. @throws `AlreadyExists` for files that no job of ours wrote */
+/** The files of earlier jobs, which `replace` removes. @throws `AlreadyExists` for files that no job of ours wrote, `Corrupt` for ones to which none can be added */
 const earlierFiles = async (root: string, ifExists: 'fail' | 'replace' | 'append', signal: AbortSignal | undefined): Promise<readonly string[]> => {
-  if (ifExists === 'append') return []
+  if (ifExists === 'append') {
+    await requireCommitted(root, undefined, signal)
+    return []
+  }
   const files = (await listFolder(root, signal)).map(({ url }) => url)
   if (ifExists === 'fail' && files.length > 0) {
     throw failure({ tag: 'AlreadyExists', code: 'OUTPUT_EXISTS', problem: 'the folder has files in it already', remedy: "Pass ifExists: 'replace' or 'append', or write to another folder.", position: { source: root } })
@@ -30,7 +33,8 @@ const earlierFiles = async (root: string, ifExists: 'fail' | 'replace' | 'append
 }
 
 /**
- * Writes a stream as a folder of files, which appear together when all are written: nothing of a job that fails or is aborted.
+ * Writes a stream as a folder of files, which appear together when all are written: nothing of a job that fails or is aborted. While they get
+ * their names `_COMMITTING` is there and `_SUCCESS` is not, so that readers refuse what a process leaves that is killed then.
  */
 export const writeFolder = async (url: string, format: FileFormat, options: FolderOptions, known: Schema, batches: AsyncIterable<Batch>, { signal, progress }: RunContext): Promise<FolderReport> => {
   const { partitionBy = [], shards = 1, ifExists = 'fail', success = true } = options
@@ -41,9 +45,11 @@ export const writeFolder = async (url: string, format: FileFormat, options: Fold
   const manifest = await folderManifest(root, format, ifExists === 'append', signal)
   // Files that do not fit those that are there are told of before they are written.
   if (schema !== undefined) manifest?.(new Map(), schema)
-  const set = await openOutputSet([], { ifExists: ifExists === 'append' ? 'fail' : ifExists, signal, stale })
-  const files = new FolderFiles(set, root, format, options, ifExists === 'append' ? `-${randomBytes(4).toString('hex')}` : '')
+  const mark = ifExists === 'append' ? `-${randomBytes(4).toString('hex')}` : ''
   const done = `${root}/_SUCCESS`
+  const markers = [{ url: committingName(root), pending: pendingManifest('millrace.folder', { files: `part-*${mark}${format.ending}` }) }, ...(success || ifExists === 'replace' ? [{ url: done }] : [])]
+  const set = await openOutputSet([], { ifExists: ifExists === 'append' ? 'fail' : ifExists, signal, stale, markers })
+  const files = new FolderFiles(set, root, format, options, mark)
   try {
     const inFolder = new Map<string, number>()
     let rows = 0
@@ -59,12 +65,12 @@ export const writeFolder = async (url: string, format: FileFormat, options: Fold
       progress?.({ stage: `writing ${root}`, done: rows, unit: 'rows' })
     }
     await files.finish()
-    if (manifest !== undefined && schema !== undefined) await (await set.add(manifestOf(root), { ifExists: 'replace' })).write(Buffer.from(manifest(files.rows, schema)))
+    if (manifest !== undefined && schema !== undefined) await (await set.add(manifestOf(root), { ifExists: 'replace' })).write(Buffer.from(manifest(files.counts, schema)))
     if (success) await set.add(done, { ifExists: 'replace' })
     await set.commit()
     await removeEmptyFolders(root, stale)
     progress?.({ stage: `writing ${root}`, done: rows, unit: 'rows', finished: true })
-    return { files: [...files.rows.keys()].sort((a, b) => (a < b ? -1 : 1)), rows, bytes: files.bytes }
+    return { files: [...files.counts.keys()].sort((a, b) => (a < b ? -1 : 1)), rows, bytes: files.bytes }
   } catch (error) {
     await set.abort()
     await removeEmptyFolders(root, [...files.urls, done])
