@@ -75,7 +75,7 @@ describe('a quarantine file', () => {
   it.each<[string, string, (source: string, options: { readonly schema: typeof schema; readonly onBadRecord: ReturnType<typeof quarantine> }) => Stream<typeof schema>]>([
     ['readCsv', text, readCsv],
     ['readJson', lines, readJson],
-  ])('%s sets bad records aside whole, and they can be read again once mended', async (name, content, read) => {
+  ])('%s sets bad records aside whole, as they stand in the source', async (name, content, read) => {
     const source = join(folder, `${name}.txt`)
     const aside = join(folder, `${name}.rejected.jsonl`)
     await writeFile(source, content)

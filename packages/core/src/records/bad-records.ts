@@ -8,15 +8,20 @@ export interface RejectedRecord {
   readonly source: string
   /** Index of the record in its source, from 0. */
   readonly record: number
-  /** Byte offset of the record in the decompressed source, where known. */
+  /** Byte offset of the record in the decompressed source, where known; of text in another encoding, in what it is in UTF-8. */
   readonly byte: number | undefined
   /** Column at fault, where one is. */
   readonly column: string | undefined
   readonly code: string
   /** The error's message. */
   readonly reason: string
-  /** The record's bytes as they stood in the source, where known. */
+  /**
+   * The record, where it is known: its bytes as they stood in the source; text of another encoding in UTF-8, as it was read. Of records that
+   * are not kept as such (Parquet, Arrow, tables) the row as a JSON object, in which bytes are `\\x` and hexadecimal digits.
+   */
   readonly raw: Uint8Array | undefined
+  /** In which encoding `raw` was read; `undefined` where it is no text. */
+  readonly encoding?: 'utf-8' | undefined
 }
 
 /** Where rejected records go. */
@@ -45,9 +50,11 @@ export const requirePolicy = (policy: OnBadRecord | undefined): void => {
 /**
  * Deals with one bad record as the user asked.
  *
+ * @param raw - the record's bytes, or what stands for them
+ * @param encoding - in which encoding they were read, where they are text
  * @throws `error` when the policy is `fail`; `Usage` for what a function given to quarantine throws
  */
-export const rejectRecord = async (policy: OnBadRecord | undefined, context: { readonly tally: Tally }, error: MillraceError, raw: Uint8Array | undefined): Promise<void> => {
+export const rejectRecord = async (policy: OnBadRecord | undefined, context: { readonly tally: Tally }, error: MillraceError, raw: Uint8Array | undefined, encoding?: 'utf-8'): Promise<void> => {
   if (policy === undefined || policy === 'fail') throw error
   context.tally.reject(error)
   if (policy === 'skip') return
@@ -59,6 +66,7 @@ export const rejectRecord = async (policy: OnBadRecord | undefined, context: { r
     code: error.code,
     reason: error.message,
     raw,
+    encoding: raw === undefined ? undefined : encoding,
   }
   try {
     await policy.quarantine(record)

@@ -54,6 +54,21 @@ it('replaces the file at the next reading, and keeps it when the reading fails',
   expect(await readdir(folder)).toEqual(['bad.jsonl'])
 })
 
+it('leaves no file when there are no bad records, and removes no other than its own', async () => {
+  const url = join(folder, 'bad.jsonl')
+  const clean = (): AsyncGenerator<number> => withQuarantine(quarantine(url), async function* () {
+    yield 1
+  })
+  await drain(clean())
+  await drain(read(quarantine(url), new Tally()))
+  expect(await readdir(folder)).toEqual(['bad.jsonl'])
+  await drain(clean())
+  expect(await readdir(folder)).toEqual([])
+  await writeFile(url, 'id,name\n1,dear to somebody\n')
+  await drain(clean())
+  expect(await readdir(folder)).toEqual(['bad.jsonl'])
+})
+
 it('fails by default, skips when asked, and calls a function', async () => {
   await expect(drain(read(undefined, new Tally()))).rejects.toMatchObject({ code: 'BAD', position: { record: 1 } })
   const tally = new Tally()

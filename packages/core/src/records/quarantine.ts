@@ -1,5 +1,5 @@
-import { failure } from '../errors/index.js'
-import { openOutputSet, readBytes, type OutputSet } from '../storage/index.js'
+import { failure, hasTag } from '../errors/index.js'
+import { openOutputSet, readBytes, storageFor, type OutputSet } from '../storage/index.js'
 import type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
 
 /** A {@link Quarantine} that is told when a reading begins and ends. */
@@ -9,6 +9,22 @@ interface SinkQuarantine extends Quarantine {
 }
 
 const encoder = new TextEncoder()
+
+/** Removes the file of an earlier reading, and no other one: what has the name by mistake may be dear to somebody. */
+const removeEarlier = async (url: string): Promise<void> => {
+  const { remove } = storageFor(url)
+  if (remove === undefined) return
+  try {
+    for await (const record of readQuarantine(url)) {
+      void record
+      break
+    }
+  } catch (error) {
+    if (hasTag(error, 'NotFound', 'Corrupt', 'Limit')) return
+    throw error
+  }
+  await remove(url)
+}
 
 const fileSink = (url: string): SinkQuarantine['begin'] => () => {
   let set: OutputSet | undefined
@@ -24,8 +40,11 @@ const fileSink = (url: string): SinkQuarantine['begin'] => () => {
         throw error
       }
     },
-    // A file that could not be written to its end (a full disk) does not appear.
-    finish: async () => (broken ? set?.abort() : set?.commit()),
+    finish: async () => {
+      if (set === undefined) return removeEarlier(url)
+      // A file that could not be written to its end (a full disk) does not appear.
+      await (broken ? set.abort() : set.commit())
+    },
   }
 }
 
@@ -34,7 +53,7 @@ const fileSink = (url: string): SinkQuarantine['begin'] => () => {
  *
  * @param sink - a file, written as JSON lines with the raw bytes in base64 (read it back with {@link readQuarantine}), or a
  *   function. The file is replaced each time the stream is read, and appears when that reading ends, also when it ends in
- *   an error; without bad records it is not touched.
+ *   an error. A reading without bad records leaves none: that of an earlier one is removed.
  * @example
  * readCsv('users.csv', { schema, onBadRecord: quarantine('out/bad-users.jsonl') })
  */
@@ -72,10 +91,10 @@ type Unknown = { readonly [key: string]: unknown }
 const isText = (value: unknown): value is string => typeof value === 'string'
 
 /** What a line says, if it is all there: files come from elsewhere too. */
-const recordOf = ({ source, record, byte, column, code, reason, raw }: Unknown): RejectedRecord | undefined => {
+const recordOf = ({ source, record, byte, column, code, reason, raw, encoding }: Unknown): RejectedRecord | undefined => {
   if (!isText(source) || !isText(code) || !isText(reason) || !Number.isInteger(record)) return undefined
-  if (!(byte === undefined || Number.isInteger(byte)) || !(column === undefined || isText(column)) || !(raw === null || isText(raw))) return undefined
-  return { source, record: record as number, byte: byte as number | undefined, column, code, reason, raw: raw === null ? undefined : new Uint8Array(Buffer.from(raw, 'base64')) }
+  if (!(byte === undefined || Number.isInteger(byte)) || !(column === undefined || isText(column)) || !(raw === null || isText(raw)) || !(encoding === undefined || encoding === 'utf-8')) return undefined
+  return { source, record: record as number, byte: byte as number | undefined, column, code, reason, raw: raw === null ? undefined : new Uint8Array(Buffer.from(raw, 'base64')), encoding }
 }
 
 /** Reads a quarantine file back, record by record. @throws `Corrupt` that names the line when it is no such file */

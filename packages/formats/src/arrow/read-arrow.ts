@@ -9,7 +9,7 @@ import type { InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
+import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, rowJson, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
 import { ArrowBody, type ArrowStored, type Inflate } from './arrow-body.js'
 import { arrowError, arrowMessages, type ArrowMessage } from './arrow-messages.js'
 import { arrowFields, type ArrowField } from './arrow-type.js'
@@ -61,6 +61,7 @@ export const arrowFiles = (source: string | readonly string[], options: ArrowOpt
   return {
     remote: sentOptions(options),
     format: 'arrow',
+    rawEncoding: 'utf-8',
     source,
     schema,
     columns,
@@ -219,13 +220,14 @@ async function* cutBatch(
   policy: OnBadRecord,
 ): AsyncGenerator<Batch, void, undefined> {
   const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
+  const json = typeof policy === 'object' ? rowJson(columns) : undefined
   for (let { row } = place; row < rows; ) {
     throwIfAborted(task.context.signal)
     const bad = firstFault(columns, row, Math.min(rows, row + batchRows))
     // With `fail`, the rows before the fault are sound: they are handed over before it is told.
     const end = bad !== undefined && bad > row && policy === 'fail' ? bad : Math.min(rows, row + batchRows)
     const good = await goodRows(columns, row, end, (at, column, error) =>
-      task.reject(badValue({ code: error.code, problem: error.message, column }, { source: task.file.url, record: fileRow + at }), undefined))
+      task.reject(badValue({ code: error.code, problem: error.message, column }, { source: task.file.url, record: fileRow + at }), json?.(at)))
     const picked: { [name: string]: Column } = {}
     for (const name of wanted) {
       const { column } = columns[name]!

@@ -43,7 +43,7 @@ export const csvFiles = (source: string | readonly string[], options: CsvOptions
   const { schema } = options
   return {
     remote: sentOptions(options),
-    format: 'csv', source, schema, input: options, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)),
+    format: 'csv', rawEncoding: 'utf-8', source, schema, input: options, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)),
     readFile: (task) => readFile(task, task.schema, resolved),
     spans: (task, splitBytes) => recordSpans(task, splitBytes, resolved),
     schemaOf: async (file, signal) => Object.fromEntries((await columnNames(file, resolved, signal)).map((name) => [name, field.utf8()])),

@@ -35,7 +35,7 @@ export const jsonFiles = <S extends Schema>(source: string | readonly string[], 
   const resolved = resolveJsonOptions(options)
   const { schema } = options
   return {
-    format: 'json', source, schema, input: options, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), remote: sentOptions(options),
+    format: 'json', rawEncoding: 'utf-8', source, schema, input: options, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), remote: sentOptions(options),
     readFile: (task) => readFile(task, task.schema ?? schema, resolved),
     spans: (task, splitBytes) => lineSpans(task, splitBytes, resolved),
   }

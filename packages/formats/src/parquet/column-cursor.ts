@@ -1,5 +1,5 @@
-import type { ConversionError, Field } from '@millrace/core'
-import type { ConvertedColumn, ValueType } from '../values/index.js'
+import type { Field } from '@millrace/core'
+import type { ConvertedColumn, Misfit, ValueType } from '../values/index.js'
 import type { LeafPath } from './leaf-path.js'
 import { parquetError, type ParquetSource } from './parquet-source.js'
 import { convertColumn } from './parquet-column.js'
@@ -75,7 +75,7 @@ export const rowsOf = ({ start, end, converted }: ColumnPiece, rows: RowRange): 
   const from = rows.start - start
   const to = rows.end - start
   const { column, faults } = converted
-  const shifted = new Map<number, ConversionError>()
+  const shifted = new Map<number, Misfit>()
   for (const [row, error] of faults) if (row >= from && row < to) shifted.set(row - from, error)
   return { column: column.slice(from, to), faults: shifted }
 }

@@ -7,7 +7,7 @@ import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.
 import type { InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, fieldOf, firstFault, goodRows, wrongKind, type ValueType, type Where } from '../values/index.js'
+import { canHold, fieldOf, firstFault, goodRows, rowJson, wrongKind, type ValueType, type Where } from '../values/index.js'
 import { leafPath, type LeafPath } from './leaf-path.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
 import { parquetType } from './parquet-type.js'
@@ -73,6 +73,7 @@ export const parquetFiles = (source: string | readonly string[], options: Parque
   return {
     remote: sentOptions(options),
     format: 'parquet',
+    rawEncoding: 'utf-8',
     source,
     schema,
     columns,
@@ -157,6 +158,7 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
     const group = { rowGroup, rows, columns: read.map((name) => ({ name, target: schema[name]!, ...columns.get(name)! })) }
     const from = resume?.rowGroup === rowGroup ? resume.row : 0
     for await (const { start, end: spanEnd, converted } of readRowGroup(source, group, filter, from)) {
+      const json = typeof options.onBadRecord === 'object' ? rowJson(converted) : undefined
       for (let row = 0; row < spanEnd - start; ) {
         throwIfAborted(context.signal)
         const most = Math.min(spanEnd - start, row + batchRows)
@@ -164,7 +166,7 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
         // With `fail`, the rows before the fault are sound: they are handed over before it is told.
         const end = bad !== undefined && bad > row && (options.onBadRecord ?? 'fail') === 'fail' ? bad : most
         const sound = await goodRows(converted, row, end, (at, column, error) =>
-          task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + start + at }), undefined))
+          task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + start + at }), json?.(at)))
         const good = filter.pick(converted, row, end, sound)
         const place: ParquetPlace = { rowGroup, row: start + end }
         const picked: { [name: string]: Column } = {}

@@ -66,6 +66,8 @@ export interface FileReader<S extends Schema> {
   /** Conditions on rows: those on partitions choose files, the others are left to the reader. */
   readonly where?: { readonly [name: string]: Condition | undefined } | undefined
   readonly onBadRecord: OnBadRecord | undefined
+  /** In which encoding records are handed over that are bad, where they are text. */
+  readonly rawEncoding?: 'utf-8' | undefined
   /** Options for the plan. */
   readonly options: Json
   /** The batches of one file, each at its position within the file. Closes the file when it is returned early. */
@@ -161,7 +163,7 @@ const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBa
   const { files } = columns
   const progress = byteProgress(reader, files, context)
   const explained = inferenceSaid(reader)
-  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, explained(error), raw)
+  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, explained(error), raw, reader.rawEncoding)
   const taskOf = (index: number, resume: Json | undefined): Parameters<typeof columns.read>[1] => ({ index, resume, onRead: (bytes) => progress.onRead(index, bytes), reject })
   const prepare = (index: number, resume?: Json): void => remote?.prepare(index, files, (next) => columns.taskOf(files[next]!, taskOf(next, next === index ? resume : undefined)))
   return {

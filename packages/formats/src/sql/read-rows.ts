@@ -158,7 +158,7 @@ async function* readStatement(
       throwIfAborted(context.signal)
       for (const outcome of batches.take(piece)) {
         if (outcome.error === undefined) yield outcome.batch
-        else await rejectRecord(policy, context, outcome.error, outcome.raw)
+        else await rejectRecord(policy, context, outcome.error, outcome.raw, 'utf-8')
       }
     }
     const last = batches.finish()

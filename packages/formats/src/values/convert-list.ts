@@ -1,27 +1,37 @@
-import { bitmapBytes, clearBit, ConversionError, getBit, ListColumn, type Field } from '@millrace/core'
+import { bitmapBytes, clearBit, getBit, ListColumn, type Field } from '@millrace/core'
+import { cellJson, type RowText } from '../writing/column-texts.js'
 import type { ConvertedColumn } from './convert-values.js'
+import { Misfit } from './misfit.js'
 
 /** Lists of converted items, as a column of `target`: a list with an item that does not fit does not fit either. */
 export const convertList = (target: Field, offsets: Int32Array, nulls: Uint8Array | undefined, items: ConvertedColumn): ConvertedColumn => {
   const count = offsets.length - 1
-  const faults = new Map<number, ConversionError>()
+  const faults = new Map<number, Misfit>()
   let validity = nulls
-  const fault = (row: number, error: ConversionError): void => {
+  const isNull = (row: number): boolean => nulls !== undefined && !getBit(nulls, row)
+  let text: RowText | undefined
+  /** An array of the items, with what the file has in those that do not fit. */
+  const json = (row: number): string => {
+    const texts: string[] = []
+    for (let item = offsets[row]!; item < offsets[row + 1]!; item++) texts.push(items.faults.get(item)?.json() ?? (text ??= cellJson(items.column))(item))
+    return `[${texts.join(',')}]`
+  }
+  const fault = (row: number, { code, message }: { readonly code: string; readonly message: string }): void => {
     if (validity === undefined || validity === nulls) validity = nulls?.slice() ?? new Uint8Array(bitmapBytes(count)).fill(0xff)
     clearBit(validity, row)
-    if (!faults.has(row)) faults.set(row, error)
+    if (!faults.has(row)) faults.set(row, new Misfit(code, message, isNull(row) ? () => 'null' : () => json(row)))
   }
   for (const [item, error] of items.faults) {
     const row = listOf(offsets, item)
     // What stands in a null list is nobody's.
-    if (row !== undefined && (nulls === undefined || getBit(nulls, row))) fault(row, error)
+    if (row !== undefined && !isNull(row)) fault(row, error)
   }
   const { size } = target.params
   for (let row = 0; row < count && (size !== undefined || (nulls !== undefined && !target.nullable)); row++) {
     const length = offsets[row + 1]! - offsets[row]!
-    if (nulls !== undefined && !getBit(nulls, row)) {
-      if (!target.nullable) fault(row, new ConversionError('NULL', 'a list that may not be null is null'))
-    } else if (size !== undefined && length !== size) fault(row, new ConversionError('OUT_OF_RANGE', `a list of ${length} items where ${size} are due`))
+    if (isNull(row)) {
+      if (!target.nullable) fault(row, { code: 'NULL', message: 'a list that may not be null is null' })
+    } else if (size !== undefined && length !== size) fault(row, { code: 'OUT_OF_RANGE', message: `a list of ${length} items where ${size} are due` })
   }
   return { column: new ListColumn({ ...target, nullable: true } as Field, offsets, items.column, validity), faults }
 }

@@ -1,15 +1,17 @@
 import { isUtf8 } from 'node:buffer'
 import {
-  BytesColumn, boolColumn, bitmapBytes, clearBit, ConversionError, DecimalColumn, decodeText, DictionaryColumn, fixedColumn, getBit, halves, inexactNumber, makeBuilder, readInt64, readUint64, setBit, writeInt64,
-  type Column, type ColumnBuilder, type Field, type TimeUnit, type Values,
+  BytesColumn, boolColumn, bitmapBytes, clearBit, ConversionError, DecimalColumn, DictionaryColumn, fixedColumn, getBit, halves, inexactNumber, makeBuilder, readInt64, readUint64, setBit, writeInt64,
+  type Column, type Field, type TimeUnit, type Values,
 } from '@millrace/core'
+import { appender, bigEndian, exact, int96, perSecond, toUnit } from './append-value.js'
+import { jsonOf, Misfit } from './misfit.js'
 import type { Stored, StoredSlots } from './stored.js'
 import type { ValueType } from './value-type.js'
 
 /** A column of slots, and those in which the file's value does not fit it (they are null in the column). */
 export interface ConvertedColumn {
   readonly column: Column
-  readonly faults: ReadonlyMap<number, ConversionError>
+  readonly faults: ReadonlyMap<number, Misfit>
 }
 
 /** Integer targets by kind: typed array and inclusive range. */
@@ -20,19 +22,21 @@ const integers: { readonly [kind: string]: readonly [new (length: number) => Val
 
 /** Slots on their way into a column: which are null, which do not fit. */
 class Slots {
-  readonly faults = new Map<number, ConversionError>()
+  readonly faults = new Map<number, Misfit>()
   private bits: Uint8Array | undefined
 
   constructor(
     readonly target: Field,
     readonly count: number,
     private readonly nulls: Uint8Array | undefined,
+    /** What stands in a slot of the file, as JSON. */
+    private readonly jsonAt: (slot: number) => string,
   ) {
     if (nulls === undefined) return
     this.bits = nulls
     if (target.nullable) return
     for (let slot = 0; slot < count; slot++) {
-      if (!getBit(nulls, slot)) this.faults.set(slot, new ConversionError('NULL', `a ${target.kind} that may not be null is null`))
+      if (!getBit(nulls, slot)) this.faults.set(slot, new Misfit('NULL', `a ${target.kind} that may not be null is null`, () => 'null'))
     }
   }
 
@@ -40,11 +44,11 @@ class Slots {
     return this.nulls !== undefined && !getBit(this.nulls, slot)
   }
 
-  fault(slot: number, error: ConversionError): void {
+  fault(slot: number, { code, message }: { readonly code: string; readonly message: string }): void {
     // The file's own nulls are not ours to change.
     if (this.bits === undefined || this.bits === this.nulls) this.bits = this.nulls?.slice() ?? new Uint8Array(bitmapBytes(this.count)).fill(0xff)
     clearBit(this.bits, slot)
-    this.faults.set(slot, error)
+    this.faults.set(slot, new Misfit(code, message, () => this.jsonAt(slot)))
   }
 
   outOfRange(slot: number, value: unknown): void {
@@ -109,12 +113,6 @@ const toNumbers = (slots: Slots, stored: Stored & { readonly is: 'numbers' }, si
   return slots.with(values)
 }
 
-const exact = (values: ArrayLike<number | bigint>, slot: number, signed: boolean): number | bigint => {
-  const value = values[slot]!
-  if (signed) return value
-  return typeof value === 'bigint' ? BigInt.asUintN(64, value) : value >>> 0
-}
-
 /** Integers of 64 bits that rows may have to show as numbers: those beyond 2⁵³ do not fit then. */
 const withIntegers64 = (slots: Slots, values: BigInt64Array | BigUint64Array): ConvertedColumn => {
   if (slots.target.params.as !== 'number') return slots.with(values)
@@ -136,16 +134,19 @@ const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' },
   const { values: from } = stored
   const wantsSigned = target.kind === 'int64'
   if (from instanceof BigInt64Array) {
+    let values = from
     // The sign bit is all that differs.
     if (wantsSigned !== signed) {
-      const words = halves(from)
+      let words = halves(from)
       for (let slot = 0; slot < count; slot++) {
         if (words[2 * slot + 1]! >= 0 || slots.isNull(slot)) continue
+        // What the file has is kept for whoever asks for the bad row.
+        if (values === from) words = halves((values = from.slice()))
         slots.outOfRange(slot, exact(from, slot, signed))
         words[2 * slot] = words[2 * slot + 1] = 0
       }
     }
-    return withIntegers64(slots, wantsSigned ? from : new BigUint64Array(from.buffer, from.byteOffset, from.length))
+    return withIntegers64(slots, wantsSigned ? values : new BigUint64Array(values.buffer, values.byteOffset, values.length))
   }
   const read = numberReader(stored, signed)
   const values = new BigInt64Array(count)
@@ -156,25 +157,6 @@ const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' },
     else writeInt64(words, slot, value)
   }
   return withIntegers64(slots, wantsSigned ? values : new BigUint64Array(values.buffer))
-}
-
-const perSecond: { readonly [U in TimeUnit]: number } = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 }
-
-/** An instant in another unit; what is finer than the unit is cut towards the past. */
-const toUnit = (value: bigint, from: TimeUnit, to: TimeUnit): bigint => {
-  if (perSecond[to] >= perSecond[from]) return value * BigInt(perSecond[to] / perSecond[from])
-  const divisor = BigInt(perSecond[from] / perSecond[to])
-  const quotient = value / divisor
-  return value % divisor < 0n ? quotient - 1n : quotient
-}
-
-const JULIAN_1970 = 2440588n
-const NANOSECONDS_OF_DAY = 86_400_000_000_000n
-
-/** Spark's and Impala's old instants: nanoseconds of the day, and the Julian day. */
-const int96 = (bytes: Uint8Array, at: number): bigint => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, 12)
-  return (BigInt(view.getUint32(8, true)) - JULIAN_1970) * NANOSECONDS_OF_DAY + view.getBigInt64(0, true)
 }
 
 const toInstants = (slots: Slots, stored: Stored, from: TimeUnit): ConvertedColumn => {
@@ -227,11 +209,6 @@ const toBits = (slots: Slots, values: Uint8Array): ConvertedColumn => {
   return { column: boolColumn(slots.field, bits, slots.count, slots.validity), faults: slots.faults }
 }
 
-const bigEndian = (bytes: Uint8Array): bigint => {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
-  return hex === '' ? 0n : BigInt.asIntN(bytes.length * 8, BigInt(`0x${hex}`))
-}
-
 /** Decimals of the target's own scale whose precision it has: words are copied, digits not looked at. */
 const toDecimals = (slots: Slots, stored: Stored): ConvertedColumn => {
   if (stored.is === 'words') return { column: new DecimalColumn(slots.field, stored.words, slots.validity), faults: slots.faults }
@@ -266,57 +243,6 @@ const toDecimals = (slots: Slots, stored: Stored): ConvertedColumn => {
   return { column: new DecimalColumn(slots.field, words, slots.validity), faults: slots.faults }
 }
 
-const text = (bytes: Uint8Array): string => {
-  if (!isUtf8(bytes)) throw new ConversionError('BAD_TEXT', 'the bytes are not UTF-8')
-  return decodeText(bytes, 0, bytes.length)
-}
-
-const halfFloat = (bytes: Uint8Array, at: number): number => {
-  const bits = bytes[at]! | (bytes[at + 1]! << 8)
-  const sign = (bits & 0x8000) === 0 ? 1 : -1
-  const exponent = (bits >> 10) & 31
-  const fraction = bits & 1023
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
-}
-
-/** Appends the value of a slot to the builder of a field that can hold it; the slow way, for the conversions without a fast one. */
-const appender = (target: Field, type: ValueType, stored: Stored): ((builder: ColumnBuilder, slot: number) => void) => {
-  if (target.kind === 'dictionary') {
-    const inner = appender(target.params.item!, type, stored)
-    // Only the conversion of the value is needed: the dictionary finds what it is equal to.
-    return (builder, slot) => inner({ append: (converted: unknown) => builder.append(converted), appendText: (converted: string) => builder.appendText(converted) } as ColumnBuilder, slot)
-  }
-  if (stored.is === 'bits') return (builder, slot) => builder.append(stored.values[slot] === 1)
-  if (stored.is === 'bytes') {
-    const { offsets, bytes } = stored
-    const value = (slot: number): Uint8Array => bytes.subarray(offsets[slot], offsets[slot + 1])
-    if (type.is === 'half') return (builder, slot) => builder.append(halfFloat(bytes, offsets[slot]!))
-    if (type.is === 'decimal') return (builder, slot) => builder.appendText(`${bigEndian(value(slot))}e${-type.scale}`)
-    if (type.is === 'instant') return (builder, slot) => builder.append(toUnit(int96(bytes, offsets[slot]!), 'ns', target.params.unit ?? 'ms'))
-    return target.kind === 'utf8' ? (builder, slot) => builder.append(text(value(slot))) : (builder, slot) => builder.append(value(slot))
-  }
-  if (stored.is === 'words') {
-    const { words } = stored
-    const scale = type.is === 'decimal' ? type.scale : 0
-    return (builder, slot) => builder.appendText(`${(words[2 * slot + 1]! << 64n) | BigInt.asUintN(64, words[2 * slot]!)}e${-scale}`)
-  }
-  const { values } = stored
-  switch (type.is) {
-    case 'decimal':
-      return (builder, slot) => builder.appendText(`${values[slot]!}e${-type.scale}`)
-    case 'date':
-      return (builder, slot) => builder.append(new Date(Number(values[slot]) * 86_400_000))
-    case 'instant':
-      return (builder, slot) => builder.append(toUnit(BigInt(values[slot]!), type.unit, target.params.unit ?? 'ms'))
-    default: {
-      const signed = type.is !== 'integer' || type.signed
-      return (builder, slot) => builder.append(exact(values, slot, signed))
-    }
-  }
-}
-
 const toAnything = (slots: Slots, type: ValueType, stored: Stored): ConvertedColumn => {
   const builder = makeBuilder(slots.field)
   const append = appender(slots.target, type, stored)
@@ -343,7 +269,7 @@ const dictionaries = new WeakMap<Stored, { readonly target: Field; readonly valu
 const dictionaryValues = (target: Field, type: ValueType, stored: Stored): ConvertedColumn => {
   const held = dictionaries.get(stored)
   if (held?.target === target) return held.values
-  const values = convert(new Slots(target, stored.length, undefined), type, stored)
+  const values = convert(new Slots(target, stored.length, undefined, jsonOf(type, stored)), type, stored)
   dictionaries.set(stored, { target, values })
   return values
 }
@@ -384,6 +310,8 @@ const convert = (slots: Slots, type: ValueType, stored: Stored): ConvertedColumn
  * finer than the column's unit are cut towards the past.
  */
 export const convertValues = (target: Field, type: ValueType, source: StoredSlots): ConvertedColumn => {
-  const slots = new Slots(target, source.slots, source.validity)
-  return source.indices === undefined ? convert(slots, type, source.stored) : fromDictionary(slots, type, source.stored, source.indices)
+  const { stored, indices } = source
+  const json = jsonOf(type, stored)
+  const slots = new Slots(target, source.slots, source.validity, indices === undefined ? json : (slot) => json(indices[slot]!))
+  return indices === undefined ? convert(slots, type, stored) : fromDictionary(slots, type, stored, indices)
 }

@@ -1,4 +1,6 @@
+import { cellJson, type RowText } from '../writing/column-texts.js'
 import type { ConvertedColumn } from './convert-values.js'
+import type { Misfit } from './misfit.js'
 
 /** The first row of `start` to `end` in which a column does not fit. */
 export const firstFault = (columns: { readonly [name: string]: ConvertedColumn }, start: number, end: number): number | undefined => {
@@ -12,7 +14,7 @@ export const goodRows = async (
   columns: { readonly [name: string]: ConvertedColumn },
   start: number,
   end: number,
-  reject: (row: number, column: string, error: { readonly code: string; readonly message: string }) => Promise<void>,
+  reject: (row: number, column: string, error: Misfit) => Promise<void>,
 ): Promise<Int32Array | undefined> => {
   const entries = Object.entries(columns).filter(([, { faults }]) => faults.size > 0)
   if (entries.length === 0) return undefined
@@ -23,4 +25,13 @@ export const goodRows = async (
     else await reject(row, bad[0], bad[1].faults.get(row)!)
   }
   return good.length === end - start ? undefined : Int32Array.from(good)
+}
+
+const encoder = new TextEncoder()
+
+/** Rows as JSON objects: the columns that are read, and of values that do not fit what the file has. */
+export const rowJson = (columns: { readonly [name: string]: ConvertedColumn }): ((row: number) => Uint8Array) => {
+  const cells = Object.entries(columns).map(([name, { column, faults }]) => ({ key: `${JSON.stringify(name)}:`, faults, column, json: undefined as RowText | undefined }))
+  const text = (cell: (typeof cells)[number], row: number): string => cell.faults.get(row)?.json() ?? (cell.json ??= cellJson(cell.column))(row)
+  return (row) => encoder.encode(`{${cells.map((cell) => cell.key + text(cell, row)).join(',')}}`)
 }

@@ -70,18 +70,20 @@ export const columnText = (column: Column): RowText => {
 
 const quotedKinds = /^(utf8|timestamp|date)$/
 
+const listJson = (column: Column, itemJson: (items: Column) => RowText): RowText => {
+  const { offsets, items } = column as unknown as { readonly offsets: Int32Array; readonly items: Column }
+  const item = itemJson(items)
+  return (row) => {
+    const texts: string[] = []
+    for (let i = offsets[row]!; i < offsets[row + 1]!; i++) texts.push(items.isValid(i) ? item(i) : 'null')
+    return `[${texts.join(',')}]`
+  }
+}
+
 /** How a column's values are written in JSON. @throws `BadRecord` (when called) for a float that JSON has no number for */
 export const columnJson = (column: Column): RowText => {
   if (column instanceof DictionaryColumn) return columnJson(column.expand() as Column)
-  if (column instanceof ListColumn) {
-    const { offsets, items } = column as unknown as { readonly offsets: Int32Array; readonly items: Column }
-    const item = columnJson(items)
-    return (row) => {
-      const texts: string[] = []
-      for (let i = offsets[row]!; i < offsets[row + 1]!; i++) texts.push(items.isValid(i) ? item(i) : 'null')
-      return `[${texts.join(',')}]`
-    }
-  }
+  if (column instanceof ListColumn) return listJson(column, columnJson)
   const text = columnText(column)
   if (quotedKinds.test(column.field.kind)) return (row) => JSON.stringify(text(row))
   if (column.field.kind !== 'float32' && column.field.kind !== 'float64') return text
@@ -89,5 +91,19 @@ export const columnJson = (column: Column): RowText => {
     const value = column.get(row) as number
     if (Number.isFinite(value)) return text(row)
     throw failure({ tag: 'BadRecord', code: 'JSON_NOT_FINITE', problem: `JSON has no number for ${value}`, remedy: 'Replace it by null first.' })
+  }
+}
+
+/** As {@link columnJson}, of any value: bytes are a text of hexadecimal digits after `\\x`, as SQL has them, and NaN and infinities texts. */
+export const cellJson = (column: Column): RowText => {
+  if (column instanceof DictionaryColumn) return cellJson(column.expand() as Column)
+  if (column instanceof ListColumn) return listJson(column, cellJson)
+  const { kind } = column.field
+  const text = kind === 'binary' ? (row: number) => JSON.stringify(`\\x${Buffer.from(column.get(row) as Uint8Array).toString('hex')}`) : undefined
+  const json = text ?? columnJson(column)
+  return (row) => {
+    if (!column.isValid(row)) return 'null'
+    const value = kind === 'float32' || kind === 'float64' ? (column.get(row) as number) : 0
+    return Number.isFinite(value) ? json(row) : JSON.stringify(String(value))
   }
 }

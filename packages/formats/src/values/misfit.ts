@@ -1,0 +1,32 @@
+import { isUtf8 } from 'node:buffer'
+import { ConversionError, makeBuilder } from '@millrace/core'
+import { cellJson } from '../writing/column-texts.js'
+import { appender } from './append-value.js'
+import type { Stored } from './stored.js'
+import { fieldOf, type ValueType } from './value-type.js'
+
+/** Why the value of a slot does not fit its column, and what it is. */
+export class Misfit {
+  constructor(
+    readonly code: string,
+    readonly message: string,
+    /** What the file has, as JSON; looked up when it is asked for. */
+    readonly json: () => string,
+  ) {}
+}
+
+/** Stored values as JSON, each as the field that is made for its type has it; `null` for what not even that can show. */
+export const jsonOf = (type: ValueType, stored: Stored) => (slot: number): string => {
+  const isText = type.is !== 'text' || stored.is !== 'bytes' || isUtf8(stored.bytes.subarray(stored.offsets[slot], stored.offsets[slot + 1]))
+  const own = isText ? type : { is: 'bytes' as const, name: type.name }
+  const target = fieldOf(own, false)
+  if (target === undefined) return 'null'
+  try {
+    const builder = makeBuilder(target)
+    appender(target, own, stored)(builder, slot)
+    return cellJson(builder.finish())(0)
+  } catch (error) {
+    if (error instanceof ConversionError) return 'null'
+    throw error
+  }
+}
