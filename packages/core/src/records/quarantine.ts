@@ -53,7 +53,8 @@ const fileSink = (url: string): SinkQuarantine['begin'] => () => {
  *
  * @param sink - a file, written as JSON lines with the raw bytes in base64 (read it back with {@link readQuarantine}), or a
  *   function. The file is replaced each time the stream is read, and appears when that reading ends, also when it ends in
- *   an error. A reading without bad records leaves none: that of an earlier one is removed.
+ *   an error. A reading without bad records leaves none: that of an earlier one is removed. So
+ *   each reader takes a file of its own.
  * @example
  * readCsv('users.csv', { schema, onBadRecord: quarantine('out/bad-users.jsonl') })
  */
