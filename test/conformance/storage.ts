@@ -1,7 +1,7 @@
 import { writeFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
-  expandInputs, field, fromIterable, fromRows, hasTag, openOutputSet, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
+  committingName, expandInputs, field, fromIterable, fromRows, hasTag, manifestName, openOutputSet, pendingManifest, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
   type Json, type Stream,
 } from '@millrace/core'
 import { readCsv, readTfRecords, writeCsv, writeParquet, readParquet, writeTfRecords } from '@millrace/formats'
@@ -216,6 +216,47 @@ export const storageConformance = (storage: StorageUnderTest): void => {
       await run(pipe(data, writeParquet(`${folder}/rows.parquet`)))
       expect(await ids(readParquet(`${folder}/rows.parquet`, { schema: fields }))).toEqual(all)
       expect((await namesIn(folder)).filter((name) => name.startsWith('train'))).toEqual(['train-00000-of-00002', 'train-00001-of-00002'])
+    })
+
+    test('a set whose writer stops when some of its files have their names is refused, and replaced whole', async () => {
+      const folder = await storage.folder()
+      const fields = { job: field.utf8() }
+      const data = (job: string): Stream<typeof fields, 'cold'> => fromRows(fields, [{ job }, { job }])
+      const jobs = async (stream: Stream<typeof fields, 'cold'>): Promise<readonly string[]> => {
+        const read: string[] = []
+        for await (const batch of stream) for (let row = 0; row < batch.numRows; row++) read.push(batch.row(row).job)
+        return read
+      }
+      /** Commits as far as a process that is killed does: what it left is not taken back. */
+      const stopBefore = async (urls: readonly string[], markers: readonly { readonly url: string; readonly pending?: string }[]): Promise<void> => {
+        const set = await openOutputSet(urls, { ifExists: 'replace', markers })
+        const stopped = new Promise<void>((resolve) => {
+          set.outputs[1]!.commit = () => {
+            resolve()
+            return new Promise(() => undefined)
+          }
+        })
+        void set.commit()
+        await stopped
+      }
+      const train = `${folder}/train`
+      await run(pipe(data('one'), writeTfRecords(train, { shards: 2 })))
+      const manifest = manifestName(train)
+      await stopBefore([`${train}-00000-of-00002`, `${train}-00001-of-00002`, manifest], [{ url: manifest, pending: pendingManifest('millrace.tfrecord') }])
+      for (const source of [`${train}@2`, `${train}@*`, `${train}-*`, folder]) expect(await errorOf(() => jobs(readTfRecords(source, { schema: fields }))), source).toMatchObject({ _tag: 'Corrupt', code: 'SET_NOT_WHOLE' })
+      await run(pipe(data('two'), writeTfRecords(train, { shards: 2, ifExists: 'replace' })))
+      expect(await jobs(readTfRecords(`${train}@2`, { schema: fields }))).toEqual(['two', 'two'])
+      await writeText(`${train}-00001-of-00002`, 'another one', { ifExists: 'replace' })
+      expect(await errorOf(() => jobs(readTfRecords(`${train}@2`, { schema: fields })))).toMatchObject({ _tag: 'Corrupt', code: 'SET_MIXED' })
+      const out = `${folder}/out`
+      await run(pipe(data('one'), writeCsv(out, { partitionBy: [], shards: 2 })))
+      const done = { url: `${out}/_SUCCESS` }
+      await stopBefore([`${out}/part-00000.csv`, `${out}/part-00001.csv`, done.url], [{ url: committingName(out), pending: pendingManifest('millrace.folder') }, done])
+      expect(await namesIn(out)).toEqual(['_COMMITTING', 'part-00000.csv', 'part-00001.csv'])
+      for (const source of [out, `${out}/part-*`]) expect(await errorOf(() => jobs(readCsv(source, { schema: fields }))), source).toMatchObject({ _tag: 'Corrupt', code: 'SET_NOT_WHOLE' })
+      await run(pipe(data('two'), writeCsv(out, { partitionBy: [], ifExists: 'replace' })))
+      expect(await namesIn(out)).toEqual(['_SUCCESS', 'part-00000.csv'])
+      expect(await jobs(readCsv(out, { schema: fields, requireSuccess: true }))).toEqual(['two', 'two'])
     })
 
     test('folders are written whole, replaced whole, and not at all when their writer fails', async () => {
