@@ -104,6 +104,7 @@ const makeCase = (random: Random): Case => {
     ...(random.chance(0.1) ? { finalNewline: 'required' as const } : {}),
     ...(random.chance(0.1) ? { maxFieldLength: random.of([3, 12]) } : {}),
     ...(random.chance(0.1) ? { maxRecordBytes: random.of([20, 60, 200]) } : {}),
+    ...(random.chance(0.1) ? { skipLines: random.of([1, 2]) } : {}),
     ...(random.chance(0.1) && header === true ? { columns: { c0: random.of(['c0', 'c1', 0, 1]) } } : {}),
     batchRows: random.of([1, 2, 5, 1000]),
   }
@@ -113,7 +114,8 @@ const makeCase = (random: Random): Case => {
     if (!alwaysQuote && !random.chance(0.1) && !(value.includes(delimiter) || value.includes(quote) || /[\r\n]/.test(value))) return value
     return decent || random.chance(0.9) ? `${quote}${value.replaceAll(quote, quote + quote)}${quote}` : value
   }
-  const lines: string[] = header === true ? [names.join(delimiter)] : []
+  const preamble = options.skipLines === undefined || random.chance(0.2) ? [] : random.of([['note'], ['"', ''], ['', 'a,"b', 'c']])
+  const lines: string[] = header === true ? [...preamble, (random.chance(0.05) ? [names[0]!, ...names.slice(1, -1), names[0]!] : names).join(delimiter)] : [...preamble]
   for (let row = random.below(12); row > 0; row--) {
     if (random.chance(0.05)) lines.push(random.of(['', ' ', '#comment, "x', '//c']))
     const cells = names.map((name) => write(cell(random, schema[name]!)))

@@ -27,7 +27,7 @@ const OK: i32 = 4
 
 /** Null tokens are texts like others. */
 const NO_TOKENS: i32 = 2
-/** Numbers may be written with a comma. */
+/** Numbers are written with a comma, not with a point. */
 const COMMA: i32 = 4
 
 const TRIM: i32 = 1
@@ -425,7 +425,7 @@ function readPointed(column: Column, at: usize, quoted: bool): usize {
   let count = <i32>(stop - at)
   places = 0
   const point = <u32>load<u8>(stop)
-  if (point == 46 || (point == 44 && (column.flags & COMMA) != 0 && (quoted || delimiter != 44))) {
+  if ((column.flags & COMMA) == 0 ? point == 46 : point == 44 && (quoted || delimiter != 44)) {
     const fraction = stop + 1
     stop = readDigits(fraction)
     places = <i32>(stop - fraction)

@@ -1,6 +1,7 @@
 import { ConversionError, failure, type ColumnBuilder, type Field, type Schema } from '@millrace/core'
 import type { RecordFault } from '../records/index.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
+import { textAppender } from './number-text.js'
 
 /** Which field of a record each column takes. */
 export interface CsvLayout {
@@ -14,25 +15,27 @@ export interface CsvLayout {
  * Finds the columns of the schema in a header.
  *
  * @param header - names in the order of the fields; `undefined` when the file has none, and columns come in the schema's order
- * @throws `Schema` for a column that is not there, which names those that are, and for a name that is there twice
+ * @throws `Schema` for a column that is not there, which names those that are, and for a name that is asked for and is there twice
  */
 export const matchHeader = (schema: Schema, header: readonly string[] | undefined, options: ResolvedCsvOptions, source: string): CsvLayout => {
   const names = Object.keys(schema)
   const places = new Map<string, number>()
+  const twice = new Set<string>()
   for (const [place, name] of (header ?? []).entries()) {
-    if (places.has(name)) {
-      throw failure({
-        tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN', problem: `the header names the column ${JSON.stringify(name)} twice`,
-        remedy: 'Pass header: [...] with names of your own, and skip the first line as a comment or a bad record.', position: { source, line: 1, column: name },
-      })
-    }
-    places.set(name, place)
+    if (places.has(name)) twice.add(name)
+    else places.set(name, place)
   }
   const index: { [column: string]: number } = {}
   let widest = names.length
   for (const [place, name] of names.entries()) {
     const mapped = Object.hasOwn(options.columns, name) ? options.columns[name] : undefined
     const wanted = mapped ?? (header === undefined ? place : name)
+    if (typeof wanted === 'string' && twice.has(wanted)) {
+      throw failure({
+        tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN', problem: `the header names the column ${JSON.stringify(wanted)} twice`,
+        remedy: `Say by index, from 0, which one is meant: columns: { ${JSON.stringify(name)}: ${places.get(wanted)} }.`, position: { source, column: name },
+      })
+    }
     const found = typeof wanted === 'number' ? wanted : places.get(wanted)
     if (found === undefined || !Number.isSafeInteger(found) || found < 0 || (header !== undefined && found >= header.length)) {
       throw failure({
@@ -50,8 +53,6 @@ export const matchHeader = (schema: Schema, header: readonly string[] | undefine
 const isText = (field: Field): boolean =>
   field.kind === 'utf8' || field.kind === 'binary' || (field.kind === 'dictionary' && field.params.item !== undefined && isText(field.params.item))
 
-const hasPoint = (field: Field): boolean => field.kind === 'float32' || field.kind === 'float64' || field.kind === 'decimal'
-
 /** Puts the fields of records into column builders, as texts. */
 export class CsvRow {
   private readonly columns: readonly {
@@ -59,7 +60,7 @@ export class CsvRow {
     readonly builder: ColumnBuilder
     readonly at: number
     readonly text: boolean
-    readonly comma: boolean
+    readonly append: (text: string) => void
   }[]
 
   constructor(
@@ -70,7 +71,7 @@ export class CsvRow {
   ) {
     this.columns = names.map((name, i) => {
       const builder = builders[i]!
-      return { name, builder, at: layout.index[name]!, text: isText(builder.field) && !builder.field.nullable, comma: options.decimalComma && hasPoint(builder.field) }
+      return { name, builder, at: layout.index[name]!, text: isText(builder.field) && !builder.field.nullable, append: textAppender(builder, options) }
     })
   }
 
@@ -81,14 +82,14 @@ export class CsvRow {
       return { code: 'CSV_FIELD_COUNT', problem: `the record has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'} where ${width} are due` }
     }
     const { nullTokens, maxFieldLength } = this.options
-    for (const { name, builder, at, text, comma } of this.columns) {
+    for (const { name, builder, at, text, append } of this.columns) {
       const field = fields[at]!
       if (field.length > maxFieldLength) {
         return { code: 'CSV_FIELD_TOO_LONG', problem: `the field has ${field.length} characters, and at most ${maxFieldLength} are read`, column: name }
       }
       try {
         if (!text && nullTokens.has(field)) builder.appendNull()
-        else builder.appendText(comma ? field.replace(',', '.') : field)
+        else append(field)
       } catch (error) {
         if (error instanceof ConversionError) return { code: error.code, problem: error.message, column: name }
         throw error

@@ -30,6 +30,11 @@ export interface CsvDialect {
 export interface CsvOptions<S extends Schema = Schema> extends CsvDialect, InputOptions<S>, PackedTextOptions {
   /** Where the names of the columns are: the first record (`true`, the default), given here, or nowhere: columns by their order in the schema. */
   readonly header?: boolean | readonly string[] | undefined
+  /**
+   * Lines at the beginning of each file that are passed over, whatever they hold: a title, notes, a header that is replaced by names given in `header`.
+   * They end as records do; quotes mean nothing in them. Workers do not share such a file. Default 0.
+   */
+  readonly skipLines?: number | undefined
   /** Names in the header, or indices from 0, of columns that are called otherwise in the schema. */
   readonly columns?: { readonly [K in keyof S]?: string | number } | undefined
   /** Label as `TextDecoder` knows them (`latin1`, `windows-1252`, `utf-16le`). A byte order mark wins. Default `utf-8`, checked. */
@@ -39,8 +44,13 @@ export interface CsvOptions<S extends Schema = Schema> extends CsvDialect, Input
    * these, an error otherwise. Default: the empty field.
    */
   readonly nullTokens?: readonly string[] | undefined
-  /** Numbers are written `1,5`. Default false. */
+  /** Numbers are written `1,5`; one with a point is bad then, unless `thousands` is one. Default false. */
   readonly decimalComma?: boolean | undefined
+  /**
+   * What stands between groups of three digits in numbers: one character, such as `.` (`1.234,50`, with `decimalComma`), `,`, `'` or a blank. Numbers
+   * without groups are taken too; groups of another length are bad. Default: none.
+   */
+  readonly thousands?: string | undefined
   /**
    * Whether the last record must end in a line end. A text file cut short inside its last record looks whole otherwise; with
    * `required` it is `Corrupt`. Default `optional`.
@@ -76,6 +86,8 @@ export interface ResolvedCsvOptions {
   readonly packed: PackedTextOptions
   readonly nullTokens: ReadonlySet<string>
   readonly decimalComma: boolean
+  readonly thousands: string | undefined
+  readonly skipLines: number
   readonly finalNewline: 'optional' | 'required'
   readonly onBadRecord: OnBadRecord
   readonly batchRows: number
@@ -86,15 +98,25 @@ export interface ResolvedCsvOptions {
 
 const usage = (problem: string, remedy?: string): Error => failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem, remedy })
 
+/** Checks that columns which are called otherwise are columns. @throws `Usage` */
+export const requireMapped = ({ columns = {}, schema }: CsvOptions & { readonly schema?: Schema | undefined }): void => {
+  const stray = schema === undefined ? undefined : Object.keys(columns).find((name) => !Object.hasOwn(schema, name))
+  if (stray !== undefined) throw usage(`columns says where column ${JSON.stringify(stray)} comes from, which the schema does not have`, `Its columns are: ${Object.keys(schema!).join(', ')}.`)
+}
+
 /** Fills in the defaults. @throws `Usage` for options that make no sense together */
 export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
-  const { delimiter = ',', quote = '"', header = true, batchRows = DEFAULT_BATCH_ROWS, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES, parser = 'auto' } = options
+  const { delimiter = ',', quote = '"', header = true, batchRows = DEFAULT_BATCH_ROWS, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES, parser = 'auto', decimalComma = false, thousands, skipLines = 0 } = options
   const recordDelimiter = typeof options.recordDelimiter === 'string' ? [options.recordDelimiter] : (options.recordDelimiter ?? ['\r\n', '\n', '\r'])
   if (delimiter === '') throw usage('the delimiter is empty')
   if (recordDelimiter.length === 0 || recordDelimiter.includes('')) throw usage('the record delimiter is empty')
   if (recordDelimiter.includes(delimiter) || delimiter === quote) throw usage(`the delimiter ${JSON.stringify(delimiter)} is also ${delimiter === quote ? 'the quote' : 'a record delimiter'}`)
   if (quote === '') throw usage('the quote is empty', 'Pass quote: null when fields are not quoted.')
   if (!['auto', 'csv-parse'].includes(parser)) throw usage(`there is no parser ${describeValue(parser)}`, "Give 'auto' or 'csv-parse'.")
+  if (thousands !== undefined && (thousands.length !== 1 || /[\w+\-\r\n]/.test(thousands) || thousands === (decimalComma ? ',' : '.'))) {
+    throw usage(`${describeValue(thousands)} cannot separate thousands`, 'Give one character other than the decimal mark: a point with decimalComma, a comma, an apostrophe or a blank.')
+  }
+  requireCount(skipLines, 0, 'skipLines of readCsv')
   requireCount(batchRows, 1, 'batchRows of readCsv')
   requirePackedText(options)
   if (options.encoding !== undefined) encodingName(options.encoding)
@@ -111,7 +133,9 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
     encoding: options.encoding,
     packed: { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes },
     nullTokens: new Set(options.nullTokens ?? ['']),
-    decimalComma: options.decimalComma ?? false,
+    decimalComma,
+    thousands,
+    skipLines,
     finalNewline: options.finalNewline ?? 'optional',
     onBadRecord: options.onBadRecord ?? 'fail',
     batchRows,

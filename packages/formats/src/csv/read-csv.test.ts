@@ -45,6 +45,47 @@ describe('readCsv', () => {
     expect(await rowsOf(stream)).toEqual([{ name: "o'hara", score: 1.5 }, { name: 'x', score: null }])
   })
 
+  it('reads numbers with decimal commas and groups of thousands, and quotes what the file has where it cannot', async () => {
+    const path = await file('n;d;i\n1.234,5;-1.234.567,89;12.345\n1234,5;,5;7\n')
+    const schema = { n: field.float64(), d: field.decimal(12, 2), i: field.int32() }
+    for (const parser of ['auto', 'csv-parse'] as const) {
+      const options = { schema, delimiter: ';', decimalComma: true, parser }
+      expect(await rowsOf(readCsv(path, { ...options, thousands: '.' }))).toEqual([{ n: 1234.5, d: '-1234567.89', i: 12345 }, { n: 1234.5, d: '0.50', i: 7 }])
+      await expect(rowsOf(readCsv(path, options))).rejects.toMatchObject({ code: 'BAD_TEXT', problem: '"1.234,5" is not of kind float64', position: { line: 2, column: 'n' } })
+      for (const [text, problem] of [['1.5', '"1.5" is not of kind float64'], ['1.23,4', '"1.23,4" is not of kind float64'], ['1e400,0', '"1e400,0" is not of kind float64'], ['1,5e400', expect.stringContaining('"1,5e400"')]] as const) {
+        const bad = await file(`n\n${text}\n`)
+        for (const thousands of [undefined, '.'] as const) await expect(rowsOf(readCsv(bad, { ...options, schema: { n: field.float64() }, thousands })), text).rejects.toMatchObject({ problem })
+      }
+      expect(await rowsOf(readCsv(await file('n,i\n"1,234.5","1,000"\nnan,1\n'), { schema: { n: field.float64(), i: field.int64() }, thousands: ',', parser }))).toEqual([{ n: 1234.5, i: 1000n }, { n: NaN, i: 1n }])
+      await expect(rowsOf(readCsv(await file('i\n"1,00"\n'), { schema: { i: field.int64() }, thousands: ',', parser }))).rejects.toMatchObject({ code: 'BAD_TEXT', problem: '"1,00" is not of kind int64' })
+    }
+    expect(readCsv(path, { thousands: '.', decimalComma: true }).plan.options).toMatchObject({ parser: 'csv-parse', because: 'a separator of thousands' })
+    for (const thousands of ['', '..', '1', '.', '-']) expect(() => readCsv(path, { thousands }), thousands).toThrow(/cannot separate thousands/)
+    expect(() => readCsv(path, { thousands: ',', decimalComma: true })).toThrow(/cannot separate thousands/)
+  })
+
+  it('passes over lines before the header, whatever they hold', async () => {
+    const preamble = ['Report of "2026\n\n', '"\r\r\n', '\r\n"a\n']
+    for (const lines of preamble) {
+      for (const parser of ['auto', 'csv-parse'] as const) {
+        const path = await file(`${lines}a,b\n1,x\n2,y\nthree,z\n`)
+        const stream = readCsv(path, { schema: ab, skipLines: 2, batchRows: 1, parser })
+        const batches: Batch[] = []
+        await expect((async () => {
+          for await (const batch of stream) batches.push(batch)
+        })()).rejects.toMatchObject({ code: 'BAD_TEXT', position: { line: 6, record: 2, byte: lines.length + 12 } })
+        expect(batches.map((batch) => batch.row(0))).toEqual([{ a: 1, b: 'x' }, { a: 2, b: 'y' }])
+        expect(await rowsOf(readCsv(path, { schema: ab, skipLines: 2, batchRows: 1, parser, onBadRecord: 'skip' }), { from: batches[0]!.position })).toEqual([{ a: 2, b: 'y' }])
+      }
+    }
+    expect(await rowsOf(readCsv(await file('A,A\n1,x\n'), { schema: ab, header: ['a', 'b'], skipLines: 1 }))).toEqual([{ a: 1, b: 'x' }])
+    expect(await rowsOf(readCsv(await file('note'), { schema: ab, header: ['a', 'b'], skipLines: 1 }))).toEqual([])
+    await expect(rowsOf(readCsv(await file('note\n'), { schema: ab, skipLines: 3 }))).rejects.toMatchObject({ code: 'CSV_NO_HEADER' })
+    await expect(rowsOf(readCsv(await file('x'.repeat(500_000)), { schema: ab, skipLines: 1, maxRecordBytes: 1000 }))).rejects.toMatchObject({ _tag: 'Limit', code: 'CSV_RECORD_TOO_LONG' })
+    expect(() => readCsv('x', { skipLines: -1 })).toThrow(/skipLines/)
+    expect(await run(csvSchema(await file('note\na,b\n'), { skipLines: 1 }))).toEqual({ a: field.utf8(), b: field.utf8() })
+  })
+
   it('takes empty fields as null where null is allowed, as empty texts where it is not, and refuses them in numbers', async () => {
     const path = await file('a,b\n,\n')
     expect(await rowsOf(readCsv(path, { schema: { a: field.nullable(field.int32()), b: field.utf8() } }))).toEqual([{ a: null, b: '' }])
@@ -78,7 +119,16 @@ describe('readCsv', () => {
 
   it('names the columns there are when one is missing, and refuses a name that is there twice', async () => {
     await expect(rowsOf(readCsv(await file('a;b\n1;x\n'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_NO_SUCH_COLUMN', message: expect.stringMatching(/Its columns are: a;b/) })
-    await expect(rowsOf(readCsv(await file('a,b,a\n1,x,2\n'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN' })
+    const twice = await file('a,b,a\n1,x,2\n')
+    const refusal = { _tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN', remedy: expect.stringContaining('columns: { "a": 0 }') as string }
+    for (const read of [readCsv(twice, { schema: ab }), readCsv(twice, { schema: { x: field.int32() }, columns: { x: 'a' } }), readCsv(twice)]) {
+      await expect(rowsOf(read as Stream)).rejects.toMatchObject({ _tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN' })
+    }
+    await expect(rowsOf(readCsv(twice, { schema: ab }))).rejects.toMatchObject(refusal)
+    for (const parser of ['auto', 'csv-parse'] as const) {
+      expect(await rowsOf(readCsv(twice, { schema: { b: field.utf8() }, parser }))).toEqual([{ b: 'x' }])
+      expect(await rowsOf(readCsv(twice, { schema: { a: field.int32(), c: field.int32() }, columns: { a: 0, c: 2 }, parser }))).toEqual([{ a: 1, c: 2 }])
+    }
   })
 
   it('maps names and indices, with and without a header', async () => {

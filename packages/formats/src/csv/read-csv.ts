@@ -11,6 +11,7 @@ import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
 import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser } from './csv-parser.js'
 import { CsvSplitter } from './csv-splitter.js'
+import { skipLines } from './skip-lines.js'
 
 /**
  * Reads delimited text: a path, a URL, a folder, a glob, or several, packed or not (gzip, brotli, zstd, zlib), in any encoding.
@@ -55,11 +56,12 @@ export const csvFiles = (source: string | readonly string[], options: CsvOptions
 }
 
 /**
- * The parts of a file; of one that is packed, of another encoding than UTF-8, or has a byte order mark, there are none. Nor where a line end ends
+ * The parts of a file; of one that is packed, of another encoding than UTF-8, with a byte order mark or lines to skip, there are none. Nor where a line end ends
  * no record, and for csv-parse, which tells of a record only once it has seen some of the next.
  */
 const recordSpans = async (task: FileTask, splitBytes: number, options: ResolvedCsvOptions): Promise<FileSpans | undefined> => {
   const { recordDelimiter, packed, encoding } = options
+  if (options.skipLines > 0) return undefined
   if (chooseParser(options).parser !== 'columnar' || !recordDelimiter.some((end) => end.endsWith('\n'))) return undefined
   const head = await plainHead(task.file, { packed, encoding, signal: task.context.signal })
   return head === undefined || head[0] === 0xef ? undefined : byteSpans(task, splitBytes)
@@ -76,21 +78,23 @@ export const columnNames = async (file: FileInfo, options: ResolvedCsvOptions, s
 export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[] | undefined> => {
   let header: readonly string[] | undefined
   const text = await openText(file, { ...options.packed, encoding: options.encoding, signal })
-  const splitter = new CsvSplitter(options, file.url, text.start, 1, {
-    record: (fields, start, end) => {
-      if (!isBlankLine(fields, start, end)) header ??= fields
-    },
-    malformed: () => undefined,
-  })
+  let splitter: CsvSplitter | undefined
   try {
-    for await (const chunk of text.chunks) {
+    const { start, line, chunks } = await skipLines(text, options, file.url)
+    splitter = new CsvSplitter(options, file.url, start, line, {
+      record: (fields, from, to) => {
+        if (!isBlankLine(fields, from, to)) header ??= fields
+      },
+      malformed: () => undefined,
+    })
+    for await (const chunk of chunks) {
       await splitter.push(chunk)
       if (header !== undefined) return header
     }
     await splitter.finish()
     return header
   } finally {
-    splitter.destroy()
+    splitter?.destroy()
     await text.close()
   }
 }
@@ -119,8 +123,9 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
   const text = await openText(info, { ...options.packed, encoding: options.encoding, start: resume?.byte, reuse: parser.copies, signal: context.signal, onRead })
   let file: CsvFile | undefined
   try {
-    file = fileAt(task, schema, options, { byte: text.start, record: resume?.record ?? 0, line: resume?.line ?? 1 }, parser, head)
-    const source = faultsLast(text.chunks)
+    const { start, line, chunks } = resume === undefined ? await skipLines(text, options, info.url) : { start: text.start, line: resume.line, chunks: text.chunks }
+    file = fileAt(task, schema, options, { byte: start, record: resume?.record ?? 0, line }, parser, head)
+    const source = faultsLast(chunks)
     for await (const chunk of source.chunks) {
       throwIfAborted(context.signal)
       await file.push(chunk)

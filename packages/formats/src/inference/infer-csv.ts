@@ -3,6 +3,7 @@ import { resolveCsvOptions, type CsvOptions } from '../csv/csv-options.js'
 import { CsvSplitter } from '../csv/csv-splitter.js'
 import { isBlankLine } from '../csv/csv-file.js'
 import { columnNames, readCsv } from '../csv/read-csv.js'
+import { skipLines } from '../csv/skip-lines.js'
 import { openText } from '../reading/open-text.js'
 import { PassedOver } from './passed-over.js'
 import { concluded, sampleRows, type FoundColumn, type SampleOptions } from './sample.js'
@@ -32,19 +33,21 @@ const firstRecords = async (file: FileInfo, options: CsvOptions, delimiter: stri
   const records: (readonly string[])[] = []
   const resolved = resolveCsvOptions({ ...options, delimiter })
   const text = await openText(file, { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes, encoding: options.encoding, signal })
-  const splitter = new CsvSplitter(resolved, file.url, text.start, 1, {
-    record: (fields, start, end) => void (isBlankLine(fields, start, end) || records.push(fields)),
-    malformed: () => undefined,
-  })
+  let splitter: CsvSplitter | undefined
   try {
-    for await (const chunk of text.chunks) {
+    const { start, line, chunks } = await skipLines(text, resolved, file.url)
+    splitter = new CsvSplitter(resolved, file.url, start, line, {
+      record: (fields, from, to) => void (isBlankLine(fields, from, to) || records.push(fields)),
+      malformed: () => undefined,
+    })
+    for await (const chunk of chunks) {
       await splitter.push(chunk)
       if (records.length >= SNIFFED_RECORDS) return records.slice(0, SNIFFED_RECORDS)
     }
     await splitter.finish()
     return records
   } finally {
-    splitter.destroy()
+    splitter?.destroy()
     await text.close()
   }
 }

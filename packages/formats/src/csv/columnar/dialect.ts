@@ -9,7 +9,7 @@ const lineEnds: readonly string[] = ['\r\n', '\n', '\r']
 
 /** Why a dialect is left to csv-parse; `undefined` when the columnar parser takes it. */
 export const whyReference = (options: ResolvedCsvOptions): string | undefined => {
-  const { delimiter, quote, escape, comment, recordDelimiter, trim, maxRecordBytes, nullTokens, columns } = options
+  const { delimiter, quote, escape, comment, recordDelimiter, trim, maxRecordBytes, nullTokens, columns, thousands } = options
   if (!delimiters.test(delimiter)) return `delimiter ${JSON.stringify(delimiter)}`
   if (quote !== null && !quotes.test(quote)) return `quote ${JSON.stringify(quote)}`
   if (quote !== null && escape !== quote) return 'an escape that is not the quote'
@@ -19,6 +19,7 @@ export const whyReference = (options: ResolvedCsvOptions): string | undefined =>
   if (comment !== null && (trim || comment === '' || comment.startsWith(delimiter) || (quote !== null && comment.startsWith(quote)) || /^[\r\n\u0080-\uffff]/.test(comment))) {
     return trim ? 'comments in fields that are trimmed' : `comment ${JSON.stringify(comment)}`
   }
+  if (thousands !== undefined) return 'a separator of thousands'
   if (maxRecordBytes > LONGEST_RECORD) return 'maxRecordBytes beyond 64 MiB'
   if (nullTokens.size > 64 || [...nullTokens].some((token) => token.length > 256)) return 'too many or too long nullTokens'
   if (Object.values(columns).some((place) => typeof place === 'number' && place > 65535)) return 'columns beyond the 65,536th'

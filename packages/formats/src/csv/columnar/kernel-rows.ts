@@ -4,6 +4,7 @@ import type { RecordFault } from '../../records/index.js'
 import { CsvRow, type CsvLayout } from '../csv-columns.js'
 import type { ResolvedCsvOptions } from '../csv-options.js'
 import type { CsvRows } from '../csv-parser.js'
+import { textAppender } from '../number-text.js'
 import type { CsvKernel } from './csv-kernel.js'
 import { csvKind } from './csv-kinds.js'
 
@@ -25,7 +26,7 @@ export class KernelRows extends ConvertedRows<CsvKernel> implements CsvRows {
     if (!kernel.begin(plans, layout.width)) return undefined
     const converted: ConvertedColumns = {
       schema, names, columns, isDeferred: plans.map(({ kind }) => kind.isDeferred),
-      appender: (builder) => (options.decimalComma && builder.field.kind === 'decimal' ? (text) => builder.appendText(text.replace(',', '.')) : (text) => builder.appendText(text)),
+      appender: (builder) => textAppender(builder, options),
     }
     return new KernelRows(kernel, converted, layout, options)
   }
