@@ -1,5 +1,5 @@
-import { failure } from '../errors/index.js'
-import type { Field, Schema } from './field.js'
+import { describeValue, failure } from '../errors/index.js'
+import { field, type Field, type Schema } from './field.js'
 
 /** A field as people write it: `nullable list<utf8>`. */
 export const describeField = (field: Field): string => {
@@ -44,4 +44,24 @@ export const requireColumn = (schema: Schema, name: string, use: string): Field 
     remedy: `${hint}The columns are: ${names.join(', ')}.`,
     position: { column: name },
   })
+}
+
+/**
+ * Checks that each column has a field, for callers whom the compiler does not check.
+ *
+ * @param use - who was given the schema
+ * @throws `Schema` NOT_A_FIELD
+ */
+export const requireFields = (schema: Schema, use: string): void => {
+  const wrong = (problem: string, remedy: string, column?: string): Error => failure({ tag: 'Schema', code: 'NOT_A_FIELD', problem, remedy, position: { column } })
+  if (typeof (schema as unknown) !== 'object' || (schema as unknown) === null || Array.isArray(schema)) {
+    throw wrong(`the schema of ${use} is an object of fields by their names, and this is ${describeValue(schema)}`, 'Write { id: field.int64(), name: field.utf8() }.')
+  }
+  for (const [name, given] of Object.entries(schema) as [string, unknown][]) {
+    const { kind, params } = (given ?? {}) as Partial<Field>
+    if (typeof kind === 'string' && typeof params === 'object') continue
+    const meant = typeof given === 'function' ? Object.entries(field).find(([, make]) => make === given)?.[0] : given
+    const named = typeof meant === 'string' && Object.hasOwn(field, meant) ? meant : undefined
+    throw wrong(`${use} was given ${describeValue(given)} where a field is due`, named === undefined ? 'Write field.utf8() and the like.' : `Write field.${named}(…).`, name)
+  }
 }

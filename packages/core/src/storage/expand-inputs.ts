@@ -114,7 +114,7 @@ const jobFolder = (source: string, { files, folder }: Expanded): string => {
 }
 
 /** For callers whom the compiler does not check. @throws `Usage` for a source that is neither a text nor a list of texts */
-const requireSource = (source: unknown): void => {
+export const requireSource = (source: unknown): void => {
   const wrong = Array.isArray(source) ? (source as readonly unknown[]).find((one) => typeof one !== 'string') : source
   if (typeof source === 'string' || (Array.isArray(source) && source.every((one) => typeof one === 'string'))) return
   throw failure({

@@ -1,7 +1,7 @@
 export type { FileInfo, FolderEntries, IfExists, Output, ReadOptions, Storage } from './storage.js'
 export { isBuiltInStorage, readBytes, registerStorage, schemeOf, storageFor } from './registry.js'
 export { localPath } from './local-storage.js'
-export { expandInputs } from './expand-inputs.js'
+export { expandInputs, requireSource } from './expand-inputs.js'
 export type { ExpandOptions } from './expand-inputs.js'
 export type { InputFile } from './input-folder.js'
 export type { ChoosePartition } from './list-chosen.js'

@@ -1,5 +1,5 @@
 import type { OnBadRecord } from '../records/bad-records.js'
-import type { Row, Schema } from '../schema/index.js'
+import { requireFields, type Row, type Schema } from '../schema/index.js'
 import { atPosition, batchFromRows, type Batch } from './batch.js'
 import { fromIterable } from './from-iterable.js'
 import { schemaOfRows, type SchemaOf } from './infer-rows.js'
@@ -46,6 +46,7 @@ export function fromRows(first: Schema | readonly object[], second?: readonly ob
 }
 
 const streamOf = (schema: Schema, rows: readonly object[], options: FromRowsOptions = {}): Stream<Schema, 'cold'> => {
+  requireFields(schema, 'fromRows')
   const size = requireCount(options.batchRows ?? 4096, 1, 'batchRows of fromRows')
   if (options.onBadRecord !== undefined) return fromIterable(schema, () => rows as readonly Row<Schema>[], { ...options, stableOrder: true, name: 'fromRows' })
   const batches: Batch<Schema>[] = []

@@ -1,7 +1,7 @@
 import { failure, throwIfAborted } from '../errors/index.js'
 import type { RunContext } from '../job/index.js'
 import { giveTurn } from '../job/give-turn.js'
-import { describeField, sameField, type Schema } from '../schema/index.js'
+import { describeField, requireFields, sameField, type Schema } from '../schema/index.js'
 import { wantedSchema } from './columns-of.js'
 import { atPosition, type Batch } from './batch.js'
 import { requireNames } from './own-value.js'
@@ -96,7 +96,7 @@ class DefinedStream<S extends Schema, M extends Mode> {
   private opened = false
 
   constructor(private readonly definition: StreamDefinition<S, M>) {
-    if (!(definition.schema instanceof LaterSchema)) this.knownSchema = named(definition.schema)
+    if (!(definition.schema instanceof LaterSchema)) this.knownSchema = checked(definition.schema, definition.plan)
     // Copies of a stream (`{ ...stream, open }`) have it where it is known.
     Object.defineProperty(this, 'schema', { get: () => this.requireSchema(), enumerable: this.knownSchema !== undefined })
     this.mode = definition.mode
@@ -117,7 +117,7 @@ class DefinedStream<S extends Schema, M extends Mode> {
   async findSchema(context: RunContext = {}): Promise<S> {
     const { schema } = this.definition
     if (this.knownSchema === undefined && schema instanceof LaterSchema) {
-      const found = named(await schema.find(context))
+      const found = checked(await schema.find(context), this.plan)
       // Another reading may have found it meanwhile.
       this.knownSchema ??= found
     }
@@ -191,8 +191,9 @@ class DefinedStream<S extends Schema, M extends Mode> {
   }
 }
 
-/** @throws `Schema` for a column named `__proto__`, which rows, being plain objects, cannot hold */
-const named = <S extends Schema>(schema: S): S => {
+/** @throws `Schema` for what is no field, and for a column named `__proto__`, which rows, being plain objects, cannot hold */
+const checked = <S extends Schema>(schema: S, { operator }: PlanNode): S => {
+  requireFields(schema, operator)
   requireNames(schema)
   return schema
 }
@@ -224,7 +225,7 @@ async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void
 /**
  * Makes a stream of its definition. This is how sources and operators are written.
  *
- * @throws `Schema` for a column named `__proto__`, which rows, being plain objects, cannot hold
+ * @throws `Schema` for what is no field, and for a column named `__proto__`, which rows, being plain objects, cannot hold
  */
 export const makeStream = <S extends Schema, M extends Mode>(definition: StreamDefinition<S, M>): Stream<S, M> => new DefinedStream(definition) as unknown as Stream<S, M>
 

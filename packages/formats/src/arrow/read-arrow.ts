@@ -7,6 +7,7 @@ import { decodeLz4Frame } from '../codecs/lz4.js'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
+import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
 import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, rowJson, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
@@ -56,6 +57,7 @@ export function readArrow(source: string | readonly string[], options: ArrowOpti
 
 /** How Arrow files and streams are read. */
 export const arrowFiles = (source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
+  requireReading('readArrow', source, options, { findsSchema: true })
   const { schema, columns, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readArrow')
   return {

@@ -5,10 +5,11 @@ import { LinesOfSpan } from '../reading/line-span.js'
 import { openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
+import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser, parserOf } from './choose-parser.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
-import { csvPlanOptions, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
+import { csvPlanOptions, requireMapped, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser } from './csv-parser.js'
 import { CsvSplitter } from './csv-splitter.js'
 import { skipLines } from './skip-lines.js'
@@ -40,8 +41,10 @@ export function readCsv(source: string | readonly string[], options: CsvOptions 
 
 /** How files of delimited text are read. */
 export const csvFiles = (source: string | readonly string[], options: CsvOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
+  requireReading('readCsv', source, options, { findsSchema: true, words: { finalNewline: ['optional', 'required'] } })
   const resolved = resolveCsvOptions(options)
   const { schema } = options
+  requireMapped(options)
   return {
     remote: sentOptions(options),
     format: 'csv', rawEncoding: 'utf-8', source, schema, input: options, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)),

@@ -5,6 +5,7 @@ import { LinesOfSpan } from '../reading/line-span.js'
 import { openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
+import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser } from './choose-parser.js'
 import { columnarParser } from './columnar/columnar-parser.js'
@@ -32,6 +33,7 @@ export const readJson = <S extends Schema>(source: string | readonly string[], o
 
 /** How files of JSON are read. */
 export const jsonFiles = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): FileReader<S> => {
+  requireReading('readJson', source, options, { words: { format: ['array', 'lines'] } })
   const resolved = resolveJsonOptions(options)
   const { schema } = options
   return {

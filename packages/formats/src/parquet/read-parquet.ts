@@ -13,6 +13,7 @@ import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './
 import { parquetType } from './parquet-type.js'
 import { chunkOf, readRowGroup } from './read-row-group.js'
 import { RowFilter, type Told } from './where.js'
+import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
 
 /** Options of `readParquet`. */
@@ -68,6 +69,7 @@ export function readParquet(source: string | readonly string[], options: Parquet
 
 /** How files of Parquet are read. */
 export const parquetFiles = (source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
+  requireReading('readParquet', source, options, { findsSchema: true })
   const { schema, columns, rowGroups, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readParquet')
   return {

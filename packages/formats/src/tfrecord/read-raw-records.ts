@@ -1,6 +1,7 @@
 import { field, type Binary, type Stream } from '@millrace/core'
 import { readFiles, type FileReader } from '../reading/read-files.js'
 import { PayloadSink } from './payload-sink.js'
+import { requireReading } from '../reading/require-reading.js'
 import { recordFiles, type RecordStreamOptions } from './record-stream.js'
 
 /** The schema of {@link readRawRecords}. */
@@ -17,8 +18,9 @@ const schema: RawRecords = { record: field.binary() }
 export const readRawRecords = (source: string | readonly string[], options: RecordStreamOptions = {}): Stream<RawRecords, 'cold'> => readFiles(rawRecordFiles(source, options))
 
 /** How files of records are read as they are. */
-export const rawRecordFiles = (source: string | readonly string[], options: RecordStreamOptions): FileReader<RawRecords> =>
-  recordFiles<RawRecords>({
+export const rawRecordFiles = (source: string | readonly string[], options: RecordStreamOptions): FileReader<RawRecords> => {
+  requireReading('readRawRecords', source, options, { findsSchema: true })
+  return recordFiles<RawRecords>({
     format: 'records',
     source,
     schema,
@@ -26,3 +28,4 @@ export const rawRecordFiles = (source: string | readonly string[], options: Reco
     planOptions: { compression: options.compression ?? 'auto' },
     sink: () => new PayloadSink(schema, options.maxRecordBytes),
   })
+}

@@ -2,6 +2,7 @@ import type { Row, Schema, Stream } from '@millrace/core'
 import { SequenceExampleDecoder, type SequenceSchema } from '../sequence/index.js'
 import { sequenceColumns } from '../sequence/sequence-decoder.js'
 import { readFiles, type FileReader } from '../reading/read-files.js'
+import { requireReading } from '../reading/require-reading.js'
 import { recordFiles, type RecordStreamOptions } from './record-stream.js'
 import { defaultsOf, wantedFields } from './wanted-fields.js'
 
@@ -35,6 +36,7 @@ export const readSequenceExamples = <C extends Schema = NoFields, L extends Sche
 
 /** How files of tf.train.SequenceExamples are read. */
 export const sequenceExampleFiles = <C extends Schema = NoFields, L extends Schema = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): FileReader<C & L> => {
+  requireReading('readSequenceExamples', source, options, { findsSchema: true })
   const { context: contextFields, featureLists, defaults } = options
   const schema = sequenceColumns(contextFields ?? {}, featureLists ?? {}) as C & L
   // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.

@@ -2,6 +2,7 @@ import type { Row, Schema, Stream } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
 import { exampleSink } from './kernel-sink.js'
 import { readFiles, type FileReader } from '../reading/read-files.js'
+import { requireReading } from '../reading/require-reading.js'
 import { recordFiles, type RecordStreamOptions } from './record-stream.js'
 import { defaultsOf, wantedFields } from './wanted-fields.js'
 
@@ -31,6 +32,7 @@ export const readTfRecords = <S extends Schema>(source: string | readonly string
 
 /** How files of tf.train.Examples are read. */
 export const tfRecordFiles = <S extends Schema>(source: string | readonly string[], options: ReadTfRecordsOptions<S>): FileReader<S> => {
+  requireReading('readTfRecords', source, options)
   const { schema, defaults } = options
   // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.
   new ExampleDecoder(schema, { defaults })
