@@ -1,10 +1,12 @@
 import { expandInputs, quarantine, type FileInfo, type Position, type Schema } from '@millrace/core'
 import { resolveCsvOptions, type CsvOptions } from '../csv/csv-options.js'
 import { CsvSplitter } from '../csv/csv-splitter.js'
+import { plainNumber, type NumberForm } from '../csv/number-text.js'
 import { isBlankLine } from '../csv/csv-file.js'
 import { columnNames, readCsv } from '../csv/read-csv.js'
 import { skipLines } from '../csv/skip-lines.js'
 import { openText } from '../reading/open-text.js'
+import { formOfFile, formOptions, NumberForms, type FoundForm } from './number-forms.js'
 import { PassedOver } from './passed-over.js'
 import { concluded, sampleRows, type FoundColumn, type SampleOptions } from './sample.js'
 import type { SchemaReport } from './schema-report.js'
@@ -85,17 +87,26 @@ const sniffHeader = (records: readonly (readonly string[])[]): readonly [boolean
 
 interface Found {
   readonly evidence: ValueEvidence
+  readonly forms: NumberForms
   readonly words: Map<string, number>
   empty: number
 }
 
-const noneYet = (options: InferCsvOptions): Found => ({ evidence: new ValueEvidence(options), words: new Map(), empty: 0 })
+const noneYet = (options: InferCsvOptions): Found => ({ evidence: new ValueEvidence(options), forms: new NumberForms(options), words: new Map(), empty: 0 })
 
-const observe = (found: Found, text: string): void => {
+const observe = (found: Found, text: string, given: NumberForm | undefined): void => {
   if (text === '') found.empty++
   else if (NULL_WORDS.has(text)) found.words.set(text, (found.words.get(text) ?? 0) + 1)
-  else found.evidence.untyped(text)
+  else if (given !== undefined) found.evidence.untyped(plainNumber(text, given) ?? text)
+  else {
+    found.evidence.untyped(text)
+    found.forms.observe(text)
+  }
 }
+
+/** The form of numbers that the options name, if they do. */
+const givenForm = ({ decimalComma, thousands }: InferCsvOptions): NumberForm | undefined =>
+  decimalComma === undefined && thousands === undefined ? undefined : { decimalComma: decimalComma ?? false, thousands }
 
 /** Looks at the first rows of CSV files. */
 export const inferCsv = async (source: string | readonly string[], options: InferCsvOptions, signal: AbortSignal | undefined): Promise<InferredCsv> => {
@@ -117,6 +128,7 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
   let partitions: Schema = {}
   let seen = 0
   let isWhole = true
+  const form = givenForm(options)
   const bad = new PassedOver()
   const onBadRecord = quarantine(({ reason }) => bad.add(reason))
   for await (const batch of readCsv(source, { ...reader, nullTokens: [], onBadRecord, batchRows: Math.min(4096, wanted) }).open({ signal })) {
@@ -126,7 +138,7 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
       if (Object.hasOwn(partitions, name)) continue
       const of = found.get(name) ?? noneYet(options)
       found.set(name, of)
-      for (let row = 0; row < rows; row++) observe(of, column.isValid(row) ? String(column.get(row)) : '')
+      for (let row = 0; row < rows; row++) observe(of, column.isValid(row) ? String(column.get(row)) : '', form)
     }
     seen += rows
     if (seen < wanted) continue
@@ -143,6 +155,19 @@ const isLast = async (source: string | readonly string[], reader: CsvOptions, fr
   return true
 }
 
+/** The forms of numbers that make numbers of columns, and that of the file where it is to be told. */
+const numberForms = (found: ReadonlyMap<string, Found>, delimiter: string): { readonly form: NumberForm | undefined; readonly forms: ReadonlyMap<string, FoundForm> } => {
+  const forms = new Map<string, FoundForm>()
+  let hasPoints = false
+  for (const [name, { evidence, forms: of }] of found) {
+    const kind = evidence.values === 0 ? 'utf8' : evidence.decide().field.kind
+    const form = kind === 'utf8' ? of.form : undefined
+    if (form !== undefined) forms.set(name, form)
+    hasPoints ||= kind === 'float64' || kind === 'decimal'
+  }
+  return { form: formOfFile([...forms.values()], delimiter, hasPoints), forms }
+}
+
 const conclude = (
   found: ReadonlyMap<string, Found>,
   partitions: Schema,
@@ -153,7 +178,11 @@ const conclude = (
   options: InferCsvOptions,
 ): InferredCsv => {
   const tokens = new Set(options.nullTokens ?? [''])
-  const columns = [...found].map(([name, { evidence, words, empty }]): FoundColumn => {
+  const { form, forms } = numberForms(found, reader.delimiter!)
+  const columns = [...found].map(([name, { evidence: asWritten, words, empty }]): FoundColumn => {
+    const own = forms.get(name)
+    const evidence = own !== undefined && form !== undefined && own.decimalComma ? own.evidence : asWritten
+    const hint = own === undefined || evidence === own.evidence ? [] : [`all values are numbers with ${formOptions(own)}`]
     const isTyped = evidence.values > 0 && evidence.decide().field.kind !== 'utf8'
     const asNull = [...words].filter(([word]) => (options.nullTokens === undefined ? isTyped : tokens.has(word)))
     for (const [word] of asNull) tokens.add(word)
@@ -161,9 +190,10 @@ const conclude = (
     for (const [word] of words) if (!asNull.some(([other]) => other === word)) evidence.text(word)
     const { field: of, evidence: why, ambiguous } = evidence.decide()
     const missing = asNull.length === 0 ? [] : [`${asNull.map(([word, count]) => `${JSON.stringify(word)} (${count} times)`).join(', ')} mean null; nullTokens says otherwise`]
-    return { name, field: of, rows: seen, nulls: asNull.reduce((sum, [, count]) => sum + count, empty), examples: evidence.examples, evidence: why, ambiguous: [...missing, ...ambiguous] }
+    return { name, field: of, rows: seen, nulls: asNull.reduce((sum, [, count]) => sum + count, empty), examples: evidence.examples, evidence: why, ambiguous: [...missing, ...hint, ...ambiguous] }
   })
   const folders = Object.entries(partitions).map(([name, of]): FoundColumn => ({ name, field: of, rows: seen, nulls: 0, examples: [], evidence: 'from the names of folders', ambiguous: [] }))
-  const { schema, report } = concluded([...columns, ...folders], seen, isWhole, notes, options)
-  return { format: 'csv', schema, report, options: { ...reader, schema, nullTokens: [...tokens], ...(isWhole ? {} : { inferredFrom: seen }) } }
+  const assumed = form === undefined ? notes : [...notes, `Numbers are taken to be written with decimal commas (${formOptions(form)}); decimalComma: false says otherwise.`]
+  const { schema, report } = concluded([...columns, ...folders], seen, isWhole, assumed, options)
+  return { format: 'csv', schema, report, options: { ...reader, ...form, schema, nullTokens: [...tokens], ...(isWhole ? {} : { inferredFrom: seen }) } }
 }

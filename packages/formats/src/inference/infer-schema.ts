@@ -31,6 +31,8 @@ const formatOf = (url: string): InferredFormat => {
  *
  * - CSV: delimiter and header are sniffed; integers (64 bits, exact), numbers, booleans, dates and times by ISO 8601 and some patterns,
  *   and else texts, as are digits with leading zeros. Words such as `NA` mean null in columns that hold no other texts.
+ *   Numbers have decimal commas where those of no column have points and fields are cut at something else; otherwise the report says which
+ *   columns are numbers in another form (`decimalComma`, `thousands`).
  * - JSON: keys of objects are columns named by their path; integers among numbers with a point are numbers; lists of scalars are lists.
  * - TFRecords of tf.train.Example: kinds and lengths of features, UTF-8 or bytes, missing or not.
  *

@@ -97,6 +97,24 @@ describe('columns of CSV', () => {
     expect(kinds((await run(inferSchema(file, { format: 'csv', rows: 'all' }))).schema)).toEqual({ a: 'utf8', b: 'utf8' })
   })
 
+  it('may have decimal commas and groups of thousands', async () => {
+    const german = put('id;preis;menge;wann;text\n1;1.234,50;1,5;24.12.2026;a,b\n2;NA;,25;25.12.2026;1,5\n', 'csv')
+    const { schema, options, report } = await run(inferSchema(german, { format: 'csv' }))
+    expect(kinds(schema)).toEqual({ id: 'int64', preis: 'nullable float64', menge: 'float64', wann: 'date dd.MM.yyyy', text: 'utf8' })
+    expect(options).toMatchObject({ decimalComma: true, thousands: '.' })
+    expect(report.notes.at(-1)).toBe('Numbers are taken to be written with decimal commas (decimalComma: true, thousands: "."); decimalComma: false says otherwise.')
+    expect(await run(pipe(readCsv(german, options), collect()))).toMatchObject([{ preis: 1234.5, menge: 1.5 }, { preis: null, menge: 0.25 }])
+    expect(kinds((await run(inferSchema(german, { format: 'csv', decimalComma: true }))).schema)).toMatchObject({ preis: 'utf8', menge: 'float64' })
+    expect((await run(inferSchema(german, { format: 'csv', decimalComma: false }))).schema).toMatchObject({ menge: { kind: 'utf8' } })
+    // Where other numbers have points, and where fields are cut at commas, it is only said.
+    const mixed = await csv('a;b\n1,5;1.25\n2,5;2.5\n')
+    expect(kinds(mixed.schema)).toEqual({ a: 'utf8', b: 'float64' })
+    expect(mixed.report.columns[0]?.ambiguous).toEqual(['all values are numbers with decimalComma: true'])
+    const american = await csv('a,b\n"1,234",x\n"12,345.5",y\n')
+    expect(american.report.columns[0]?.ambiguous).toEqual(['all values are numbers with thousands: ","'])
+    expect(kinds((await csv('a,b\n"1,234",x\n"12,345.5",y\n', { thousands: ',' })).schema)).toEqual({ a: 'float64', b: 'utf8' })
+  })
+
   it('are not inferred from bad rows, and the report says how many there are, and why', async () => {
     const { report } = await csv('a,b\n1,x\n2,y,z\n3,w\n4\n')
     expect(report).toMatchObject({ rows: 2, isWhole: true })
