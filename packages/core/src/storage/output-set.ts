@@ -51,6 +51,7 @@ const others = (urls: readonly string[], than: readonly string[]): readonly stri
 }
 
 interface Kept {
+  readonly url: string
   readonly path: string
   readonly backup: string
 }
@@ -66,7 +67,7 @@ const keep = async (url: string, isReplaced: boolean): Promise<Kept | undefined>
   try {
     if (isReplaced) await link(path, backup).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? Promise.reject(error) : rename(path, backup)))
     else await rename(path, backup)
-    return { path, backup }
+    return { url, path, backup }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
@@ -112,7 +113,9 @@ const commitAll = async ({ outputs, replaced, stale, markers }: Changes): Promis
     }
     for (const output of outputs) if (isMarker(output.url)) await commit(output)
   } catch (error) {
-    for (const output of committed) await storageFor(output.url).remove?.(output.url)
+    // Old ones take the places of new ones: where a link leads that is replaced, it is not the link that goes.
+    const comesBack = new Set(kept.map(({ url }) => url))
+    for (const { url } of committed) if (!comesBack.has(url)) await storageFor(url).remove?.(url)
     for (const { path, backup } of kept) {
       await rename(backup, path)
       // Renaming does nothing where both are names of one file still.

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -89,6 +90,51 @@ describe('local files', () => {
 
   it('knows no unknown scheme', () => {
     expect(() => storageFor('gopher://hole')).toThrow(/nothing here reads "gopher:"/)
+  })
+})
+
+describe('what a file takes the place of', () => {
+  const posix = it.runIf(process.platform !== 'win32')
+  const replace = (name: string): Promise<void> => writeText(join(folder, name), 'new', { ifExists: 'replace' })
+
+  posix('is where a link leads, with the permissions that it had', async () => {
+    await mkdir(join(folder, 'real'))
+    await writeFile(join(folder, 'real', 'private'), 'old', { mode: 0o600 })
+    await chmod(join(folder, 'real', 'private'), 0o620)
+    await symlink('real', join(folder, 'there'))
+    await symlink(join('there', 'private'), join(folder, 'link'))
+    await replace('link')
+    expect((await lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true)
+    expect(await readFile(join(folder, 'real', 'private'), 'utf8')).toBe('new')
+    expect((await stat(join(folder, 'real', 'private'))).mode & 0o777).toBe(0o620)
+    expect(await readdir(join(folder, 'real'))).toEqual(['private'])
+    // What is left to the umask stays so where nothing was before.
+    await replace('first')
+    expect((await stat(join(folder, 'first'))).mode & 0o777).toBe(0o666 & ~process.umask())
+    expect(await names()).toEqual(['first', 'link', 'real', 'there'])
+  })
+
+  posix('comes back where it was when another file of the set cannot have its name', async () => {
+    await writeFile(join(folder, 'real'), 'old', { mode: 0o600 })
+    await symlink('real', join(folder, 'link'))
+    const set = await openOutputSet(['link', 'other'].map((name) => join(folder, name)), { ifExists: 'replace' })
+    set.outputs[1]!.commit = () => Promise.reject(new Error('no'))
+    await expect(set.commit()).rejects.toThrow('no')
+    expect((await lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true)
+    expect([await readFile(join(folder, 'real'), 'utf8'), (await stat(join(folder, 'real'))).mode & 0o777]).toEqual(['old', 0o600])
+    expect(await names()).toEqual(['link', 'real'])
+  })
+
+  posix('is a file, and no pipe or link that leads nowhere', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe')])
+    await symlink('nowhere', join(folder, 'lost'))
+    await symlink('pipe', join(folder, 'to-pipe'))
+    await symlink('turns', join(folder, 'turns'))
+    const before = await names()
+    for (const name of before) expect(await errorOf(() => replace(name)), name).toMatchObject({ _tag: 'AlreadyExists', code: 'NOT_A_FILE', position: { source: join(folder, name) } })
+    for (const name of before) expect(await errorOf(() => writeText(join(folder, name), 'new')), name).toMatchObject({ _tag: 'AlreadyExists' })
+    expect(await names()).toEqual(before)
+    expect((await lstat(join(folder, 'pipe'))).isFIFO()).toBe(true)
   })
 })
 
@@ -195,6 +241,37 @@ describe('output sets', () => {
     await errorOf(() => set.commit())
     expect(await readFile(urls()[0]!, 'utf8')).toBe('before')
     expect(await names()).toEqual(['out-00000-of-00002', 'out-00001-of-00002'])
+  })
+
+  it('have their markers last, and those of before back when they cannot be', async () => {
+    const [first, second] = urls() as [string, string]
+    const [done, list, busy] = ['_DONE', '.list', '_BUSY'].map((name) => join(folder, name)) as [string, string, string]
+    for (const url of [first, second, done, list]) await writeText(url, 'before')
+    const markers = [{ url: done }, { url: list, pending: 'wait' }, { url: busy, pending: 'busy' }]
+    const seen = (): Promise<(string | undefined)[]> => Promise.all([first, second, done, list, busy].map((url) => readFile(url, 'utf8').catch(() => undefined)))
+    const before = ['before', 'before', undefined, 'wait', 'busy']
+    for (const fails of [0, 1, 2, 3]) {
+      // Whatever their place is.
+      const set = await openOutputSet([done, list, first, second], { ifExists: 'replace', markers })
+      for (const output of set.outputs) await output.write(bytes('after'))
+      const all: unknown[] = []
+      for (const [index, output] of set.outputs.entries()) {
+        const commit = output.commit.bind(output)
+        output.commit = async () => {
+          all.push(await seen())
+          if (index === [2, 3, 0, 1][fails]) throw new Error('no')
+          await commit()
+        }
+      }
+      await expect(set.commit()).rejects.toThrow('no')
+      expect(all[0]).toEqual(before)
+      expect(await seen()).toEqual(['before', 'before', 'before', 'before', undefined])
+    }
+    await withOutputSet([list, first, second], { ifExists: 'replace', markers }, async (outputs) => {
+      for (const output of outputs) await output.write(bytes('after'))
+    })
+    expect(await seen()).toEqual(['after', 'after', undefined, 'after', undefined])
+    expect(await names()).toEqual(['.list', 'out-00000-of-00002', 'out-00001-of-00002'])
   })
 
   it('remove the shards of an earlier count', async () => {
