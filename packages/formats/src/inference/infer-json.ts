@@ -12,10 +12,12 @@ import type { SchemaReport } from './schema-report.js'
 import { ValueEvidence } from './value-evidence.js'
 
 /** Options of the inference of JSON: those of the reader that are known, and how much to look at. */
-export interface InferJsonOptions extends SampleOptions, Omit<JsonOptions<Schema>, 'schema' | 'paths' | 'onBadRecord' | 'format' | 'scalarsAsText'> {
+export interface InferJsonOptions extends SampleOptions, Omit<JsonOptions<Schema>, 'schema' | 'paths' | 'onBadRecord' | 'format' | 'scalarsAsText' | 'valuesAsText'> {
   readonly format?: 'json' | undefined
   /** What becomes of keys whose values are numbers or booleans here and texts there: `text`, or an `error` (default). */
   readonly mixed?: 'error' | 'text' | undefined
+  /** What becomes of keys whose values make no column (lists of objects or lists, objects here and something else there): they are left out (default), or columns of their JSON `text`. */
+  readonly nested?: 'text' | undefined
 }
 
 /** What `inferSchema` says of JSON: `readJson(source, options)` reads with it. */
@@ -132,7 +134,7 @@ const tokensOf = (bytes: Uint8Array, maxDepth: number): readonly JsonToken[] => 
 
 /** The tokens of each record of a file, of those that are JSON. */
 async function* recordsOf(file: FileInfo, options: InferJsonOptions, bad: PassedOver, signal: AbortSignal | undefined): AsyncGenerator<readonly JsonToken[], void, undefined> {
-  const { maxRecordBytes, maxDepth } = resolveJsonOptions({ ...options, format: undefined, schema: {} })
+  const { maxRecordBytes, maxDepth, format: known, records: path } = resolveJsonOptions({ ...options, format: undefined, schema: {} })
   let records: (readonly JsonToken[])[] = []
   const text = await openText(file, { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes, encoding: options.encoding, signal })
   const window: WindowText = new WindowText(text.start, 1, {
@@ -146,9 +148,10 @@ async function* recordsOf(file: FileInfo, options: InferJsonOptions, bad: Passed
     corrupt: (problem, byte) => failure({ tag: 'Corrupt', code: 'JSON_MALFORMED', problem, position: { source: file.url, byte } }),
     rowsRead: () => undefined,
     flush: () => undefined,
-  })
-  let begun = false
+  }, path)
+  let begun = known !== undefined
   try {
+    if (known !== undefined) window.begin(known, false)
     for await (const chunk of text.chunks) {
       throwIfAborted(signal)
       const format: JsonFormat | undefined = begun ? undefined : guessFormat(chunk, window.end, file.url)
@@ -206,19 +209,28 @@ export const inferJson = async (source: string | readonly string[], options: Inf
   if (seen === 0) {
     throw failure({ tag: 'Schema', code: 'CANNOT_INFER', problem: 'there is no record to infer columns from', remedy: 'Give the schema, or a source with records.', position: { source: files[0]!.url } })
   }
+  if (seen === 1 && isWhole && options.records === undefined) {
+    const around = [...root.keys].find(([, { lists, nested }]) => lists > 0 && nested > 0)?.[0]
+    if (around !== undefined) notes.push(`The file is one object, and an array of objects is at ${JSON.stringify(around)}: records: ${JSON.stringify(around)} takes these for the records.`)
+  }
   return conclude(root, seen, isWhole, notes, options)
 }
 
 const conclude = (root: PathEvidence, seen: number, isWhole: boolean, notes: string[], options: InferJsonOptions): InferredJson => {
-  const { rows: _rows, overrides: _overrides, nullable: _nullable, decimals: _decimals, mixed = 'error', format: _format, ...reader } = options
+  const { rows: _rows, overrides: _overrides, nullable: _nullable, decimals: _decimals, mixed = 'error', nested, format: _format, ...reader } = options
   const paths: { [name: string]: readonly string[] } = {}
   const asText: string[] = []
+  const valuesAsText: string[] = []
   const columns: FoundColumn[] = []
   for (const { path, evidence } of leavesOf(root)) {
     const name = path.join('.')
     const decided = decideLeaf(name, evidence, options, mixed)
     if (typeof decided === 'string') {
-      notes.push(`${name} is left out: ${decided}.`)
+      if (nested === 'text') {
+        valuesAsText.push(name)
+        paths[name] = path
+        columns.push({ name, field: field.utf8(), rows: seen, nulls: seen - evidence.scalars.values - evidence.lists - evidence.objects, examples: [], evidence: `JSON text: ${decided}`, ambiguous: [] })
+      } else notes.push(`${name} is left out: ${decided}; nested: 'text' reads it as JSON text.`)
       continue
     }
     if (decided.isMixed) asText.push(name)
@@ -226,7 +238,7 @@ const conclude = (root: PathEvidence, seen: number, isWhole: boolean, notes: str
     columns.push({ ...decided.column, name, rows: seen, nulls: seen - evidence.scalars.values - evidence.lists })
   }
   const { schema, report } = concluded(columns, seen, isWhole, notes, options)
-  return { format: 'json', schema, report, options: { ...reader, schema, paths, ...(asText.length > 0 ? { scalarsAsText: asText } : {}), ...(isWhole ? {} : { inferredFrom: seen }) } }
+  return { format: 'json', schema, report, options: { ...reader, schema, paths, ...(asText.length > 0 ? { scalarsAsText: asText } : {}), ...(valuesAsText.length > 0 ? { valuesAsText } : {}), ...(isWhole ? {} : { inferredFrom: seen }) } }
 }
 
 type LeafDecision = { readonly column: Omit<FoundColumn, 'name' | 'rows' | 'nulls'>; readonly isMixed: boolean }

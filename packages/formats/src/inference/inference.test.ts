@@ -149,7 +149,7 @@ describe('columns of JSON', () => {
     ].join('\n')
     const inferred = await json(text)
     expect(kinds(inferred.schema)).toEqual({ id: 'int64', 'p.x': 'float64', 'p.y.z': 'nullable date', tags: 'list<utf8>', n: 'nullable utf8', ok: 'nullable bool' })
-    expect(inferred.report.notes).toEqual(['deep is left out: its lists hold objects or lists, which are no column.', 'objects is left out: its lists hold objects or lists, which are no column.'])
+    expect(inferred.report.notes).toEqual(['deep is left out: its lists hold objects or lists, which are no column; nested: \'text\' reads it as JSON text.', 'objects is left out: its lists hold objects or lists, which are no column; nested: \'text\' reads it as JSON text.'])
     expect(await run(pipe(readJson(put(text, 'json'), inferred.options), collect()))).toEqual([
       { id: 9007199254740993n, 'p.x': 1, 'p.y.z': new Date('2026-11-24'), tags: ['a', 'b'], n: null, ok: true },
       { id: 2n, 'p.x': 2.5, 'p.y.z': null, tags: [], n: null, ok: null },
@@ -158,12 +158,22 @@ describe('columns of JSON', () => {
     expect(kinds((await json('{"a.b": 1, "__proto": 2}')).schema)).toEqual({ 'a.b': 'int64', __proto: 'int64' })
   })
 
+  it('may be JSON texts where values make no column, and stand within an object', async () => {
+    const text = '{"meta": {"n": 2}, "data": [{"a": 1, "d": [{"x": 1.50}], "o": {"k": 1}}, {"a": 2, "d": [], "o": 3}]}'
+    const inferred = await json(text, { records: 'data', nested: 'text' })
+    expect(kinds(inferred.schema)).toEqual({ a: 'int64', d: 'utf8', o: 'utf8' })
+    expect(inferred.options).toMatchObject({ records: 'data', valuesAsText: ['d', 'o'] })
+    expect(await run(pipe(readJson(put(text, 'json'), inferred.options), collect()))).toEqual([{ a: 1n, d: '[{"x":1.50}]', o: '{"k":1}' }, { a: 2n, d: '[]', o: '3' }])
+    expect((await json(text)).report.notes).toContain("data is left out: its lists hold objects or lists, which are no column; nested: 'text' reads it as JSON text.")
+    expect((await json(text)).report.notes).toContain('The file is one object, and an array of objects is at "data": records: "data" takes these for the records.')
+  })
+
   it('of mixed types are texts or an error', async () => {
     const text = '{"a": 1.50}\n{"a": "x"}\n{"a": true}\n{"a": null}\n'
     await expect(json(text)).rejects.toMatchObject({ _tag: 'Schema', code: 'MIXED_TYPES', position: { column: 'a' } })
     const inferred = await json(text, { mixed: 'text' })
     expect(await run(pipe(readJson(put(text, 'json'), inferred.options), collect()))).toEqual([{ a: '1.50' }, { a: 'x' }, { a: 'true' }, { a: null }])
-    expect((await json('{"a": {"b": 1}}\n{"a": 2}\n')).report.notes).toEqual(['a is left out: it is an object here and something else there.'])
+    expect((await json('{"a": {"b": 1}}\n{"a": 2}\n')).report.notes).toEqual(['a is left out: it is an object here and something else there; nested: \'text\' reads it as JSON text.'])
     expect(kinds((await json('{"a": 1}\nnot json\n{"a": 2}\n')).schema)).toEqual({ a: 'int64' })
     await expect(json(`{${Array.from({ length: 5000 }, (_, i) => `"k${i}": 1`).join(',')}}`)).rejects.toMatchObject({ _tag: 'Limit', code: 'TOO_MANY_KEYS' })
     const deep = `{"a":${'{"a":'.repeat(30_000)}1${'}'.repeat(30_000)}}`

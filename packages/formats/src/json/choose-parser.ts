@@ -20,8 +20,10 @@ export interface ParserChoice {
 }
 
 /** Why a schema is left to stream-json; `undefined` when the columnar parser takes it. */
-const whyReference = (schema: Schema, { paths, maxRecordBytes, scalarsAsText }: ResolvedJsonOptions): string | undefined => {
+const whyReference = (schema: Schema, { paths, maxRecordBytes, scalarsAsText, valuesAsText, records }: ResolvedJsonOptions): string | undefined => {
   if (maxRecordBytes > LONGEST_RECORD) return 'maxRecordBytes beyond 64 MiB'
+  if (records !== undefined) return 'records within an object'
+  if (valuesAsText.length > 0) return 'values as text'
   if (scalarsAsText.length > 0) return 'numbers and booleans as text'
   for (const [name, field] of Object.entries(schema)) {
     if (jsonKind(field) === undefined) return `the kind of column ${JSON.stringify(name)}`

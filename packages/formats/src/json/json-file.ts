@@ -140,9 +140,20 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     if (problem !== undefined) return this.malformed(problem, text, start, end)
     const fault = this.rows.end()
     if (fault === undefined) return this.rowsRead(1, end)
-    if (fault !== 'full') return this.reject(badValue(fault), start, end)
+    if (fault !== 'full') return this.reject(this.hinted(badValue(fault), text), start, end)
     this.flush()
     this.record(start, end, lineEnd)
+  }
+
+  /** A first record that lacks a column may be an object around the records. */
+  private hinted(error: MillraceError, text: string): MillraceError {
+    if (error.code !== 'NULL' || this.records > 0 || this.format !== 'lines') return error
+    const key = keyOfRecords(text)
+    if (key === undefined) return error
+    return failure({
+      tag: 'BadRecord', code: error.code, problem: `${error.problem}; the record holds an array of objects at ${JSON.stringify(key)}`, position: error.position,
+      remedy: `If these are the records, pass records: ${JSON.stringify(key)}.`,
+    })
   }
 
   rowsRead(count: number, end: number): void {
@@ -193,7 +204,7 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     this.reject(
       failure({
         tag: 'BadRecord', code: 'JSON_MALFORMED', problem, position: { byte },
-        remedy: 'In JSON Lines each line is one record; a record over several lines belongs in an array.',
+        remedy: "In JSON Lines each line is one record; a record over several lines belongs in an array. Where the file is one object that holds an array, records: 'key' leads to it.",
       }),
       start,
       end,
@@ -242,6 +253,16 @@ export class JsonFile<S extends Schema> implements JsonHandler {
 export const newParser = (): ((text: string) => readonly JsonToken[]) => {
   const tokenize = jsonParser({ packValues: true, streamValues: false, jsonStreaming: true }) as (text: string) => unknown
   return (text) => (tokenize(text) as { readonly values?: readonly JsonToken[] }).values ?? []
+}
+
+/** The key of an object that holds an array of objects. */
+export const keyOfRecords = (text: string): string | undefined => {
+  try {
+    const record = JSON.parse(text) as { readonly [key: string]: unknown }
+    return Object.keys(record).find((key) => Array.isArray(record[key]) && record[key].length > 0 && record[key].every((item) => typeof item === 'object' && item !== null))
+  } catch {
+    return undefined
+  }
 }
 
 /** JSON.parse says where it is wrong, and stream-json does not. */

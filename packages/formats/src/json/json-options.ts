@@ -18,6 +18,11 @@ export interface JsonOptions<S extends Schema> extends InputOptions<S>, PackedTe
   readonly schema: S
   /** Default: by the first byte, `[` or `{`. */
   readonly format?: JsonFormat | undefined
+  /**
+   * Where the array of the records is in a file that is one object: keys with dots between, `data` of `{"data": [{…}, {…}]}`; an array of keys where these
+   * have dots. What else the object holds is left alone. Default: the file is an array, or lines.
+   */
+  readonly records?: string | readonly string[] | undefined
   /** Where columns come from that are not a key of the record itself: keys with dots between, `{ city: 'address.city' }`; an array of keys where these have dots. */
   readonly paths?: { readonly [K in keyof S]?: string | readonly string[] } | undefined
   /** Label as `TextDecoder` knows them. JSON is UTF-8; a byte order mark may say otherwise. Default `utf-8`, checked. */
@@ -35,8 +40,13 @@ export interface JsonOptions<S extends Schema> extends InputOptions<S>, PackedTe
   /** Columns of kind `utf8` that take numbers and booleans too, as they are written. Default: none, such records are bad. */
   readonly scalarsAsText?: readonly (keyof S & string)[] | undefined
   /**
+   * Columns of kind `utf8` that take any value but null, lists of objects too, as its JSON text: without white space, numbers with every digit, strings in
+   * quotes, so that `JSON.parse` gives the value. Default: none.
+   */
+  readonly valuesAsText?: readonly (keyof S & string)[] | undefined
+  /**
    * `auto` (default) reads into columns in WebAssembly, and leaves to stream-json what is out of the ordinary (a key that comes twice, a
-   * bad record) and schemas with `binary`, dictionaries and lists of rare kinds; `stream-json` always reads with stream-json. Both give
+   * bad record) and schemas with `binary`, dictionaries and lists of rare kinds, `records`, `scalarsAsText` and `valuesAsText`; `stream-json` always reads with stream-json. Both give
    * the same rows and errors; the plan (`explain`) says which one it is.
    */
   readonly parser?: 'auto' | 'stream-json' | undefined
@@ -54,6 +64,8 @@ export interface ResolvedJsonOptions {
   readonly maxDepth: number
   readonly maxStringLength: number
   readonly scalarsAsText: readonly string[]
+  readonly valuesAsText: readonly string[]
+  readonly records: readonly string[] | undefined
   readonly parser: 'auto' | 'stream-json'
 }
 
@@ -75,8 +87,15 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
   for (const name of Object.keys(paths)) {
     if (!Object.hasOwn(resolved, name)) throw usage(`there is a path for column ${JSON.stringify(name)}, which the schema does not have`)
   }
+  for (const name of options.valuesAsText ?? []) {
+    if (schema[name]?.kind !== 'utf8') throw usage(`valuesAsText names ${JSON.stringify(name)}, which is no column of kind utf8`)
+  }
+  const records = typeof options.records === 'string' ? options.records.split('.') : options.records
+  if (records?.length === 0) throw usage('the path of the records is empty')
+  if (records !== undefined && options.format === 'lines') throw usage("records leads to an array, and format is 'lines'")
   return {
-    format: options.format,
+    format: records === undefined ? options.format : 'array',
+    records,
     paths: resolved,
     encoding: options.encoding,
     packed: { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes },
@@ -86,6 +105,7 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
     maxStringLength: options.maxStringLength ?? Infinity,
     scalarsAsText: options.scalarsAsText ?? [],
+    valuesAsText: options.valuesAsText ?? [],
     parser,
   }
 }

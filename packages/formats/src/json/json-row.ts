@@ -2,6 +2,7 @@ import { ConversionError, ListBuilder, showValue, type ColumnBuilder, type Field
 import type { parser } from 'stream-json/core/parser.js'
 import type { RecordFault } from '../records/index.js'
 import type { ResolvedJsonOptions } from './json-options.js'
+import { ValueText } from './value-text.js'
 
 /** Token of stream-json, with values packed. */
 export type JsonToken = parser.Token
@@ -23,6 +24,8 @@ export interface Target {
 /** A key on the way to columns: one of its own, or further keys below it. */
 interface KeyNode {
   column: Target | undefined
+  /** A column whose path ends here or below. */
+  readonly leadsTo: Target | undefined
   below: Map<string, KeyNode> | undefined
 }
 
@@ -46,10 +49,14 @@ const integer = /^-?\d+$/
 
 /** Puts one record after another into column builders, token by token. */
 export class JsonRow {
-  private readonly root: KeyNode = { column: undefined, below: new Map() }
+  private readonly root: KeyNode = { column: undefined, leadsTo: undefined, below: new Map() }
   private readonly targets: readonly Target[]
   /** Columns of texts that take numbers and booleans. */
   private readonly asText: ReadonlySet<Target>
+  /** Columns of texts that take any value, as JSON. */
+  private readonly asJson: ReadonlySet<Target>
+  /** Values under way that become texts, one within another. */
+  private readonly captures: { readonly column: Target; readonly value: ValueText }[] = []
   private readonly objects: KeyNode[] = []
   private readonly lists: Target[] = []
   private key: KeyNode | undefined
@@ -69,14 +76,16 @@ export class JsonRow {
   ) {
     this.targets = names.map((name, i) => target(name, builders[i]!))
     for (const column of this.targets) this.place(column, options.paths[column.name]!)
-    this.asText = new Set(this.targets.filter(({ name, builder }) => builder.field.kind === 'utf8' && options.scalarsAsText.includes(name)))
+    const textsOf = (columns: readonly string[]): ReadonlySet<Target> => new Set(this.targets.filter(({ name, builder }) => builder.field.kind === 'utf8' && columns.includes(name)))
+    this.asText = textsOf(options.scalarsAsText)
+    this.asJson = textsOf(options.valuesAsText)
   }
 
   private place(column: Target, path: readonly string[]): void {
     let node = this.root
     for (const key of path) {
       node.below ??= new Map()
-      const next: KeyNode = node.below.get(key) ?? { column: undefined, below: undefined }
+      const next: KeyNode = node.below.get(key) ?? { column: undefined, leadsTo: column, below: undefined }
       node.below.set(key, next)
       node = next
     }
@@ -94,11 +103,13 @@ export class JsonRow {
     this.key = undefined
     this.objects.length = 0
     this.lists.length = 0
+    this.captures.length = 0
   }
 
   /** Takes the next tokens of the record. */
   feed(tokens: readonly JsonToken[]): void {
     for (const token of tokens) {
+      if (this.captures.length > 0) this.capture(token)
       switch (token.name) {
         case 'startObject':
           this.startObject()
@@ -164,12 +175,13 @@ export class JsonRow {
     if (this.skipping > 0) return
     const list = this.lists[this.lists.length - 1]
     const node = this.depth === 1 ? this.root : this.key
+    const isText = list === undefined && this.beginText('startObject')
     if (list === undefined && node?.below !== undefined) {
       this.objects.push(node)
       return
     }
     const column = list ?? node?.column
-    if (column !== undefined) this.wrong('an object', column)
+    if (column !== undefined && !isText) this.wrong('an object', column)
     this.skipping = this.depth
   }
 
@@ -178,6 +190,7 @@ export class JsonRow {
     if (this.skipping > 0) return
     const outer = this.lists[this.lists.length - 1]
     const column = outer === undefined ? (this.depth === 1 ? undefined : this.key?.column) : outer.items
+    const isText = outer === undefined && this.beginText('startArray')
     if (column?.items !== undefined) {
       if (outer === undefined) this.startAgain(column)
       this.lists.push(column)
@@ -185,8 +198,8 @@ export class JsonRow {
     }
     if (this.depth === 1) this.fail({ code: 'WRONG_TYPE', problem: 'the record is an array, not an object' })
     else if (outer !== undefined) this.wrong('an array', outer)
-    else if (column !== undefined) this.wrong('an array', column)
-    else if (this.key?.below !== undefined) this.notAnObject('an array')
+    else if (column === undefined && this.key?.below !== undefined) this.notAnObject('an array', this.key)
+    else if (column !== undefined && !isText) this.wrong('an array', column)
     this.skipping = this.depth
   }
 
@@ -208,10 +221,11 @@ export class JsonRow {
     const list = this.lists[this.lists.length - 1]
     const column = list === undefined ? this.key?.column : list.items
     if (column === undefined) {
-      if (list === undefined && this.key?.below !== undefined && value !== null) this.notAnObject(showValue(value))
+      if (list === undefined && this.key?.below !== undefined && value !== null) this.notAnObject(showValue(value), this.key)
       return
     }
     if (list === undefined) this.startAgain(column)
+    if (value !== null && this.asJson.has(column)) return this.putText(column, isNumber || typeof value !== 'string' ? String(value) : JSON.stringify(value))
     if (typeof value === 'string' && value.length > this.options.maxStringLength) {
       return this.fail({ code: 'JSON_STRING_TOO_LONG', problem: `the string has ${value.length} characters, and at most ${this.options.maxStringLength} are read`, column: column.name })
     }
@@ -225,6 +239,31 @@ export class JsonRow {
     }
   }
 
+  /** Begins the text of an object or array where its column takes it. */
+  private beginText(name: 'startObject' | 'startArray'): boolean {
+    const column = this.depth === 1 ? undefined : this.key?.column
+    if (column === undefined || !this.asJson.has(column)) return false
+    const value = new ValueText()
+    value.take({ name } as JsonToken)
+    this.captures.push({ column, value })
+    return true
+  }
+
+  private capture(token: JsonToken): void {
+    let ended = 0
+    for (const { value } of this.captures) if (value.take(token)) ended++
+    for (; ended > 0; ended--) {
+      const { column, value } = this.captures.pop()!
+      this.startAgain(column)
+      this.putText(column, value.text)
+    }
+  }
+
+  private putText({ name, builder }: Target, text: string): void {
+    if (text.length <= this.options.maxStringLength) return void builder.append(text)
+    this.fail({ code: 'JSON_STRING_TOO_LONG', problem: `the text has ${text.length} characters, and at most ${this.options.maxStringLength} are read`, column: name })
+  }
+
   /** A key that comes twice counts the last time, as in JSON.parse. */
   private startAgain({ builder, row }: Target): void {
     if (builder.length > row) builder.truncate(row)
@@ -234,8 +273,13 @@ export class JsonRow {
     this.fail({ code: 'WRONG_TYPE', problem: `${what} is not of kind ${builder.field.kind}`, column: name })
   }
 
-  private notAnObject(what: string): void {
-    this.fail({ code: 'WRONG_TYPE', problem: `${what} stands where an object is due` })
+  private notAnObject(what: string, { leadsTo }: KeyNode): void {
+    const { name } = leadsTo!
+    const path = this.options.paths[name]!
+    this.fail({
+      code: 'WRONG_TYPE', column: name,
+      problem: `${what} stands at ${JSON.stringify(path.slice(0, this.objects.length).join('.'))} where an object is due, since the path of the column is ${JSON.stringify(path.join('.'))}`,
+    })
   }
 
   private fail(fault: RecordFault): void {

@@ -1,4 +1,5 @@
 import { failure, type MillraceError } from '@millrace/core'
+import { ArrayFinder, ObjectsEnd } from './find-array.js'
 import type { JsonFormat } from './json-options.js'
 
 const TAB = 0x09
@@ -110,21 +111,36 @@ class ArraySplitter implements JsonSplitter {
   private inString = false
   private escaped = false
   private stopped = false
+  /** What stands before the array, until it is found. */
+  private before: ArrayFinder | undefined
+  /** What stands after it. */
+  private readonly after: ObjectsEnd | undefined
 
   /**
    * @param held - offset of the first byte that will be pushed
    * @param within - whether that byte comes after an element of the array, not before the array
+   * @param path - keys of the objects that the array is in
    */
   constructor(
     public held: number,
     within: boolean,
     private readonly handler: SplitterHandler,
+    path: readonly string[] | undefined,
   ) {
     this.state = within ? State.AfterElement : State.Start
+    if (path === undefined) return
+    if (!within) this.before = new ArrayFinder(path)
+    this.after = new ObjectsEnd(path.length)
   }
 
   push(chunk: Uint8Array, offset: number): void {
-    for (let i = 0; i < chunk.length && !this.stopped; ) {
+    let i = this.before === undefined ? 0 : this.find(this.before, chunk, offset)
+    while (i < chunk.length && !this.stopped) {
+      if (this.after !== undefined && this.state === State.Done) {
+        const extra = this.after.push(chunk, i)
+        if (extra !== undefined) throw this.unexpected(chunk[extra]!, offset + extra, 'the object has ended')
+        break
+      }
       if (this.state === State.Nested || this.state === State.Text) {
         i = this.skipWithin(chunk, i, offset)
         continue
@@ -146,9 +162,21 @@ class ArraySplitter implements JsonSplitter {
   }
 
   finish(): void {
-    if (this.state === State.Done) return
+    if (this.before !== undefined) throw this.handler.corrupt(`the file ends before an array at ${this.before.shown}`, this.held)
+    if (this.state === State.Done) {
+      if (this.after?.isOver === false) throw this.handler.corrupt('the file ends within the object that its records are in', this.held)
+      return
+    }
     if (this.state === State.Start) throw this.handler.corrupt('the file is empty where a JSON array is due', this.held)
     throw this.handler.corrupt('the file ends within its JSON array', this.held)
+  }
+
+  /** Looks for the array; gives the index of its bracket, or the end. */
+  private find(before: ArrayFinder, chunk: Uint8Array, offset: number): number {
+    const found = before.push(chunk)
+    if (found.problem !== undefined) throw this.handler.corrupt(found.problem, offset + found.at)
+    if (found.isFound) this.before = undefined
+    return found.at
   }
 
   /** A byte that is not white space, outside elements. */
@@ -228,9 +256,10 @@ class ArraySplitter implements JsonSplitter {
  *
  * @param start - offset of the first byte that will be pushed
  * @param within - whether that byte comes after an element of the array, not before the array
+ * @param path - keys that lead to the array, where it is within objects
  */
-export const splitterOf = (format: JsonFormat, start: number, within: boolean, handler: SplitterHandler): JsonSplitter =>
-  format === 'lines' ? new LineSplitter(start, handler) : new ArraySplitter(start, within, handler)
+export const splitterOf = (format: JsonFormat, start: number, within: boolean, handler: SplitterHandler, path?: readonly string[]): JsonSplitter =>
+  format === 'lines' ? new LineSplitter(start, handler) : new ArraySplitter(start, within, handler, path)
 
 /** The format by the first byte that is not white space; `undefined` when there is none in these bytes. @throws `Corrupt` for a byte that begins neither */
 export const guessFormat = (chunk: Uint8Array, offset: number, source: string): JsonFormat | undefined => {

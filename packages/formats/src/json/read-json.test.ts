@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { explainPlan, field, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
+import { explainPlan, failure, field, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
 import type { RejectedRecord } from '../records/index.js'
 import { readJson } from './index.js'
+import { splitterOf } from './json-splitter.js'
 
 let folder: string
 beforeAll(async () => {
@@ -55,6 +56,75 @@ describe('readJson', () => {
         nested: [[], ['a', 'b']], pair: [1, 2],
       },
     ])
+  })
+
+  it('takes any value as its JSON text where a column is to be that', async () => {
+    const schema = { d: field.nullable(field.utf8()), x: field.nullable(field.int64()), deep: field.nullable(field.utf8()) }
+    const lines = [
+      '{"d": [ {"a": 1.50, "b": "\\u00e9\\""}, [], null, true ], "in": {"deep": {"k": 12345678901234567890}}}',
+      '{"d": {"x": 7, "y": {}}, "in": {"deep": "t"}}', '{"d": "s", "in": {"deep": false}}', '{"d": 1e400}', '{"d": null}', '{"d": {"x": 1}, "d": [2]}',
+    ]
+    const options = { schema, paths: { x: 'd.x', deep: 'in.deep' }, valuesAsText: ['d', 'deep'] } as const
+    const text = await file(lines.join('\n'))
+    expect(await rowsOf(readJson(text, { ...options, paths: { ...options.paths, x: 'other' } }))).toEqual([
+      { d: '[{"a":1.50,"b":"é\\""},[],null,true]', x: null, deep: '{"k":12345678901234567890}' },
+      { d: '{"x":7,"y":{}}', x: null, deep: '"t"' }, { d: '"s"', x: null, deep: 'false' }, { d: '1e400', x: null, deep: null }, { d: null, x: null, deep: null }, { d: '[2]', x: null, deep: null },
+    ])
+    // A column may be within another.
+    expect(await rowsOf(readJson(await file(lines[1]!), options))).toEqual([{ d: '{"x":7,"y":{}}', x: 7n, deep: '"t"' }])
+    const long = { ...options, maxStringLength: 20, onBadRecord: 'skip' } as const
+    expect(await rowsOf(readJson(text, long))).toHaveLength(5)
+    await expect(rowsOf(readJson(text, { ...long, onBadRecord: 'fail' }))).rejects.toMatchObject({ code: 'JSON_STRING_TOO_LONG', position: { record: 0 } })
+    await expect(rowsOf(readJson(text, { ...options, maxDepth: 2 }))).rejects.toMatchObject({ code: 'JSON_TOO_DEEP' })
+    expect(readJson(text, options).plan.options).toMatchObject({ parser: 'stream-json', because: 'values as text' })
+    expect(() => readJson(text, { schema, valuesAsText: ['x'] })).toThrow(/no column of kind utf8/)
+  })
+
+  it('finds the array of the records within an object, whatever stands around it', async () => {
+    const rows = [{ a: 1, b: 'x' }, { a: 2, b: 'y' }, { a: 3, b: 'z' }]
+    const array = JSON.stringify(rows)
+    const around = [
+      `{"data":${array}}`, ` {\n"meta" : {"data":[{"a":9}], "s":"]}\\"{"} , "n":-1.5e3, "t":true,"\\u0064ata"\n:\n${array} , "next" : {"data":"}]"} }\n`, `{"x":[[],"[",{}],"dat":"data","data":${array},"data":[1]}`,
+    ]
+    for (const text of around) {
+      const stream = readJson(await file(text), { schema: ab, records: 'data', batchRows: 2 })
+      expect(await rowsOf(stream), text).toEqual(rows)
+      const positions: Batch['position'][] = []
+      for await (const batch of stream.open()) positions.push(batch.position)
+      expect(await rowsOf(stream, { from: positions[0] })).toEqual(rows.slice(2))
+      // In chunks of any size.
+      for (let size = 1; size < 9; size++) {
+        const found: string[] = []
+        const bytes = Buffer.from(text)
+        const splitter = splitterOf('array', 0, false, { record: (start, end) => void found.push(bytes.toString('utf8', start, end)), corrupt: (problem) => failure({ tag: 'Corrupt', code: 'X', problem }) }, ['data'])
+        for (let at = 0; at < bytes.length; at += size) splitter.push(bytes.subarray(at, at + size), at)
+        splitter.finish()
+        expect(found).toEqual(rows.map((row) => JSON.stringify(row)))
+      }
+    }
+    expect(await rowsOf(readJson(await file(`{"a":{"data":3},"b":{"c.d":{"data":${array}}}}`), { schema: ab, records: ['b', 'c.d', 'data'] }))).toEqual(rows)
+    expect(await rowsOf(readJson(await file('{"r":{"data":[]}}'), { schema: ab, records: 'r.data' }))).toEqual([])
+    for (const [text, problem] of [
+      ['', 'the file ends before an array at "data"'], ['{"x":1}', 'the object has no array at "data"'], ['{}', 'the object has no array at "data"'], [array, '"[" stands where an object is due, with the records at "data"'],
+      ['{"data":{"x":1}}', '"{" stands where the array of the records is due, at "data"'], ['{"data" 1', '"1" stands where ":" is due'], ['{data', '"d" stands where a key is due'], [`{"data":${array}`, 'the file ends within the object that its records are in'],
+      [`{"data":${array}}}`, '"}" stands where the object has ended'], ['{"data":[{"a":1,"b":"x"}', 'the file ends within its JSON array'], ['{"x":"', 'the file ends before an array at "data"'],
+    ] as const) await expect(rowsOf(readJson(await file(text), { schema: ab, records: 'data' })), text).rejects.toMatchObject({ _tag: 'Corrupt', code: 'JSON_MALFORMED', problem: expect.stringContaining(problem) as string })
+    expect(() => readJson('x', { schema: ab, records: [] })).toThrow(/path of the records is empty/)
+    expect(() => readJson('x', { schema: ab, records: 'data', format: 'lines' })).toThrow(/records leads to an array/)
+    // Who does not ask for them is told.
+    for (const parser of ['auto', 'stream-json'] as const) {
+      await expect(rowsOf(readJson(await file(around[0]!), { schema: ab, parser }))).rejects.toMatchObject({ code: 'NULL', problem: expect.stringMatching(/null or missing; the record holds an array of objects at "data"/) as string, remedy: 'If these are the records, pass records: "data".', position: { column: 'a' } })
+      await expect(rowsOf(readJson(await file('{\n"data": [\n]}'), { schema: ab, parser }))).rejects.toMatchObject({ code: 'JSON_MALFORMED', remedy: expect.stringContaining("records: 'key'") as string })
+    }
+  })
+
+  it('names the column and the path where something else than an object is on the way to it', async () => {
+    for (const parser of ['auto', 'stream-json'] as const) {
+      for (const [value, shown] of [['"str"', '"str"'], ['[1]', 'an array'], ['7', '"7"']] as const) {
+        const stream = readJson(await file(`{"p": {"q": ${value}}}`), { schema: { z: field.int32() }, paths: { z: 'p.q.r' }, parser })
+        await expect(rowsOf(stream)).rejects.toMatchObject({ code: 'WRONG_TYPE', problem: `${shown} stands at "p.q" where an object is due, since the path of the column is "p.q.r"`, position: { column: 'z' } })
+      }
+    }
   })
 
   it('takes missing keys as null, the last of equal keys, and keys below others by their path', async () => {

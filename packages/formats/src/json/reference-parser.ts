@@ -16,6 +16,7 @@ export class WindowText implements JsonText {
     start: number,
     line: number,
     private readonly handler: JsonHandler,
+    private readonly path?: readonly string[],
   ) {
     this.window = new ByteWindow(start, line)
   }
@@ -37,7 +38,7 @@ export class WindowText implements JsonText {
   }
 
   begin(format: JsonFormat, within: boolean): void {
-    this.splitter = splitterOf(format, this.end, within, this.handler)
+    this.splitter = splitterOf(format, this.end, within, this.handler, this.path)
   }
 
   push(chunk: Uint8Array): void {
@@ -95,5 +96,5 @@ export class AssembledRows implements JsonRows {
 
 /** stream-json and column builders. What the columnar parser does must equal it. */
 export const referenceParser = (options: ResolvedJsonOptions): JsonParser => ({
-  open: (start, line, handler, needs) => ({ text: new WindowText(start, line, handler), rows: new AssembledRows(needs, options) }),
+  open: (start, line, handler, needs) => ({ text: new WindowText(start, line, handler, options.records), rows: new AssembledRows(needs, options) }),
 })

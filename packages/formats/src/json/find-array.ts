@@ -1,0 +1,175 @@
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
+/** Longest key that is compared with the path; a longer one is none of it. */
+const LONGEST_KEY = 64 * 1024
+
+const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+const shown = (byte: number): string => (byte > 0x20 && byte < 0x7f ? JSON.stringify(String.fromCharCode(byte)) : `the byte 0x${byte.toString(16).padStart(2, '0')}`)
+
+const enum Expect {
+  Object,
+  Key,
+  WithinKey,
+  Colon,
+  Value,
+  Skipped,
+  After,
+}
+
+/** Where a search has come to: a bracket, the end of the bytes, or something that cannot be. */
+export interface Found {
+  readonly at: number
+  readonly isFound: boolean
+  readonly problem?: string | undefined
+}
+
+/** Finds the array at a path of keys within an object, byte by byte. What stands before it is looked at no more than that takes. */
+export class ArrayFinder {
+  private expect = Expect.Object
+  /** Keys of the path that lead to the object under way. */
+  private level = 0
+  private key: number[] = []
+  private escaped = false
+  private inString = false
+  /** Objects and arrays that are open within a value that is skipped. */
+  private depth = 0
+
+  constructor(private readonly path: readonly string[]) {}
+
+  /** The path as an error shows it. */
+  get shown(): string {
+    return JSON.stringify(this.path.join('.'))
+  }
+
+  push(chunk: Uint8Array): Found {
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at]!
+      if (this.expect === Expect.WithinKey) this.withinKey(byte)
+      else if (this.expect === Expect.Skipped && !this.skip(byte)) continue
+      else if (!isSpace(byte)) {
+        const taken = this.structure(byte)
+        if (taken === 'found') return { at, isFound: true }
+        if (taken !== undefined) return { at, isFound: false, problem: taken }
+      }
+    }
+    return { at: chunk.length, isFound: false }
+  }
+
+  private withinKey(byte: number): void {
+    if (byte === QUOTE && !this.escaped) this.expect = Expect.Colon
+    else {
+      this.escaped = byte === BACKSLASH && !this.escaped
+      if (this.key.length < LONGEST_KEY) this.key.push(byte)
+    }
+  }
+
+  /** Goes on within a value that is not wanted. True at the byte after it, which is the object's. */
+  private skip(byte: number): boolean {
+    if (this.inString) {
+      if (this.escaped) this.escaped = false
+      else if (byte === BACKSLASH) this.escaped = true
+      else if (byte === QUOTE) this.inString = false
+      return false
+    }
+    if (this.depth === 0 && (byte === COMMA || byte === CLOSE_BRACE)) {
+      this.expect = Expect.After
+      return true
+    }
+    if (byte === QUOTE) this.inString = true
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.depth++
+    else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && this.depth > 0) this.depth--
+    return false
+  }
+
+  /** A byte of an object on the way. Gives what cannot be, or that the array begins here. */
+  private structure(byte: number): string | undefined {
+    switch (this.expect) {
+      case Expect.Object:
+        if (byte !== OPEN_BRACE) return `${shown(byte)} stands where an object is due, with the records at ${this.shown}`
+        this.expect = Expect.Key
+        return undefined
+      case Expect.Key:
+        if (byte === CLOSE_BRACE) return this.missing()
+        if (byte !== QUOTE) return `${shown(byte)} stands where a key is due`
+        this.key = []
+        this.escaped = false
+        this.expect = Expect.WithinKey
+        return undefined
+      case Expect.Colon:
+        if (byte !== COLON) return `${shown(byte)} stands where ":" is due`
+        this.expect = Expect.Value
+        return undefined
+      case Expect.Value:
+        return this.value(byte)
+      default:
+        if (byte === CLOSE_BRACE) return this.missing()
+        this.expect = Expect.Key
+        return undefined
+    }
+  }
+
+  private value(byte: number): string | undefined {
+    const isWanted = this.isWanted()
+    if (isWanted && this.level === this.path.length - 1) {
+      return byte === OPEN_BRACKET ? 'found' : `${shown(byte)} stands where the array of the records is due, at ${this.shown}`
+    }
+    if (isWanted && byte === OPEN_BRACE) {
+      this.level++
+      this.expect = Expect.Key
+      return undefined
+    }
+    this.expect = Expect.Skipped
+    this.depth = 0
+    this.skip(byte)
+    return undefined
+  }
+
+  private isWanted(): boolean {
+    try {
+      return JSON.parse(`"${Buffer.from(this.key).toString('utf8')}"`) === this.path[this.level]
+    } catch {
+      return false
+    }
+  }
+
+  private missing(): string {
+    return `the object has no array at ${this.shown}`
+  }
+}
+
+/** Finds the end of the objects that an array was in: brackets and quotes are counted, nothing else is looked at. */
+export class ObjectsEnd {
+  private inString = false
+  private escaped = false
+
+  constructor(private depth: number) {}
+
+  /** Whether the objects have ended. */
+  get isOver(): boolean {
+    return this.depth === 0
+  }
+
+  /** Takes the bytes from `from` on; gives the index of one after the end that is not white space. */
+  push(chunk: Uint8Array, from: number): number | undefined {
+    for (let at = from; at < chunk.length; at++) {
+      const byte = chunk[at]!
+      if (this.depth === 0) {
+        if (!isSpace(byte)) return at
+      } else if (this.inString) {
+        if (this.escaped) this.escaped = false
+        else if (byte === BACKSLASH) this.escaped = true
+        else if (byte === QUOTE) this.inString = false
+      } else if (byte === QUOTE) this.inString = true
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.depth++
+      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.depth--
+    }
+    return undefined
+  }
+}
