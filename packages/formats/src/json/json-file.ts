@@ -4,6 +4,8 @@ import { jsonParser } from 'stream-json/core/parser.js'
 import { badValue } from '../records/index.js'
 import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
+import { unread } from '../reading/unread.js'
+import { isFramed } from './framed-element.js'
 import type { JsonFormat, ResolvedJsonOptions } from './json-options.js'
 import type { JsonHandler, JsonParser, JsonRows, JsonText, TokenSink } from './json-parser.js'
 import type { JsonToken } from './json-row.js'
@@ -29,6 +31,8 @@ const PIECE = 64 * 1024
 /** Turns the text of one file into batches and bad records. */
 export class JsonFile<S extends Schema> implements JsonHandler {
   private readonly source: string
+  /** Bytes of the text, where it is known before its end. */
+  size: number | undefined
   private readonly keepRaw: boolean
   private readonly text: JsonText
   private readonly rows: JsonRows
@@ -200,7 +204,10 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     this.parse = newParser()
     const { problem, at } = explain(reason, text)
     const byte = start + Buffer.byteLength(text.slice(0, at))
-    if (this.format === 'array') throw this.corrupt(problem, byte, start)
+    if (this.format === 'array') {
+      if (!isFramed(text)) throw this.corrupt(problem, byte, start)
+      return this.reject(badValue({ code: 'JSON_MALFORMED', problem }, { byte }), start, end)
+    }
     this.reject(
       failure({
         tag: 'BadRecord', code: 'JSON_MALFORMED', problem, position: { byte },
@@ -233,10 +240,14 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     this.outcomes.push({ batch: this.rows.finish({ ...place }) })
   }
 
-  corrupt(problem: string, byte: number, lineOf = byte): MillraceError {
+  /** @param from - where what is not read any more begins */
+  corrupt(problem: string, byte: number, from = byte): MillraceError {
+    // Where nothing was read yet, all of it is meant.
+    const isMidway = this.records > 0 && (this.size === undefined || from < this.size)
+    const lost = isMidway ? `; ${unread(from, this.size)}` : ''
     return failure({
-      tag: 'Corrupt', code: 'JSON_MALFORMED', problem, remedy: 'Check how the file was written, and whether all of it was.',
-      position: { source: this.source, line: this.lineAt(lineOf), record: this.records, byte },
+      tag: 'Corrupt', code: 'JSON_MALFORMED', problem: `${problem}${lost}`, remedy: 'Check how the file was written, and whether all of it was.',
+      position: { source: this.source, line: this.lineAt(from), record: this.records, byte },
     })
   }
 

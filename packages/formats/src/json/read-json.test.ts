@@ -190,8 +190,27 @@ describe('readJson', () => {
     expect(await corrupt('[{"a":1,"b":"x"}],')).toMatchObject({ _tag: 'Corrupt', message: expect.stringMatching(/the array has ended/) })
     expect(await corrupt('[{"a":1,"b":"x"}')).toMatchObject({ _tag: 'Corrupt', message: expect.stringMatching(/ends within its JSON array/) })
     expect(await corrupt('[{"a":1,"b":"x"},{"a":1,"b":"x')).toMatchObject({ _tag: 'Corrupt', message: expect.stringMatching(/ends within its JSON array/) })
-    expect(await corrupt('[tru]')).toMatchObject({ _tag: 'Corrupt' })
+    expect(await corrupt('[{"a":1,"b":"x"},{"a":1,"b:"y"},{"a":2,"b":"z"}]')).toMatchObject({ _tag: 'Corrupt', problem: expect.stringMatching(/bytes 17 to 48 are not read$/) })
+    expect(await corrupt('[{"a":1,"b":"x\ny"}]')).toMatchObject({ _tag: 'Corrupt' })
     expect(await corrupt('[{]}]')).toMatchObject({ _tag: 'Corrupt' })
+  })
+
+  it('leaves out elements of an array that are not JSON and end where their brackets say', async () => {
+    for (const parser of ['auto', 'stream-json'] as const) {
+      const bad = ['{"a":tru,"b":"x"}', 'tru', '{"a":01,"b":"y"}', '{"a":[1,],"b":"y"}', '{"a":1,,"b":"y"}', '{"a":1,"b":"\\x"}', '{"a":1:2}']
+      const elements = bad.flatMap((text, i) => [`{"a":${i},"b":"ok"}`, text])
+      const tally = new Tally()
+      const raws: string[] = []
+      const stream = readJson(await file(`[${elements.join(',\n')}]`), { schema: ab, parser, onBadRecord: { quarantine: ({ raw }) => void raws.push(new TextDecoder().decode(raw)) } })
+      expect(await rowsOf(stream, { tally })).toEqual(bad.map((_, a) => ({ a, b: 'ok' })))
+      expect(raws).toEqual(bad)
+      expect(tally.summary()).toMatchObject({ read: elements.length, rejectedByCode: { JSON_MALFORMED: bad.length } })
+    }
+  })
+
+  it('names the bytes of a packed array that it does not read as far as it knows them', async () => {
+    const path = await file(gzipSync('[{"a":1,"b":"x"} 7]'), 'packed.json.gz')
+    await expect(rowsOf(readJson(path, { schema: ab, onBadRecord: 'skip' }))).rejects.toMatchObject({ _tag: 'Corrupt', problem: expect.stringMatching(/bytes 17 to the end are not read$/) as string })
   })
 
   it('refuses bytes that are not UTF-8', async () => {

@@ -65,6 +65,7 @@ async function* readFile<S extends Schema>(task: FileTask, schema: S, options: R
   let file: JsonFile<S> | undefined
   try {
     file = new JsonFile(task, schema, options, text.start, resume, parser)
+    file.size = text.size
     const source = faultsLast(text.chunks)
     for await (const chunk of source.chunks) {
       throwIfAborted(context.signal)

@@ -8,6 +8,8 @@ import {
 export interface Utf8Text {
   /** Offset of the first byte of `chunks`: what stands before it (a byte order mark, what was skipped) is not in them. */
   readonly start: number
+  /** Offset after the last byte, where it is known before. */
+  readonly size: number | undefined
   /**
    * The bytes. Offsets are those of the decompressed file when it is UTF-8, which it nearly always is; those of its UTF-8
    * form otherwise.
@@ -73,7 +75,7 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
     if ((known ?? guessTextCompression(head.bytes) ?? 'none') === 'none' && encodingOf(head.bytes, options.encoding).name === 'utf-8') {
       onRead?.(start)
       const chunks = fileBytes(file, { start, reuse, signal, onRead })
-      return { start, chunks, close: async () => void (await chunks.return()) }
+      return { start, size: file.size, chunks, close: async () => void (await chunks.return()) }
     }
   }
 
@@ -86,8 +88,8 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
     await plain.close()
     await packed.close()
   }
-  if (name === 'utf-8') return { start: Math.max(start, mark), chunks: skipBytes(plain.chunks, Math.max(start, mark)), close }
-  return { start, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start), close }
+  if (name === 'utf-8') return { start: Math.max(start, mark), size: compression === 'none' ? file.size : undefined, chunks: skipBytes(plain.chunks, Math.max(start, mark)), close }
+  return { start, size: undefined, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start), close }
 }
 
 /** The encoding of a text that begins so, and the bytes of its byte order mark. */

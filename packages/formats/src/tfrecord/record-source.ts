@@ -21,7 +21,7 @@ export interface RecordOffset {
 /** Tells of bytes read from the files, for progress. */
 export type BytesRead = (bytes: number) => void
 
-async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: RecordOffset, context: OpenContext, onBytes: BytesRead): AsyncGenerator<Uint8Array, void, undefined> {
+async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: RecordOffset, context: OpenContext, onBytes: BytesRead, onPlain: () => void): AsyncGenerator<Uint8Array, void, undefined> {
   const { signal } = context
   const { url } = file
   const known = options.compression === undefined || options.compression === 'auto' ? undefined : options.compression
@@ -34,12 +34,14 @@ async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: R
     compression = guessCompression(Uint8Array.from(head))
   }
   if (compression === 'none') {
+    onPlain()
     yield* counted(from.byte)
     return
   }
   const { head, chunks } = await peek(counted(0), FRAME_HEADER)
   compression ??= guessCompression(head)
   if (compression === 'none') {
+    onPlain()
     yield* chunks
     return
   }
@@ -66,7 +68,7 @@ export async function* recordChunks(
   onBytes: BytesRead,
 ): AsyncGenerator<TfRecordDecoder, void, undefined> {
   const decoder = new TfRecordDecoder({ source: file.url, maxRecordBytes: options.maxRecordBytes, ...from })
-  for await (const chunk of fileChunks(file, options, from, context, onBytes)) {
+  for await (const chunk of fileChunks(file, options, from, context, onBytes, () => void (decoder.size = file.size))) {
     throwIfAborted(context.signal)
     decoder.push(chunk)
     yield decoder

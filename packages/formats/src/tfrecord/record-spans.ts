@@ -32,7 +32,7 @@ export async function* spanChunks({ file, resume, context, onRead }: FileTask, {
   const { signal } = context
   const begin = (byte: number, record: number): TfRecordDecoder => {
     found(byte)
-    return new TfRecordDecoder({ source: file.url, maxRecordBytes, byte, record })
+    return new TfRecordDecoder({ source: file.url, maxRecordBytes, byte, record, size: file.size })
   }
   const from = resume === undefined ? start : countIn(resume, 'byte')
   let decoder = resume !== undefined || start === 0 ? begin(from, resume === undefined ? 0 : countIn(resume, 'record')) : undefined

@@ -1,5 +1,6 @@
 import { failure, type ErrorPosition, type MillraceError } from '@millrace/core'
 import { plainBytes } from '../example/plain-bytes.js'
+import { unread } from '../reading/unread.js'
 import { crc32c, maskCrc32c } from './crc32c.js'
 import { FRAME_FOOTER, FRAME_HEADER, headerHolds, readWord } from './frame.js'
 
@@ -12,12 +13,12 @@ export const MAX_RECORD_BYTES = 256 * 1024 * 1024
 /** No buffer of 32-bit offsets holds more. */
 const LARGEST_RECORD_BYTES = 2147483647 - FRAME_HEADER - FRAME_FOOTER
 
-/** The error for a header whose checksum is wrong. */
-export const damagedLength = (position: ErrorPosition): MillraceError =>
+/** The error for a header whose checksum is wrong. @param end - where the file ends, if it is known */
+export const damagedLength = (position: ErrorPosition & { readonly byte: number }, end?: number): MillraceError =>
   failure({
     tag: 'Corrupt',
     code: 'TFRECORD_LENGTH_CRC',
-    problem: 'the checksum of a record length is wrong, so where the next record begins is lost',
+    problem: `the checksum of a record length is wrong, so where the next record begins is lost: ${unread(position.byte, end)}`,
     remedy: position.byte === 0 ? 'Check that this is a TFRecord file and how it is compressed.' : 'The file is damaged: copy or write it again.',
     position,
   })
@@ -52,6 +53,8 @@ export interface TfRecordDecoderOptions {
   readonly byte?: number | undefined
   /** Index of the first record. Default 0. */
   readonly record?: number | undefined
+  /** Bytes of the source, for errors. */
+  readonly size?: number | undefined
 }
 
 /**
@@ -73,6 +76,8 @@ export class TfRecordDecoder {
   recordByte: number
   /** Index of the current record. */
   record: number
+  /** Bytes of the source, where they are known, for errors. @internal */
+  size: number | undefined
 
   /** What was pushed last. @internal */
   chunk: Uint8Array = new Uint8Array(0)
@@ -90,6 +95,7 @@ export class TfRecordDecoder {
 
   constructor(options: TfRecordDecoderOptions = {}) {
     this.source = options.source
+    this.size = options.size
     this.limit = Math.min(options.maxRecordBytes ?? MAX_RECORD_BYTES, LARGEST_RECORD_BYTES)
     this.nextByte = options.byte ?? 0
     this.nextRecord = options.record ?? 0
@@ -218,7 +224,7 @@ export class TfRecordDecoder {
   }
 
   private frameSize(bytes: Uint8Array, at: number): number {
-    if (!headerHolds(bytes, at)) throw damagedLength({ source: this.source, byte: this.nextByte, record: this.nextRecord })
+    if (!headerHolds(bytes, at)) throw damagedLength({ source: this.source, byte: this.nextByte, record: this.nextRecord }, this.size)
     const low = readWord(bytes, at)
     const high = readWord(bytes, at + 4)
     if (high !== 0 || low > this.limit) {
