@@ -1,5 +1,5 @@
 import { field, pipe, withSchema, type Float64, type Int32, type Job, type Schema, type Stream, type Utf8 } from '@millrace/core'
-import { csvSchema, readCsv, readJson, readParquet } from '@millrace/formats'
+import { csvSchema, readCsv, readJson, readParquet, readSequenceExamples, writeCsv, writeParquet, writeTfRecords, type WriteParquetOptions, type WriteReport } from '@millrace/formats'
 import { describe, expectTypeOf, it } from 'vitest'
 
 // Checked by tsc (npm run check); run by vitest so that what is built here also builds at run time.
@@ -41,5 +41,33 @@ describe('the types of readers', () => {
     expectTypeOf(() => readJson('x', { schema, paths: { c: 'x' } })).toBeFunction()
     // @ts-expect-error there is no column d either
     expectTypeOf(() => readCsv('x', { schema, columns: { d: 'x' } })).toBeFunction()
+  })
+
+  it('take lists as feature lists only', () => {
+    const lists = { p: field.list(field.float32()), q: field.nullable(field.list(field.list(field.utf8()))) }
+    expectTypeOf(readSequenceExamples('x', { context: { u: field.int32() }, featureLists: lists })).toEqualTypeOf<Stream<{ u: Int32 } & typeof lists, 'cold'>>()
+    // @ts-expect-error a number is none
+    expectTypeOf(() => readSequenceExamples('x', { featureLists: { p: field.float32() } })).toBeFunction()
+  })
+})
+
+describe('the types of writers', () => {
+  const stream = readCsv('x', { schema })
+
+  it('partition by columns that are there', () => {
+    expectTypeOf(pipe(stream, writeParquet('y', { partitionBy: ['a'] }))).toEqualTypeOf<Job<WriteReport>>()
+    expectTypeOf(pipe(stream, writeTfRecords('y', { partitionBy: ['a', 'b'], shards: 2 }))).toEqualTypeOf<Job<WriteReport>>()
+    expectTypeOf(pipe(stream, writeCsv('y', { partitionBy: [] }))).toEqualTypeOf<Job<WriteReport>>()
+    expectTypeOf(pipe(stream, writeCsv('y'))).toEqualTypeOf<Job<WriteReport>>()
+    // @ts-expect-error there is no column zz
+    expectTypeOf(pipe(stream, writeParquet('y', { partitionBy: ['zz'] }))).toBeFunction()
+    // @ts-expect-error nor beside one that is there
+    expectTypeOf(pipe(stream, writeTfRecords('y', { partitionBy: ['a', 'zz'] }))).toBeFunction()
+  })
+
+  it('leave it to the run where names or columns are not known', () => {
+    expectTypeOf(pipe(readCsv('x'), writeCsv('y', { partitionBy: ['a'] }))).toEqualTypeOf<Job<WriteReport>>()
+    const options: WriteParquetOptions = { partitionBy: ['a'] }
+    expectTypeOf(pipe(stream, writeParquet('y', options))).toEqualTypeOf<Job<WriteReport>>()
   })
 })

@@ -3,7 +3,7 @@ import { encodeLz4Frame } from '../codecs/lz4.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
-import type { FolderOptions } from '../writing/folder-options.js'
+import type { FolderOptions, HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { encodeBatch, GrowingDictionaries, type BodyCodec, type EncodedBatch } from './encode-batch.js'
 import { footerTable, headers, messageTable, schemaTable } from './encode-schema.js'
@@ -13,7 +13,7 @@ import { flatBuffer, type FlatFields } from './flat-writer.js'
 const DEFAULT_ROWS_PER_BATCH = 65536
 
 /** Options of {@link writeArrow}. */
-export interface WriteArrowOptions extends FolderOptions {
+export interface WriteArrowOptions<K extends string = string> extends FolderOptions<K> {
   /** `file` (Feather version 2) has a footer and can be entered anywhere, `stream` can be read while it is written. Default `file`. */
   readonly format?: 'file' | 'stream' | undefined
   /** How bodies are packed. `zstd` takes Node 22.15. Default `none`. */
@@ -33,8 +33,8 @@ export interface WriteArrowOptions extends FolderOptions {
  * await run(pipe(readCsv('flights.csv', { schema }), writeArrow('flights.arrow', { compression: 'lz4' })))
  */
 export const writeArrow =
-  (url: string, options: WriteArrowOptions = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
+  <const K extends string = never>(url: string, options: WriteArrowOptions<K> = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> =>
     writeFiles('writeArrow', url, options, () => arrowFormat(options), stream)
 
 const arrowFormat = async (options: WriteArrowOptions): Promise<FileFormat> => {

@@ -3,10 +3,11 @@ import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnText, namedText, requireTextForms } from '../writing/column-texts.js'
 import type { BatchText } from '../writing/text-writer.js'
 import { textFormat, type TextOutputOptions } from '../writing/text-options.js'
+import type { HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 
 /** Options of {@link writeCsv}. */
-export interface WriteCsvOptions extends TextOutputOptions {
+export interface WriteCsvOptions<K extends string = string> extends TextOutputOptions<K> {
   /** Between fields. Default `,`. */
   readonly delimiter?: string | undefined
   /** Whether the first line names the columns. Default true. */
@@ -26,8 +27,8 @@ export interface WriteCsvOptions extends TextOutputOptions {
  * await run(pipe(delays, writeCsv('out/delays.csv', { ifExists: 'replace' })))
  */
 export const writeCsv =
-  (url: string, options: WriteCsvOptions = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
+  <const K extends string = never>(url: string, options: WriteCsvOptions<K> = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> => {
     const { delimiter = ',', header = true, nullToken = '' } = options
     if (delimiter === '' || /["\r\n]/.test(delimiter)) throw failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem: `${JSON.stringify(delimiter)} cannot be the delimiter` })
     if (stream.knownSchema !== undefined) requireTextForms(stream.knownSchema, 'CSV')

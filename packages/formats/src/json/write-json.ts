@@ -3,10 +3,11 @@ import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnJson, namedText, requireTextForms } from '../writing/column-texts.js'
 import { textFormat, type TextOutputOptions } from '../writing/text-options.js'
 import type { BatchText } from '../writing/text-writer.js'
+import type { HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 
 /** Options of {@link writeJson}. */
-export interface WriteJsonOptions extends TextOutputOptions {
+export interface WriteJsonOptions<K extends string = string> extends TextOutputOptions<K> {
   /** Whether a column that is null is written as `null` or left out. Default `write`. */
   readonly nulls?: 'write' | 'omit' | undefined
 }
@@ -19,8 +20,8 @@ export interface WriteJsonOptions extends TextOutputOptions {
  * @see https://jsonlines.org
  */
 export const writeJson =
-  (url: string, options: WriteJsonOptions = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
+  <const K extends string = never>(url: string, options: WriteJsonOptions<K> = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> => {
     if (stream.knownSchema !== undefined) requireTextForms(stream.knownSchema, 'JSON')
     const omit = options.nulls === 'omit'
     const format = (schema: Schema): { readonly head: string; readonly batchText: BatchText } => {

@@ -5,7 +5,7 @@ import { encodeSnappy } from '../codecs/snappy.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
-import type { FolderOptions } from '../writing/folder-options.js'
+import type { FolderOptions, HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { encodeLevels, encodeRuns } from './encode-runs.js'
 import { boundsOf, encodePlain, leafForm, type Bounds, type LeafForm } from './encode-values.js'
@@ -24,7 +24,7 @@ const encodings = { plain: 0, rle: 3, dictionary: 8 } as const
 export type ParquetCompression = 'none' | 'snappy' | 'gzip' | 'brotli' | 'zstd' | 'lz4'
 
 /** Options of {@link writeParquet}. */
-export interface WriteParquetOptions extends FolderOptions {
+export interface WriteParquetOptions<K extends string = string> extends FolderOptions<K> {
   /** How pages are packed; `lz4` is LZ4_RAW, `zstd` takes Node 22.15. Default `snappy`, which everything reads. */
   readonly compression?: ParquetCompression | undefined
   /** Rows of a row group, which is held in memory: smaller batches of the stream are put together. Default 131,072. */
@@ -68,8 +68,8 @@ const codecOf = async (compression: ParquetCompression): Promise<PageCodec> => {
  * await run(pipe(readCsv('flights.csv', { schema }), writeParquet('flights.parquet')))
  */
 export const writeParquet =
-  (url: string, options: WriteParquetOptions = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
+  <const K extends string = never>(url: string, options: WriteParquetOptions<K> = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> =>
     writeFiles('writeParquet', url, options, () => parquetFormat(options), stream)
 
 const parquetFormat = async (options: WriteParquetOptions): Promise<FileFormat> => {

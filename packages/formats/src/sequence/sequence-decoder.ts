@@ -1,4 +1,4 @@
-import { columnFrom, failure, fromUnknown, makeBatch, type Batch, type MillraceError, type Row, type Schema } from '@millrace/core'
+import { columnFrom, failure, fromUnknown, makeBatch, type Batch, type List, type MillraceError, type Nullable, type Row, type Schema } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
 import { FeatureTable } from '../example/feature-table.js'
 import { plainBytes } from '../example/plain-bytes.js'
@@ -6,8 +6,11 @@ import { MALFORMED, WireReader } from '../example/wire.js'
 import { FeatureListSlot, missingList } from './feature-list-slot.js'
 import { encodeFeatureList } from './feature-list-writer.js'
 
+/** Fields of feature lists: lists, of which each item is what one step holds. */
+export type FeatureLists = { readonly [name: string]: Nullable<List> }
+
 /** What of a tf.train.SequenceExample is read: features of its context, and feature lists. */
-export interface SequenceSchema<C extends Schema, L extends Schema> {
+export interface SequenceSchema<C extends Schema, L extends FeatureLists> {
   /** Features of the context, as those of a tf.train.Example: scalars and lists. Default: none. */
   readonly context?: C | undefined
   /**
@@ -45,7 +48,7 @@ export const sequenceColumns = (context: Schema, featureLists: Schema): Schema =
  * names that the schema lacks are passed over, the last of several entries with one key counts, a step of another kind or number of
  * values is an error.
  */
-export class SequenceExampleDecoder<C extends Schema = Schema, L extends Schema = Schema> {
+export class SequenceExampleDecoder<C extends Schema = Schema, L extends FeatureLists = FeatureLists> {
   private readonly schema: Schema
   private readonly context: ExampleDecoder
   private readonly slots: readonly FeatureListSlot[]

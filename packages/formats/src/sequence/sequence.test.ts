@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../../../test/conformance/random.js'
 import { ByteBuffer, ExampleDecoder } from '../example/index.js'
-import { SequenceExampleDecoder, SequenceExampleEncoder } from './index.js'
+import { SequenceExampleDecoder, SequenceExampleEncoder, type FeatureLists } from './index.js'
 
 type Bytes = readonly number[]
 
@@ -76,7 +76,7 @@ describe('SequenceExampleEncoder and SequenceExampleDecoder', () => {
   })
 
   it('refuse fields that do not fit where they are to go', () => {
-    const fails = (lists: Schema, problem: RegExp): void => expect(() => new SequenceExampleDecoder({ context: { a: field.int32() }, featureLists: lists })).toThrow(problem)
+    const fails = (lists: Schema, problem: RegExp): void => expect(() => new SequenceExampleDecoder({ context: { a: field.int32() }, featureLists: lists as FeatureLists })).toThrow(problem)
     fails({ b: field.int32() }, /a int32 cannot be kept in a feature list \(column "b"\)/)
     fails({ b: field.list(field.nullable(field.int32())) }, /cannot be null \(column "b"\)/)
     fails({ b: field.list(field.list(field.list(field.int32()))) }, /cannot be kept in a tf.train.Example/)
@@ -111,7 +111,7 @@ describe('SequenceExampleDecoder', () => {
   const one = { a: field.list(field.int32()) }
   const many = { a: field.list(field.list(field.int32())) }
   const maybe = { a: field.nullable(field.list(field.list(field.int32()))) }
-  const read = (fields: Schema, ...records: Uint8Array[]): unknown[] => {
+  const read = (fields: FeatureLists, ...records: Uint8Array[]): unknown[] => {
     const decoder = new SequenceExampleDecoder({ featureLists: fields })
     for (const bytes of records) decoder.decode(bytes)
     const batch = decoder.finish()

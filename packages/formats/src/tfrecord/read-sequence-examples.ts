@@ -1,5 +1,5 @@
 import type { Row, Schema, Stream } from '@millrace/core'
-import { SequenceExampleDecoder, type SequenceSchema } from '../sequence/index.js'
+import { SequenceExampleDecoder, type FeatureLists, type SequenceSchema } from '../sequence/index.js'
 import { sequenceColumns } from '../sequence/sequence-decoder.js'
 import { readFiles, type FileReader } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
@@ -7,7 +7,7 @@ import { recordFiles, type RecordStreamOptions } from './record-stream.js'
 import { defaultsOf, wantedFields } from './wanted-fields.js'
 
 /** Options of {@link readSequenceExamples}. */
-export interface ReadSequenceExamplesOptions<C extends Schema, L extends Schema> extends RecordStreamOptions<C & L>, SequenceSchema<C, L> {
+export interface ReadSequenceExamplesOptions<C extends Schema, L extends FeatureLists> extends RecordStreamOptions<C & L>, SequenceSchema<C, L> {
   /**
    * Values of features and feature lists that a record lacks, by column. Default: null where the field is nullable, else the record
    * is bad. `[]` takes a feature list for empty, as `allow_missing` does in TensorFlow.
@@ -31,11 +31,11 @@ type NoFields = Readonly<Record<never, never>>
  *   featureLists: { price: field.list(field.float32()), tags: field.list(field.list(field.utf8())) },
  * })
  */
-export const readSequenceExamples = <C extends Schema = NoFields, L extends Schema = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): Stream<C & L, 'cold'> =>
+export const readSequenceExamples = <C extends Schema = NoFields, L extends FeatureLists = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): Stream<C & L, 'cold'> =>
   readFiles(sequenceExampleFiles(source, options))
 
 /** How files of tf.train.SequenceExamples are read. */
-export const sequenceExampleFiles = <C extends Schema = NoFields, L extends Schema = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): FileReader<C & L> => {
+export const sequenceExampleFiles = <C extends Schema = NoFields, L extends FeatureLists = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): FileReader<C & L> => {
   requireReading('readSequenceExamples', source, options, { findsSchema: true })
   const { context: contextFields, featureLists, defaults } = options
   const schema = sequenceColumns(contextFields ?? {}, featureLists ?? {}) as C & L

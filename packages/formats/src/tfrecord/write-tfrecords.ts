@@ -5,7 +5,7 @@ import {
 } from '@millrace/core'
 import { ExampleEncoder } from '../example/index.js'
 import { requireCompression, type Compression } from '../compression/index.js'
-import { requireFolderOptions, type FolderOptions } from '../writing/folder-options.js'
+import { requireFolderOptions, type FolderOptions, type HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { exampleFormat } from './example-writer.js'
 import { contentOf, MANIFEST_FORMAT, manifestColumns, manifestName, manifestText, type ShardManifest } from './shard-manifest.js'
@@ -16,7 +16,7 @@ import { ShardWriter } from './shard-writer.js'
 const MAX_SHARDS = 99999
 
 /** Options of {@link writeTfRecords}. */
-export interface WriteTfRecordsOptions extends FolderOptions {
+export interface WriteTfRecordsOptions<K extends string = string> extends FolderOptions<K> {
   /** Number of files, with `partitionBy` in each partition. Default 1. */
   readonly shards?: number | undefined
   /** How the files are packed. The names do not show it, and readers find it out. Default `none`. */
@@ -64,8 +64,8 @@ const checkedShards = (shards: number): number => {
  * const report = await run(pipe(train, writeTfRecords('out/train', { shards: 4, compression: 'gzip' })))
  */
 export const writeTfRecords =
-  (prefix: string, options: WriteTfRecordsOptions = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
+  <const K extends string = never>(prefix: string, options: WriteTfRecordsOptions<K> = {}) =>
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> =>
     options.partitionBy === undefined ? writeSet('writeTfRecords', prefix, options, (schema) => new ExampleEncoder(schema, options.columns), stream) : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns, contentOf(stream.plan)), stream)
 
 /**

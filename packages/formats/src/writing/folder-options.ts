@@ -1,13 +1,20 @@
-import { failure, requireCount, requireOneOf, type IfExists } from '@millrace/core'
+import { failure, requireCount, requireOneOf, type IfExists, type Schema } from '@millrace/core'
 
-/** Options of the writers of files that make them write a folder of files. */
-export interface FolderOptions {
+/** Whether a stream has the columns `K`, for the compiler; where the names are not known to it, that is told when the job runs. */
+export type HasColumns<S extends Schema, K extends string> = string extends K ? unknown : [K] extends [keyof S] ? unknown : { readonly 'a column that the stream lacks': Exclude<K, keyof S> }
+
+/**
+ * Options of the writers of files that make them write a folder of files.
+ *
+ * @typeParam K - names of the columns that `partitionBy` has
+ */
+export interface FolderOptions<K extends string = string> {
   /**
    * Columns whose values become folders, as Hive and Spark have them: `partitionBy: ['date', 'country']` writes
    * `date=2026-11-24/country=de/part-00000.csv` and so on in the folder of the output's name. `[]` writes a folder without partitions.
    * Default: one output under its name.
    */
-  readonly partitionBy?: readonly string[] | undefined
+  readonly partitionBy?: readonly K[] | undefined
   /** With `partitionBy`: files of each partition, rows going to them in turn. Default 1. */
   readonly shards?: number | undefined
   /** With `partitionBy`: most rows in a file; the next file follows. Default: no limit. */

@@ -1,1 +1,1 @@
-export type { FolderOptions } from './folder-options.js'
+export type { FolderOptions, HasColumns } from './folder-options.js'

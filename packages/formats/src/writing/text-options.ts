@@ -5,7 +5,7 @@ import { TextWriter, type BatchText } from './text-writer.js'
 import type { Schema } from '@millrace/core'
 
 /** Options that the writers of text files share. */
-export interface TextOutputOptions extends FolderOptions {
+export interface TextOutputOptions<K extends string = string> extends FolderOptions<K> {
   /**
    * How the file is packed. Default: as its name ends, `.gz`, `.br`, `.zst` or `.deflate`, else `none`. `zst` takes Node 22.15; brotli packs with quality 5.
    */
