@@ -27,14 +27,14 @@ const COMMITTING = '_COMMITTING'
 /** The file in a folder of many files that is there while they get their names. */
 export const committingName = (folder: string): string => `${folder}/${COMMITTING}`
 
+const lastName = (url: string): string => url.slice(url.search(/[^/\\]*$/))
+
 /** That a set was left, or is, in the midst of its commit. */
 const notWhole = (source: string): Error =>
   failure({
     tag: 'Corrupt', code: 'SET_NOT_WHOLE', problem: 'the files of the set are not all those of one job: its writer is giving them their names just now, or was killed then',
-    remedy: "Wait for the writer; if none is at work, write the set again with ifExists: 'replace'.", position: { source },
+    remedy: `Wait for the writer; if none is at work, write the set again with ifExists: 'replace'${lastName(source) === COMMITTING ? ', or, where files were added to a folder, remove those that this file names, and then it' : ''}.`, position: { source },
   })
-
-const lastName = (url: string): string => url.slice(url.search(/[^/\\]*$/))
 
 /** Whoever may not list a bucket is refused a key that is not there. */
 const isRefused = (error: unknown): boolean => hasTag(error, 'Storage') && /DENIED|FORBIDDEN|ACCESS_CONTROL|EACCES|_40[13]$/.test(error.code)
@@ -53,7 +53,8 @@ const refusedIsFalse = (error: unknown): boolean => {
  */
 export const requireCommitted = async (folder: string, listed: readonly FileInfo[] | undefined, signal: AbortSignal | undefined): Promise<void> => {
   const [first, ...above] = foldersOf(folder)
-  if (listed?.some(({ url }) => lastName(url) === COMMITTING) === true) throw notWhole(committingName(first))
+  const found = listed?.find(({ url }) => lastName(url) === COMMITTING)
+  if (found !== undefined) throw notWhole(found.url)
   for (const one of listed === undefined ? [first, ...above] : above) if (await isThere(committingName(one), signal).catch(refusedIsFalse)) throw notWhole(committingName(one))
 }
 
