@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { failure, fromUnknown, throwIfAborted, type Batch, type Column, type Schema } from '@millrace/core'
-import { openMysql } from './mysql-session.js'
+import { allowsBulkLoad, bulkLoad, takesTexts } from './mysql-bulk.js'
+import { openMysql, type MysqlSession } from './mysql-session.js'
 import { mysqlCells } from './sql-cells.js'
 import { createTable } from './sql-create.js'
 import { mysqlDialect } from './sql-dialect.js'
@@ -17,10 +18,10 @@ const MOST_ROWS = 1024
 /** Values of one INSERT: servers take packets of 16 MiB by default, some of 4 or 1. */
 const MAX_BYTES = 512 * 1024
 
-/** Loads a table by prepared INSERTs of many rows: into the table itself in one transaction, or into a new one that then takes the name. */
+/** Loads a table by `LOAD DATA`, or by prepared INSERTs of many rows: into the table itself in one transaction, or into a new one that then takes the name. */
 export const loadMysql = async (loading: SqlLoading): Promise<boolean> => {
   const { server, table, ifExists, signal } = loading
-  const session = await openMysql(server)
+  const session = await openMysql(server, true)
   const release = stopWith(session, signal)
   const staging = { ...table, table: `millrace_${randomBytes(8).toString('hex')}` }
   let staged = false
@@ -31,12 +32,12 @@ export const loadMysql = async (loading: SqlLoading): Promise<boolean> => {
     }
     if (engine !== undefined && ifExists === 'append') {
       requireTransactions(engine, loading)
-      await insertAll(session, quotedTable(mysqlDialect, table), loading)
+      await fill(session, table, loading, await takesTexts(session, table, loading.schema))
       return false
     }
     await execute(session, createTable(mysqlDialect, quotedTable(mysqlDialect, staging), loading.schema))
     staged = true
-    await insertAll(session, quotedTable(mysqlDialect, staging), loading)
+    await fill(session, staging, loading, true)
     throwIfAborted(signal)
     await takeName(session, loading, staging, engine !== undefined)
     staged = false
@@ -85,7 +86,17 @@ const dropTable = async ({ server }: SqlLoading, table: SqlLoading['table']): Pr
   }
 }
 
-const insertAll = async (session: SqlSession, table: string, { schema, batches }: SqlLoading): Promise<void> => {
+/** Fills a table in one transaction. @param byText - whether the table takes texts as it takes values */
+const fill = async (session: MysqlSession, table: SqlLoading['table'], loading: SqlLoading, byText: boolean): Promise<void> => {
+  const target = quotedTable(mysqlDialect, table)
+  const bulk = byText && (await allowsBulkLoad(session))
+  // BEGIN cannot be prepared on every server.
+  await execute(session, 'SET SESSION autocommit = 0')
+  if (!bulk || !(await bulkLoad(session, target, loading))) await insertAll(session, target, loading)
+  await execute(session, 'COMMIT')
+}
+
+const insertAll = async (session: SqlSession, table: string, { schema, batches, announce }: SqlLoading): Promise<void> => {
   const names = Object.keys(schema)
   const head = `INSERT INTO ${table} (${names.map(mysqlDialect.quote).join(', ')}) VALUES `
   const place = `(${names.map(() => '?').join(',')})`
@@ -98,10 +109,8 @@ const insertAll = async (session: SqlSession, table: string, { schema, batches }
       at += count
     }
   }
-  // BEGIN cannot be prepared on every server.
-  await execute(session, 'SET SESSION autocommit = 0')
+  announce('INSERT')
   for await (const rows of pieces(schema, batches, mostRows)) await insert(rows)
-  await execute(session, 'COMMIT')
 }
 
 async function* pieces(schema: Schema, batches: AsyncIterable<Batch>, mostRows: number): AsyncGenerator<readonly (readonly SqlParameter[])[], void, undefined> {

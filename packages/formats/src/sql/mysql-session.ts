@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { failure, loadPeer } from '@millrace/core'
 import type { Connection, ConnectionOptions } from 'mysql2'
+import { loadLocal } from './mysql-local.js'
 import { mysqlColumn, type MysqlField } from './mysql-types.js'
 import { mysqlDialect } from './sql-dialect.js'
 import { tlsOptions, type ResolvedServer } from './sql-server.js'
@@ -37,12 +38,12 @@ const boundValue = ({ TypedParameter }: Driver, value: SqlParameter): unknown =>
   throw failure({ tag: 'Usage', code: 'BAD_PARAMETER', problem: 'MySQL has no arrays for parameters', remedy: 'Write IN (?, ?) with a parameter for each value.' })
 }
 
-const connect = async (driver: Driver, server: ResolvedServer): Promise<Connection> => {
+const connect = async (driver: Driver, server: ResolvedServer, localFiles: boolean): Promise<Connection> => {
   const { host, port, socket, user, password, database, tls } = server
   const options: ConnectionOptions = {
     ...(socket === undefined ? { host, port } : { socketPath: socket }), user, ...(password === undefined ? {} : { password }), ...(database === undefined ? {} : { database }),
     ...(tls === false ? {} : { ssl: tlsOptions(tls) }), charset: 'utf8mb4', supportBigNumbers: true, bigNumberStrings: true, dateStrings: true, jsonStrings: true, timezone: 'Z',
-    connectTimeout: 30_000, enableKeepAlive: true, flags: ['-LOCAL_FILES'],
+    connectTimeout: 30_000, enableKeepAlive: true, flags: [localFiles ? 'LOCAL_FILES' : '-LOCAL_FILES'],
   }
   const connection = driver.createConnection(options)
   await new Promise<void>((resolve, reject) => {
@@ -54,10 +55,40 @@ const connect = async (driver: Driver, server: ResolvedServer): Promise<Connecti
   return connection
 }
 
-/** Opens a connection to MySQL or MariaDB. @throws what `mysql2` throws */
-export const openMysql = async (server: ResolvedServer): Promise<SqlSession> => {
+/** What `LOAD DATA LOCAL INFILE` is given. */
+export interface MysqlLoad {
+  readonly sql: string
+  /** The name of the file in the statement: the server must ask for this one. */
+  readonly name: string
+  /** Called when it asks. */
+  readonly source: () => AsyncGenerator<Buffer, void, undefined>
+}
+
+/** What it did. */
+export interface MysqlLoaded {
+  readonly rows: number
+  readonly warnings: number
+  /** The server's words for the first warning. */
+  readonly warning: string | undefined
+  /** The error of a server that did not ask for the file. */
+  readonly refused: Error | undefined
+}
+
+/** A connection to MySQL or MariaDB, with what only the writer does. */
+export interface MysqlSession extends SqlSession {
+  /** Loads rows from memory; what the source throws comes as it is, once the server has answered. */
+  readonly load: (load: MysqlLoad) => Promise<MysqlLoaded>
+}
+
+/**
+ * Opens a connection to MySQL or MariaDB.
+ *
+ * @param localFiles - whether the server may ask for what `load` names; no other query answers such a request
+ * @throws what `mysql2` throws
+ */
+export const openMysql = async (server: ResolvedServer, localFiles = false): Promise<MysqlSession> => {
   const driver = await loadMysql()
-  const connection = await connect(driver, server)
+  const connection = await connect(driver, server, localFiles)
   let running = 0
   // The driver does not tell every command of a connection that broke, or was destroyed.
   let lose: (error: Error) => void = () => undefined
@@ -114,8 +145,17 @@ export const openMysql = async (server: ResolvedServer): Promise<SqlSession> => 
     return { columns, next: () => nextRows(stream, lost, () => failed, () => finished) }
   }
 
+  const load = async (asked: MysqlLoad): Promise<MysqlLoaded> => {
+    running++
+    try {
+      return await Promise.race([loadLocal(connection, asked, lost), lost])
+    } finally {
+      running--
+    }
+  }
+
   return {
-    dialect: mysqlDialect, query, cursor,
+    dialect: mysqlDialect, query, cursor, load,
     beginReading: () => Promise.resolve(),
     exportSnapshot: () => Promise.resolve(undefined),
     describe: async (statement) => (await run(narrow(mysqlDialect, statement, { limit: 0 }))).fields.map(mysqlColumn),
@@ -124,7 +164,7 @@ export const openMysql = async (server: ResolvedServer): Promise<SqlSession> => 
 }
 
 const killQuery = async (driver: Driver, server: ResolvedServer, id: number): Promise<void> => {
-  const other = await connect(driver, server)
+  const other = await connect(driver, server, false)
   await new Promise((resolve) => other.query('KILL QUERY ?', [id], resolve))
   other.destroy()
 }

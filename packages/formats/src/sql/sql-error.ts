@@ -4,6 +4,7 @@ import type { SqlDatabase } from './sql-session.js'
 interface DriverError {
   readonly code?: unknown
   readonly errno?: unknown
+  readonly sqlState?: unknown
   readonly message?: unknown
 }
 
@@ -47,8 +48,10 @@ const withoutPassword = (text: string, { password }: Pick<SqlDatabase, 'password
  */
 export const sqlError = (thrown: unknown, server: Pick<SqlDatabase, 'name' | 'password'>, work: string, writes = false): MillraceError => {
   if (isMillraceError(thrown)) return thrown
-  const { code, errno, message } = thrown as DriverError
-  const key = typeof code === 'string' ? code : typeof errno === 'number' ? String(errno) : ''
+  const { code, errno, sqlState, message } = thrown as DriverError
+  // MySQL's names of what a constraint refuses are many, and MariaDB has others.
+  const refuses = writes && typeof sqlState === 'string' && /^2[23]/.test(sqlState)
+  const key = refuses ? sqlState : typeof code === 'string' ? code : typeof errno === 'number' ? String(errno) : ''
   const said = withoutPassword(String(message === undefined || message === '' ? key : message), server).replace(/\.$/, '')
   // The driver's own error may hold the statement's values, or the configuration.
   const cause = new Error(said)

@@ -16,12 +16,17 @@ export interface WriteSqlOptions {
   readonly ifExists?: 'fail' | 'append' | 'replace' | undefined
 }
 
+/** How rows go to a server: `LOAD DATA` where a MySQL server allows it (`local_infile`) and the table's columns are of the fields' own types. */
+export type SqlWriteMethod = 'COPY' | 'LOAD DATA' | 'INSERT'
+
 /** What `writeSql` wrote. */
 export interface SqlWriteReport {
   readonly table: string
   readonly rows: number
   /** Whether the table was made. */
   readonly created: boolean
+  /** How the rows went to the server. */
+  readonly by: SqlWriteMethod
   /** What became of the records of the sources. */
   readonly tally: TallySummary
 }
@@ -33,12 +38,15 @@ export interface SqlLoading {
   readonly schema: Schema
   readonly ifExists: 'fail' | 'append' | 'replace'
   readonly batches: AsyncIterable<Batch>
+  /** Told the way that the rows go, before the first one. */
+  readonly announce: (by: SqlWriteMethod) => void
   readonly signal: AbortSignal | undefined
 }
 
 /**
- * Writes a stream into a table of PostgreSQL (by `COPY`; needs `pg` and `pg-copy-streams`) or of MySQL and MariaDB (by
- * `mysql2`): all rows appear at once at the end, or none does.
+ * Writes a stream into a table of PostgreSQL (by `COPY`; needs `pg` and `pg-copy-streams`) or of MySQL and MariaDB (by `LOAD DATA
+ * LOCAL` from memory where the server allows it, else by INSERTs of many rows; needs `mysql2`): all rows appear at once at the end, or
+ * none does.
  *
  * A new table has a column for each field: integers as wide as the field (unsigned ones, which PostgreSQL has not, in the next
  * wider), `numeric(p,s)`, texts, `timestamp with time zone` (PostgreSQL) or `DATETIME(6)` in UTC (MySQL), lists as arrays or json,
@@ -60,15 +68,16 @@ export const writeSql =
     return job(async (context) => {
       const server = await resolveServer(connection)
       const tally = new Tally(context.tally)
-      const counted = { rows: 0 }
+      const counted: Counted = { rows: 0, by: 'INSERT' }
       const source = stream.open({ ...context, tally })
       try {
         const first = await source.next()
         const schema = stream.knownSchema ?? (first.done === true ? await stream.findSchema(context) : first.value.schema)
         requireSqlTypes(dialect, schema)
         const batches = counting(first, source, counted, context, `writing ${server.name}: ${describeSource(target)}`)
-        const created = await (kind === 'postgres' ? loadPostgres : loadMysql)({ server, table: target, schema, ifExists, batches, signal: context.signal })
-        return { table: describeSource(target), rows: counted.rows, created, tally: tally.summary() }
+        const announce = (by: SqlWriteMethod): void => void (counted.by = by)
+        const created = await (kind === 'postgres' ? loadPostgres : loadMysql)({ server, table: target, schema, ifExists, batches, announce, signal: context.signal })
+        return { table: describeSource(target), rows: counted.rows, created, by: counted.by, tally: tally.summary() }
       } catch (error) {
         throwIfAborted(context.signal)
         throw error instanceof SourceError ? error.cause : sqlError(error, server, `writing ${describeSource(target)} failed after ${counted.rows} rows, and left the database as it was`, true)
@@ -78,16 +87,22 @@ export const writeSql =
     })
   }
 
+interface Counted {
+  rows: number
+  by: SqlWriteMethod
+}
+
 /** Tells what the stream threw from what the driver did. */
 class SourceError extends Error {}
 
 async function* counting(
   first: IteratorResult<Batch, void>,
   rest: AsyncGenerator<Batch, void, undefined>,
-  counted: { rows: number },
+  counted: Counted,
   { signal, progress }: RunContext,
-  stage: string,
+  target: string,
 ): AsyncGenerator<Batch, void, undefined> {
+  const stage = `${target} by ${counted.by}`
   for (let next = first; next.done !== true; next = await rest.next().catch((cause: unknown) => {
     throw new SourceError('', { cause: fromUnknown(cause) })
   })) {
