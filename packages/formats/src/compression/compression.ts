@@ -24,10 +24,11 @@ export const CHUNK_BYTES = 1024 * 1024
 export const guessCompression = (head: Uint8Array): Compression => {
   if (head.length >= FRAME_HEADER && headerHolds(head, 0)) return 'none'
   if (isGzip(head)) return 'gzip'
-  // RFC 1950: method 8, a window of at most 32 KiB, and a check that makes the two bytes a multiple of 31.
-  if (head.length >= 2 && (head[0]! & 15) === 8 && head[0]! >> 4 <= 7 && ((head[0]! << 8) | head[1]!) % 31 === 0) return 'zlib'
-  return 'none'
+  return isZlib(head) ? 'zlib' : 'none'
 }
+
+/** RFC 1950: method 8, a window of at most 32 KiB, and a check that makes the two bytes a multiple of 31. */
+const isZlib = (head: Uint8Array): boolean => head.length >= 2 && (head[0]! & 15) === 8 && head[0]! >> 4 <= 7 && ((head[0]! << 8) | head[1]!) % 31 === 0
 
 const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b && head[2] === 8
 
@@ -45,6 +46,14 @@ export const guessTextCompression = (head: Uint8Array): 'gzip' | 'zlib' | 'zst' 
   if (isGzip(head)) return 'gzip'
   if (isZstd(head)) return 'zst'
   return head[0] === 0x78 && head[1] === 0x9c ? 'zlib' : undefined
+}
+
+/** Whether data of a packing begins so; brotli says nothing. */
+export const mayBe = (compression: Exclude<TextCompression, 'none'>, head: Uint8Array): boolean => {
+  if (compression === 'gzip') return isGzip(head)
+  if (compression === 'zlib') return isZlib(head)
+  // Skippable frames begin with 0x184D2A50 to 0x184D2A5F.
+  return compression === 'br' || isZstd(head) || (head[0]! >> 4 === 5 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18)
 }
 
 const nameEndings: readonly (readonly [RegExp, TextCompression])[] = [

@@ -1,4 +1,4 @@
-export { compressionOfName, guessCompression, guessTextCompression, packedEnding, requireCompression, requireTextCompression, TEXT_MAGIC_BYTES } from './compression.js'
+export { compressionOfName, guessCompression, guessTextCompression, packedEnding, requireCompression, requireTextCompression } from './compression.js'
 export type { Compression, TextCompression } from './compression.js'
 export { inflated, MAX_INFLATION, MAX_TEXT_INFLATION } from './inflated.js'
 export type { InflationLimits } from './inflated.js'

@@ -1,6 +1,6 @@
 import { createBrotliDecompress, createGunzip, createInflate, type BrotliDecompress, type Gunzip, type Inflate } from 'node:zlib'
 import { failure, fromUnknown, type MillraceError } from '@millrace/core'
-import { type TextCompression } from './compression.js'
+import { guessTextCompression, mayBe, TEXT_MAGIC_BYTES, type TextCompression } from './compression.js'
 import { unzstd } from './unzstd.js'
 
 /**
@@ -26,13 +26,28 @@ interface Progress {
   read: number
   /** Bytes given. */
   given: number
+  /** The first packed bytes. */
+  readonly head: number[]
+  /** Packed bytes read without zeros at their end. */
+  filled: number
 }
 
 const words = { gzip: 'gzip', zlib: 'zlib', br: 'brotli', zst: 'zstd' } as const
 
 type Packed = Exclude<TextCompression, 'none'>
 
-const damage = (kind: Packed, source: string, { read, given }: Progress, cut: boolean, cause: unknown): MillraceError => {
+/** What has the name of a packed file and is none: some clients unpack what they fetch, and keep the name. */
+const otherwise = (kind: Packed, source: string, head: readonly number[]): MillraceError => {
+  const found = guessTextCompression(Uint8Array.from(head))
+  return failure({
+    tag: 'Corrupt', code: 'NOT_PACKED', problem: `the file is not ${words[kind]}, as its name or the option compression says: ${found === undefined ? 'it does not begin so' : `it begins as ${words[found]} does`}`,
+    remedy: `Read it with compression: '${found ?? 'none'}'${found === undefined ? ' if it was unpacked on its way, as some downloads are' : ''}.`,
+    position: { source, byte: 0 },
+  })
+}
+
+const damage = (kind: Packed, source: string, { read, given, head }: Progress, cut: boolean, cause: unknown): MillraceError => {
+  if (given === 0 && head.length === TEXT_MAGIC_BYTES && !mayBe(kind, Uint8Array.from(head))) return otherwise(kind, source, head)
   const what = `the ${words[kind]} data`
   const readable = given === 0 ? 'none of what it inflates to could be read' : `of what it inflates to, the bytes before ${given} were read`
   return failure({
@@ -73,15 +88,16 @@ const engineOf = (kind: 'gzip' | 'zlib' | 'br'): Engine => {
 }
 
 /** Hands chunks to an engine, each when the engine is done with the one before: their memory may be used again then. */
-const feed = async (engine: Engine, packed: AsyncIterable<Uint8Array>): Promise<void> => {
+const feed = async (engine: Engine, packed: AsyncGenerator<Uint8Array, void, undefined>): Promise<void> => {
   let settle = (_isTaken: boolean): void => undefined
   // An engine that is destroyed, or has come to the end of its data, may never say that it took a chunk.
   engine.once('close', () => settle(false))
   try {
-    for await (const chunk of packed) {
+    // Not by a loop that closes it: what follows the data is looked at.
+    for (let next = await packed.next(); next.done !== true; next = await packed.next()) {
       const isTaken = await new Promise<boolean>((resolve) => {
         settle = resolve
-        engine.write(chunk, (error) => resolve(!(error instanceof Error)))
+        engine.write(next.value, (error) => resolve(!(error instanceof Error)))
       })
       if (!isTaken) return
     }
@@ -89,6 +105,15 @@ const feed = async (engine: Engine, packed: AsyncIterable<Uint8Array>): Promise<
   } catch (error) {
     engine.destroy(fromUnknown(error))
   }
+}
+
+const note = (progress: Progress, chunk: Uint8Array): void => {
+  const { head, read } = progress
+  if (head.length < TEXT_MAGIC_BYTES) head.push(...chunk.subarray(0, TEXT_MAGIC_BYTES - head.length))
+  let filled = chunk.length
+  while (filled > 0 && chunk[filled - 1] === 0) filled--
+  if (filled > 0) progress.filled = read + filled
+  progress.read += chunk.length
 }
 
 async function* throughZlib(packed: AsyncGenerator<Uint8Array, void, undefined>, kind: 'gzip' | 'zlib' | 'br', source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
@@ -105,8 +130,11 @@ async function* throughZlib(packed: AsyncGenerator<Uint8Array, void, undefined>,
     engine.destroy()
     await fed
   }
+  // Archives and tapes fill up with zeros, which gzip itself passes over; after the data, so that no more than them is read.
+  const end = engine.bytesWritten
+  if (kind === 'gzip') for (let isMore = end < progress.read; isMore && progress.filled <= end; ) isMore = (await packed.next()).done !== true
   // zlib stops at the end of its data and swallows the rest, which would hide a damaged second part of a gzip file.
-  if (engine.bytesWritten < progress.read) throw trailing(kind, source, engine.bytesWritten, progress)
+  if (kind === 'gzip' ? progress.filled > end : end < progress.read) throw trailing(kind, source, end, progress)
 }
 
 async function* throughZstd(packed: AsyncIterable<Uint8Array>, source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
@@ -127,10 +155,10 @@ export async function* inflated(
   source: string,
   { maxInflation = MAX_INFLATION, maxInflatedBytes = Infinity }: InflationLimits = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const progress: Progress = { read: 0, given: 0 }
+  const progress: Progress = { read: 0, given: 0, head: [], filled: 0 }
   const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of chunks) {
-      progress.read += chunk.length
+      note(progress, chunk)
       // fzstd may still be at a chunk when it asks for the next.
       yield kind === 'zst' ? chunk.slice() : chunk
     }

@@ -3,6 +3,9 @@ import type { RecordFault } from '../records/index.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import { textAppender } from './number-text.js'
 
+/** Names of a file that is something else may hold anything. */
+const printable = (name: string): string => name.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => JSON.stringify(character).slice(1, -1))
+
 /** Which field of a record each column takes. */
 export interface CsvLayout {
   /** Fields that a record must have. */
@@ -40,7 +43,7 @@ export const matchHeader = (schema: Schema, header: readonly string[] | undefine
     if (found === undefined || !Number.isSafeInteger(found) || found < 0 || (header !== undefined && found >= header.length)) {
       throw failure({
         tag: 'Schema', code: 'CSV_NO_SUCH_COLUMN', problem: `the file has no column ${JSON.stringify(wanted)}`,
-        remedy: header === undefined ? 'Without a header, columns go by index.' : `Its columns are: ${header.join(', ')}. The option columns maps names, delimiter cuts them.`,
+        remedy: header === undefined ? 'Without a header, columns go by index.' : `Its columns are: ${header.map(printable).join(', ')}. The option columns maps names, delimiter cuts them.`,
         position: { source, column: name },
       })
     }

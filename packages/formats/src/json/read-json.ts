@@ -21,7 +21,8 @@ import { referenceParser } from './reference-parser.js'
  * have the type of its column: numbers for number kinds (`3.0` is an integer too), strings for `utf8`, `date`, `timestamp`,
  * `decimal`; arrays for lists; a timestamp may also be an integer in the column's unit. A missing key is a null, as is `null`.
  * Of a key that comes twice the last counts, if the others fit too. A value that does not fit makes its record bad (see `onBadRecord`); so does a line
- * that is not JSON, while in an array bad syntax is `Corrupt`, since no record after it can be told. With `onBadRecord: 'fail'`,
+ * that is not JSON; in an array an element is that still ends where its brackets and quotes say, and other bad syntax is `Corrupt`, since no
+ * record after it can be told. With `onBadRecord: 'fail'`,
  * columns that nobody looks at are not converted, so they are not checked either.
  *
  * Positions are byte offsets: resuming reads a plain UTF-8 file from there; other files are inflated and decoded up to there.

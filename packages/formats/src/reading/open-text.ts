@@ -1,7 +1,8 @@
 import { failure, readBytes, requireCount, type FileInfo } from '@millrace/core'
+import { BINARY_HEAD_BYTES, notText } from './binary-files.js'
 import { fileBytes } from './file-bytes.js'
 import {
-  compressionOfName, guessTextCompression, inflated, MAX_TEXT_INFLATION, requireTextCompression, TEXT_MAGIC_BYTES, type InflationLimits, type TextCompression,
+  compressionOfName, guessTextCompression, inflated, MAX_TEXT_INFLATION, requireTextCompression, type InflationLimits, type TextCompression,
 } from '../compression/index.js'
 
 /** Text as UTF-8 bytes from some offset on. */
@@ -47,8 +48,8 @@ export interface OpenTextOptions extends PackedTextOptions {
   readonly onRead?: ((bytes: number) => void) | undefined
 }
 
-/** Enough for the longest byte order mark too. */
-const HEAD_BYTES = TEXT_MAGIC_BYTES
+/** Enough for packings, byte order marks, and to know what is no text. */
+const HEAD_BYTES = BINARY_HEAD_BYTES
 
 /** The name under which an encoding is known. @throws `Usage` for one that is not */
 export const encodingName = (label: string): string => {
@@ -63,7 +64,8 @@ export const encodingName = (label: string): string => {
  * Opens a text file: inflates it when it is packed (see {@link PackedTextOptions}), drops the byte order mark, and gives UTF-8
  * whatever the encoding was. Returning the generator early closes the file.
  *
- * @throws `Corrupt` for bytes that the encoding does not have (UTF-8 itself is passed through unchecked)
+ * @throws `Corrupt` for bytes that the encoding does not have (UTF-8 itself is passed through unchecked), and NOT_TEXT for binary files that
+ *   are known by their beginning
  */
 export const openText = async (file: FileInfo, options: OpenTextOptions = {}): Promise<Utf8Text> => {
   const { start = 0, reuse, signal, onRead } = options
@@ -87,6 +89,11 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
   const close = async (): Promise<void> => {
     await plain.close()
     await packed.close()
+  }
+  const binary = name === 'utf-8' ? notText(plain.bytes.subarray(0, HEAD_BYTES), source) : undefined
+  if (binary !== undefined) {
+    await close()
+    throw binary
   }
   if (name === 'utf-8') return { start: Math.max(start, mark), size: compression === 'none' ? file.size : undefined, chunks: skipBytes(plain.chunks, Math.max(start, mark)), close }
   return { start, size: undefined, chunks: skipBytes(transcode(skipBytes(plain.chunks, mark), name, source), start), close }

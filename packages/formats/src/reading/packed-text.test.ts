@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as zlib from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { field, fromRows, pipe, run, type MillraceError, type Position, type Row, type Schema, type Stream } from '@millrace/core'
+import { field, fromRows, pipe, run, type Job, type MillraceError, type Position, type Row, type Schema, type Stream } from '@millrace/core'
 import { skippableFrame, zstdFrame } from '../../../../test/support/zstd-frames.js'
+import { writeArrow } from '../arrow/index.js'
 import { readCsv, writeCsv } from '../csv/index.js'
 import { inferSchema } from '../inference/index.js'
 import { readJson, writeJson } from '../json/index.js'
+import { writeParquet } from '../parquet/index.js'
+import { writeTfRecords } from '../tfrecord/index.js'
 import { inflated, type TextCompression } from '../compression/index.js'
 
 let folder: string
@@ -134,6 +137,55 @@ describe.each(packers)('text packed with %s', (compression, ending, pack) => {
     expect((await reading(readers.csv(path, { maxInflatedBytes: csvText.length - 1 }))).error).toMatchObject({ _tag: 'Limit', code: 'INFLATED_TOO_LONG' })
     expect(() => readers.csv(path, { maxInflatedBytes: 0 })).toThrow(/maxInflatedBytes/)
     expect(() => readers.csv(path, { compression: 'gz' })).toThrow(expect.objectContaining({ _tag: 'Usage', code: 'BAD_OPTION' }) as Error)
+  })
+})
+
+describe('a file that is something else', () => {
+  it.each([
+    ['plain.csv.gz', csvText, /is not gzip.*it does not begin so/, /compression: 'none'/],
+    ['other.csv.gz', zstdFrame([Buffer.from(csvText)]), /is not gzip.*it begins as zstd does/, /compression: 'zst'/],
+    ['plain.csv.zst', csvText, /is not zstd/, /compression: 'none'/],
+    ['plain.csv.deflate', csvText, /is not zlib/, /compression: 'none'/],
+  ])('%s is read as its option says, and else told', async (name, content, problem, remedy) => {
+    const path = await file(name, content)
+    const { rows: read, error } = await reading(readers.csv(path))
+    expect(read).toEqual([])
+    expect(error).toMatchObject({ _tag: 'Corrupt', code: 'NOT_PACKED', problem: expect.stringMatching(problem) as string, remedy: expect.stringMatching(remedy) as string })
+    expect((await reading(readers.csv(path, { compression: /compression: '(\w+)'/.exec(error!.remedy!)![1] }))).rows).toEqual(rows)
+  })
+
+  const columns = { a: field.int32() }
+  const binary: readonly (readonly [string, () => Promise<Uint8Array | string>, RegExp])[] = [
+    ['parquet', async () => written('x.parquet', writeParquet), /Parquet/],
+    ['arrow', async () => written('x.arrow', writeArrow), /Arrow/],
+    ['tfrecord', async () => written('x', writeTfRecords, '-00000-of-00001'), /TFRecord/],
+    ['xlsx', async () => Buffer.from('PK\x03\x04\x14\0\0\0', 'latin1'), /zip archive/],
+    ['bz2', async () => Buffer.from('BZh91AY&SY\x01\0', 'latin1'), /bzip2/],
+  ]
+  const written = async (name: string, write: (url: string) => (stream: Stream<typeof columns, 'cold'>) => Job<unknown>, suffix = ''): Promise<Uint8Array> => {
+    await run(pipe(fromRows(columns, [{ a: 1 }]), write(join(folder, name))))
+    return readFile(join(folder, name + suffix))
+  }
+  it.each(binary)('of %s is told by the readers of text, packed or not', async (name, content, kind) => {
+    const bytes = await content()
+    for (const path of [await file(`${name}.csv`, bytes), await file(`${name}.csv.gz`, zlib.gzipSync(bytes))]) {
+      for (const stream of [readCsv(path, { schema: columns }), readJson(path, { schema: columns }), readJson(path, { schema: columns, format: 'lines', onBadRecord: 'skip' })]) {
+        expect((await reading(stream)).error).toMatchObject({ _tag: 'Corrupt', code: 'NOT_TEXT', problem: expect.stringMatching(kind) as string })
+      }
+      await expect(run(inferSchema(path, { format: 'csv' }))).rejects.toMatchObject({ code: 'NOT_TEXT' })
+    }
+  })
+
+  it('but begins like one is text', async () => {
+    for (const head of ['PAR1,ORC', 'BZh9', 'ORC', '%PDF', 'SQLite format 3']) {
+      const [name] = head.split(',')
+      expect((await reading(readCsv(await file('like.csv', `${head}\n${head.replace(/[^,]+/g, '1')}\n`), { schema: { [name!]: field.int32() } }))).rows).toEqual([{ [name!]: 1 }])
+    }
+  })
+
+  it('has its names printed as text', async () => {
+    const { error } = await reading(readCsv(await file('odd.csv', 'a\0\u001b[2J,c\n1,2\n'), { schema: columns }))
+    expect(error).toMatchObject({ code: 'CSV_NO_SUCH_COLUMN', remedy: expect.stringContaining(String.raw`a\u0000\u001b[2J, c`) as string })
   })
 })
 

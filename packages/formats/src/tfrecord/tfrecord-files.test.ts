@@ -269,13 +269,17 @@ describe('readTfRecords and damaged files', () => {
     }
   }, 60_000)
 
-  it('refuses bytes after packed data, and reads several gzip parts as one', async () => {
+  it('refuses bytes after packed data, but for zeros after gzip, and reads several gzip parts as one', async () => {
     const file = join(folder, 'parts')
     await write('part', makeRows(3))
     const plain = await readFile(join(folder, 'part-00000-of-00001'))
     await writeFile(file, Buffer.concat([gzipSync(plain), gzipSync(plain)]))
     expect(await collect(readTfRecords(file, { schema }))).toHaveLength(6)
-    for (const [packed, tail] of [[gzipSync(plain), 'text'], [gzipSync(plain), '\0\0\0\0'], [deflateSync(plain), 'text']] as const) {
+    for (const zeros of [1, 3_000_000]) {
+      await writeFile(file, Buffer.concat([gzipSync(plain), gzipSync(plain), Buffer.alloc(zeros)]))
+      expect(await collect(readTfRecords(file, { schema }))).toHaveLength(6)
+    }
+    for (const [packed, tail] of [[gzipSync(plain), 'text'], [gzipSync(plain), '\0\0\0\0x'], [gzipSync(plain), `${'\0'.repeat(3_000_000)}x`], [deflateSync(plain), 'text'], [deflateSync(plain), '\0']] as const) {
       await writeFile(file, Buffer.concat([packed, Buffer.from(tail)]))
       const { error, rows } = await failing(readTfRecords(file, { schema }))
       expect(error).toMatchObject({ _tag: 'Corrupt', code: tail === 'text' && packed[0] === 0x1f ? 'COMPRESSED_CORRUPT' : 'COMPRESSED_TRAILING' })
