@@ -23,7 +23,7 @@ const fields: readonly (() => Field)[] = [
   () => field.list(field.bool()), () => field.list(field.list(field.int64())), () => field.list(field.int64(), { size: 2 }), () => field.list(field.timestamp()), () => field.list(field.decimal(8, 2)),
   () => field.decimal(10, 2), () => field.decimal(38, 20), () => field.decimal(18, 0),
   () => field.date(), () => field.date({ format: 'dd.MM.yyyy' }), () => field.timestamp(), () => field.timestamp({ unit: 's' }), () => field.timestamp({ unit: 'us' }),
-  () => field.timestamp({ unit: 'ns' }), () => field.timestamp({ format: 'yyyy/MM/dd HH:mm' }), () => field.timestamp({ zone: 'Europe/Berlin', unit: 'us' }),
+  () => field.timestamp({ unit: 'ns' }), () => field.timestamp({ format: 'yyyy/MM/dd HH:mm' }), () => field.timestamp({ format: 'yyyy/MM/dd H:mm', unit: 'us' }), () => field.timestamp({ zone: 'Europe/Berlin', unit: 'us' }),
 ]
 
 const digits = (random: Random, most: number): string => String(1 + random.below(9)) + Array.from({ length: random.below(most) }, () => random.below(10)).join('')

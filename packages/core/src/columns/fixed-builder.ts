@@ -12,8 +12,6 @@ const floatText = /^[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)$/
 const specialFloats = new Map([
   ['nan', NaN], ['inf', Infinity], ['+inf', Infinity], ['-inf', -Infinity], ['infinity', Infinity], ['+infinity', Infinity], ['-infinity', -Infinity],
 ])
-/** Digits of an ISO 8601 time's fraction after the third. */
-const beyondMilliseconds = /[.,]\d{3}(\d{1,6})/
 const DAY = 86_400_000
 
 /** Builds the columns of one typed array; subclasses say how a value is stored. */
@@ -173,8 +171,8 @@ export class TimestampBuilder extends FixedBuilder<BigInt64Array> {
 
   protected storeText(text: string): void {
     let value = this.inUnits(this.format.parse(text))
-    if ((this.unit === 'us' || this.unit === 'ns') && this.field.params.format === undefined) {
-      const nanoseconds = BigInt(beyondMilliseconds.exec(text)?.[1]?.padEnd(6, '0') ?? 0)
+    if (this.unit === 'us' || this.unit === 'ns') {
+      const nanoseconds = BigInt(this.format.beyond(text))
       value += this.unit === 'ns' ? nanoseconds : nanoseconds / 1000n
     }
     this.putChecked(value, text)

@@ -23,9 +23,14 @@ export interface Field<T = unknown, Kind extends string = string, IsNullable ext
 export interface FieldParams {
   /** `int64`, `uint64`: how rows show a value. `number` is checked against ±2⁵³. Default `bigint`. */
   readonly as?: 'bigint' | 'number' | undefined
-  /** `timestamp`: unit of the stored 64-bit integer. Default `ms`. */
+  /** `timestamp`: unit of the stored 64-bit integer; finer parts of texts are cut. Default `ms`. */
   readonly unit?: TimeUnit | undefined
-  /** `timestamp`, `date`: pattern of the text form: `yyyy MM dd HH mm ss SSS` and literals. Default ISO 8601. */
+  /**
+   * `timestamp`, `date`: pattern of the text form. Default ISO 8601. Symbols as in Unicode TR 35: `yyyy`, `yy` (1969 to 2068), `MM`, `M` (one digit or two),
+   * `MMM` (Jan to Dec), `dd`, `d`, `HH`, `H`, `hh` or `h` with `a` (AM, PM), `mm`, `ss`, `S` to `SSSSSSSSS`, and offsets from UTC, which win over the zone: `XXX`
+   * (`+02:00` or `Z`), `XX` (`+0200`), `X` (`+02`). Other letters than T and Z are none, all else stands for itself. `epochSeconds` and `epochMilliseconds`
+   * are numbers since 1970.
+   */
   readonly format?: string | undefined
   /** `timestamp`: zone of texts that name none. `UTC` (default) or an IANA name. Values are stored in UTC. */
   readonly zone?: string | undefined
@@ -104,11 +109,14 @@ interface Uint64Builder {
 
 /** Options of {@link field}.timestamp. */
 export interface TimestampOptions {
-  /** Unit of the stored integer. Default `ms`. */
+  /** Unit of the stored integer. Finer parts of texts are cut, towards the past. Default `ms`. */
   readonly unit?: TimeUnit | undefined
-  /** Text form: `yyyy MM dd HH mm ss SSS` and literals, for example `yyyy/MM/dd HH:mm`. Default ISO 8601. */
+  /** Text form, for example `yyyy/MM/dd HH:mm` or `M/d/yy h:mm a`: see {@link FieldParams.format}. Default ISO 8601. */
   readonly format?: string | undefined
-  /** Zone of texts that name none: `UTC` (default) or an IANA name. */
+  /**
+   * Zone of texts that name none: `UTC` (default) or an IANA name. Of a local time that a change of clocks doubles it is the earlier instant; one that it
+   * skips is moved past the gap.
+   */
   readonly zone?: string | undefined
 }
 
@@ -134,7 +142,7 @@ export const field = {
   float64: (): Float64 => make<Float64>('float64'),
   utf8: (): Utf8 => make<Utf8>('utf8'),
   binary: (): Binary => make<Binary>('binary'),
-  /** Calendar date. Text form by `format` (default `yyyy-MM-dd`). */
+  /** Calendar date. Text form by `format` (default `yyyy-MM-dd`; see {@link FieldParams.format}). */
   date: (options: { readonly format?: string | undefined } = {}): DateOnly => make<DateOnly>('date', options),
   timestamp: (options: TimestampOptions = {}): Timestamp => make<Timestamp>('timestamp', { ...options, unit: options.unit ?? 'ms' }),
   /** Exact decimal of `precision` digits (1 to 38), `scale` of them after the point. @throws `Schema` for others, which 128 bits do not hold */

@@ -38,6 +38,50 @@ describe('patterns', () => {
     }
   })
 
+  it('know one or two digits, 12-hour clocks, names of months, short years, fractions and offsets', () => {
+    expect(iso('M/d/yyyy', '1/2/2026')).toBe('2026-01-02T00:00:00.000Z')
+    expect(iso('M/d/yyyy', '12/31/2026')).toBe('2026-12-31T00:00:00.000Z')
+    expect(iso('yyyyMd', '20261112')).toBe('2026-11-12T00:00:00.000Z')
+    for (const [text, hour] of [['12:05 AM', '00'], ['1:05 am', '01'], ['12:05 PM', '12'], ['11:05 pm', '23']] as const) expect(iso('yyyy-MM-dd h:mm a', `2026-01-02 ${text}`)).toBe(`2026-01-02T${hour}:05:00.000Z`)
+    expect(iso('d MMM yy', '3 feb 69')).toBe('1969-02-03T00:00:00.000Z')
+    expect(iso('dd-MMM-yy', '03-DEC-68')).toBe('2068-12-03T00:00:00.000Z')
+    expect(iso('yyyy-MM-dd H:mm:ss.SSSSSS', '2026-01-02 3:04:05.678901')).toBe('2026-01-02T03:04:05.678Z')
+    expect(iso('HH:mm:ss.S', '00:00:01.5')).toBe('1970-01-01T00:00:01.500Z')
+    expect(iso('yyyy-MM-ddTHH:mmXXX', '2026-01-02T03:04+05:30', 'Europe/Berlin')).toBe('2026-01-01T21:34:00.000Z')
+    expect(iso('yyyy-MM-dd HH:mm XX', '2026-01-02 03:04 -0330')).toBe('2026-01-02T06:34:00.000Z')
+    expect(iso('yyyy-MM-dd HH:mmX', '2026-01-02 03:04+02')).toBe('2026-01-02T01:04:00.000Z')
+    expect(iso('yyyy-MM-dd HH:mmX', '2026-01-02 03:04Z')).toBe('2026-01-02T03:04:00.000Z')
+    for (const [pattern, text] of [['h:mm a', '0:05 AM'], ['h:mm a', '13:05 PM'], ['h:mm a', '1:05'], ['MMM', 'Mai'], ['d.M.yyyy', '32.1.2026'], ['d.M.yyyy', '29.2.2025'], ['yy', '2026'], ['SSSSSS', '12345'],
+      ['XXX', '+0530'], ['XXX', '+24:00'], ['XX', '+05:30'], ['X', '+5'], ['M', ''], ['M', '123'], ['M', '٣']] as const) refuses(pattern, text)
+    for (const format of ['h:mm', 'HH:mm a', 'H:mm h a', 'MMMM', 'E', 'ddd', 'SSSSSSSSSS', 'XXXX', 'aa', 'epochSecond']) expect(() => timeFormat({ format }), format).toThrow(/BAD_TIME_FORMAT|unknown symbol|half of a 12-hour clock/)
+  })
+
+  it('print what they parse, to the nanosecond', () => {
+    const at = Date.UTC(2026, 0, 2, 15, 4, 5, 678)
+    for (const [format, text] of [['M/d/yy h:mm a', '1/2/26 3:04 PM'], ['dd MMM yyyy hh:mm:ss a', '02 Jan 2026 03:04:05 PM'], ['HH:mm:ss.SSSSSSSSS', '15:04:05.678901234'], ['H:mm:ss.SSSSSS', '15:04:05.678901'], ['ss.S', '05.6']] as const) {
+      expect(timeFormat({ format }).print(at, 901_234), format).toBe(text)
+      expect(timeFormat({ format }).print(timeFormat({ format }).parse(text), timeFormat({ format }).beyond(text)), format).toBe(text)
+    }
+    for (const [format, text] of [['yyyy-MM-dd HH:mmXXX', '2026-01-02 20:34+05:30'], ['yyyy-MM-dd HH:mmXX', '2026-01-02 20:34+0530'], ['HHX', '20+0530']] as const) expect(timeFormat({ format, zone: 'Asia/Kolkata' }).print(at)).toBe(text)
+    expect(timeFormat({ format: 'HHX', zone: 'Europe/Berlin' }).print(at)).toBe('16+01')
+    expect(timeFormat({ format: 'HHXXX' }).print(at)).toBe('15Z')
+    // Berlin was 53 minutes and 28 seconds ahead, which no offset shows; and 1968 has no short year.
+    expect(() => timeFormat({ format: 'yyyy HH:mmXXX', zone: 'Europe/Berlin' }).print(Date.UTC(1890, 0, 1))).toThrow(ConversionError)
+    expect(() => timeFormat({ format: 'yy' }).print(Date.UTC(1968, 0, 1))).toThrow(ConversionError)
+  })
+
+  it('may be numbers since 1970', () => {
+    for (const [format, text, milliseconds, beyond] of [
+      ['epochSeconds', '1767366245', 1767366245000, 0], ['epochSeconds', '1767366245.678901234', 1767366245678, 901_234], ['epochSeconds', '-0.0000005', -1, 999_500],
+      ['epochMilliseconds', '1767366245678', 1767366245678, 0], ['epochMilliseconds', '-1.5', -2, 500_000], ['epochSeconds', '0', 0, 0],
+    ] as const) {
+      const form = timeFormat({ format })
+      expect([form.parse(text), form.beyond(text)], text).toEqual([milliseconds, beyond])
+      expect(form.print(milliseconds, beyond)).toBe(text)
+    }
+    for (const text of ['', '1e9', '+1', '1.', '.5', '1.1234567890', ' 1', '0x1', '1'.repeat(18)]) refuses('epochSeconds', text)
+  })
+
   it('refuse texts of another form', () => {
     for (const text of ['2001/02/29 00:00', '2001/1/1 00:00', '2001-01-01 00:00', '2001/01/01 24:00', '2001/01/01 00:0x', '2001/01/01 00:000', '', '2001/01/01 00:-1']) refuses('yyyy/MM/dd HH:mm', text)
   })

@@ -1,51 +1,23 @@
 import { failure } from '../errors/index.js'
 import { ConversionError, showValue } from './convert.js'
+import { timePattern, type TimeParts } from './time-pattern.js'
 
 /**
- * Parses and prints instants by a fixed pattern of `yyyy MM dd HH mm ss SSS` and literal characters
- * (the field symbols of Unicode TR 35), or by ISO 8601 when no pattern is given.
+ * Parses and prints instants by a pattern of field symbols (those of Unicode TR 35, see {@link FieldParams.format}) and literal characters, as seconds or
+ * milliseconds since 1970, or by ISO 8601 when no pattern is given.
  */
 export interface TimeFormat {
-  /** Milliseconds since 1970-01-01 UTC. @throws ConversionError when the text does not fit the pattern */
+  /** Milliseconds since 1970-01-01 UTC; finer parts are cut. @throws ConversionError when the text does not fit the pattern */
   parse(text: string): number
-  /** Text of an instant in milliseconds since 1970-01-01 UTC. @throws ConversionError for an instant or a year that the form cannot show */
-  print(milliseconds: number): string
-}
-
-type Part = { readonly symbol: string; readonly width: number } | { readonly literal: string }
-
-const symbols: Record<string, { min: number; max: number }> = {
-  yyyy: { min: 0, max: 9999 },
-  MM: { min: 1, max: 12 },
-  dd: { min: 1, max: 31 },
-  HH: { min: 0, max: 23 },
-  mm: { min: 0, max: 59 },
-  ss: { min: 0, max: 59 },
-  SSS: { min: 0, max: 999 },
-}
-
-const parsePattern = (pattern: string): readonly Part[] => {
-  const parts: Part[] = []
-  for (let at = 0; at < pattern.length; ) {
-    const symbol = Object.keys(symbols).find((candidate) => pattern.startsWith(candidate, at))
-    if (symbol !== undefined) {
-      parts.push({ symbol, width: symbol.length })
-      at += symbol.length
-      continue
-    }
-    const character = pattern[at]!
-    if (/[A-Za-z]/.test(character) && character !== 'T' && character !== 'Z') {
-      throw failure({
-        tag: 'Schema',
-        code: 'BAD_TIME_FORMAT',
-        problem: `the time format ${JSON.stringify(pattern)} has an unknown symbol "${character}"`,
-        remedy: `Known symbols are ${Object.keys(symbols).join(' ')}; T and Z stand for themselves.`,
-      })
-    }
-    parts.push({ literal: character })
-    at++
-  }
-  return parts
+  /** Nanoseconds beyond the milliseconds of a text that {@link parse} takes, 0 to 999,999. */
+  beyond(text: string): number
+  /**
+   * Text of an instant in milliseconds since 1970-01-01 UTC.
+   *
+   * @param beyond - nanoseconds beyond these, which only patterns show. Default 0
+   * @throws ConversionError for an instant or a year that the form cannot show
+   */
+  print(milliseconds: number, beyond?: number): string
 }
 
 /** Milliseconds of a civil UTC date and time; `undefined` when there is no such day. */
@@ -130,57 +102,84 @@ const parseIso = (text: string, toUtc: (local: number) => number): number => {
   return local + (zone.startsWith('-') ? 1 : -1) * (hours * 60 + minutes) * 60_000
 }
 
+/** Digits of an ISO 8601 time's fraction after the third. */
+const beyondMilliseconds = /[.,]\d{3}(\d{1,6})/
+
+const isoFormat = (toUtc: (local: number) => number, dateOnly: boolean): TimeFormat => ({
+  parse: (text) => parseIso(text, toUtc),
+  beyond: (text) => Number((beyondMilliseconds.exec(text)?.[1] ?? '').padEnd(6, '0')),
+  print: (milliseconds) => {
+    const text = shownDate(milliseconds, milliseconds).toISOString()
+    return dateOnly ? text.slice(0, text.indexOf('T')) : text
+  },
+})
+
+const epochText = /^-?\d{1,17}(?:\.(\d{1,9}))?$/
+
+/** Numbers since 1970-01-01 UTC: a whole one, or one with up to nine digits after the point. */
+const epochFormat = (format: string, perUnit: 1 | 1000): TimeFormat => {
+  /** Nanoseconds, exactly. */
+  const nanoseconds = (text: string): bigint => {
+    const match = epochText.exec(text)
+    if (match === null) throw new ConversionError('BAD_TEXT', `${showValue(text)} does not fit the time format ${JSON.stringify(format)}`)
+    const whole = BigInt(text.replace(/\..*$/, '').replace('-', ''))
+    // Below a unit there are nine digits for seconds, six for milliseconds.
+    const below = perUnit === 1000 ? 9 : 6
+    const all = whole * 10n ** BigInt(below) + BigInt((match[1] ?? '').padEnd(below, '0').slice(0, below))
+    return text.startsWith('-') ? -all : all
+  }
+  const milliseconds = (all: bigint): bigint => (all - (((all % 1_000_000n) + 1_000_000n) % 1_000_000n)) / 1_000_000n
+  return {
+    parse: (text) => Number(milliseconds(nanoseconds(text))),
+    beyond: (text) => {
+      const all = nanoseconds(text)
+      return Number(all - milliseconds(all) * 1_000_000n)
+    },
+    print: (at, beyond = 0) => {
+      const all = BigInt(at) * 1_000_000n + BigInt(beyond)
+      const below = perUnit === 1000 ? 9 : 6
+      const digits = String(all < 0n ? -all : all).padStart(below + 1, '0')
+      const fraction = digits.slice(-below).replace(/0+$/, '')
+      return `${all < 0n ? '-' : ''}${digits.slice(0, -below)}${fraction === '' ? '' : `.${fraction}`}`
+    },
+  }
+}
+
+const patternFormat = (pattern: string, offset: ((instant: number) => number) | undefined, toUtc: (local: number) => number): TimeFormat => {
+  const form = timePattern(pattern)
+  const read = (text: string): TimeParts => {
+    const parts = form.read(text)
+    if (parts === undefined) throw new ConversionError('BAD_TEXT', `${showValue(text)} does not fit the time format ${JSON.stringify(pattern)}`)
+    return parts
+  }
+  return {
+    parse: (text) => {
+      const { year, month, day, hour, minute, second, nanosecond, offset: east } = read(text)
+      const local = utc(year, month, day, hour, minute, second, Math.floor(nanosecond / 1e6))
+      if (local === undefined) throw new ConversionError('BAD_TEXT', `${showValue(text)} is no day of the calendar`)
+      return east === undefined ? toUtc(local) : local - east * 60_000
+    },
+    beyond: (text) => read(text).nanosecond % 1e6,
+    print: (milliseconds, beyond = 0) => {
+      const east = offset?.(milliseconds) ?? 0
+      const date = shownDate(milliseconds + east, milliseconds)
+      const text = form.print({
+        year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate(), hour: date.getUTCHours(), minute: date.getUTCMinutes(),
+        second: date.getUTCSeconds(), nanosecond: date.getUTCMilliseconds() * 1e6 + beyond, offset: east / 60_000,
+      })
+      if (text === undefined) throw new ConversionError('OUT_OF_RANGE', `the year ${date.getUTCFullYear()} or the offset of the zone has no form in the time format ${JSON.stringify(pattern)}`)
+      return text
+    },
+  }
+}
+
 const compile = (pattern: string | undefined, zone: string, dateOnly: boolean): TimeFormat => {
   const offset = zone === 'UTC' ? undefined : zoneOffset(zone)
   const toUtc = offset === undefined ? (local: number): number => local : localToUtc(offset)
-  const toLocal = (instant: number): number => (offset === undefined ? instant : instant + offset(instant))
-  if (pattern === undefined) {
-    return {
-      parse: (text) => parseIso(text, toUtc),
-      print: (milliseconds) => {
-        const text = shownDate(milliseconds, milliseconds).toISOString()
-        return dateOnly ? text.slice(0, text.indexOf('T')) : text
-      },
-    }
-  }
-  const parts = parsePattern(pattern)
-  const length = parts.reduce((sum, part) => sum + ('literal' in part ? 1 : part.width), 0)
-  const misfit = (text: string): ConversionError =>
-    new ConversionError('BAD_TEXT', `${showValue(text)} does not fit the time format ${JSON.stringify(pattern)}`)
-  return {
-    parse: (text) => {
-      if (text.length !== length) throw misfit(text)
-      const values: Record<string, number> = { yyyy: 1970, MM: 1, dd: 1, HH: 0, mm: 0, ss: 0, SSS: 0 }
-      let at = 0
-      for (const part of parts) {
-        if ('literal' in part) {
-          if (text[at++] !== part.literal) throw misfit(text)
-          continue
-        }
-        let value = 0
-        for (const end = at + part.width; at < end; at++) {
-          const digit = text.charCodeAt(at) - 48
-          if (digit < 0 || digit > 9) throw misfit(text)
-          value = value * 10 + digit
-        }
-        const range = symbols[part.symbol]!
-        if (value < range.min || value > range.max) throw misfit(text)
-        values[part.symbol] = value
-      }
-      const local = utc(values['yyyy']!, values['MM']!, values['dd']!, values['HH']!, values['mm']!, values['ss']!, values['SSS']!)
-      if (local === undefined) throw new ConversionError('BAD_TEXT', `${showValue(text)} is no day of the calendar`)
-      return toUtc(local)
-    },
-    print: (milliseconds) => {
-      const date = shownDate(toLocal(milliseconds), milliseconds)
-      if (date.getUTCFullYear() < 0 || date.getUTCFullYear() > 9999) throw new ConversionError('OUT_OF_RANGE', `the year ${date.getUTCFullYear()} has no form in the time format ${JSON.stringify(pattern)}`)
-      const values: Record<string, number> = {
-        yyyy: date.getUTCFullYear(), MM: date.getUTCMonth() + 1, dd: date.getUTCDate(),
-        HH: date.getUTCHours(), mm: date.getUTCMinutes(), ss: date.getUTCSeconds(), SSS: date.getUTCMilliseconds(),
-      }
-      return parts.map((part) => ('literal' in part ? part.literal : String(values[part.symbol]).padStart(part.width, '0'))).join('')
-    },
-  }
+  if (pattern === undefined) return isoFormat(toUtc, dateOnly)
+  if (pattern === 'epochSeconds') return epochFormat(pattern, 1000)
+  if (pattern === 'epochMilliseconds') return epochFormat(pattern, 1)
+  return patternFormat(pattern, offset, toUtc)
 }
 
 const compiled = new Map<string, TimeFormat>()

@@ -15,12 +15,12 @@ const symbols = ['yyyy', 'MM', 'dd', 'HH', 'mm', 'ss', 'SSS']
 /** The pattern of a time as kernels read it, two bytes a part; `undefined` when a literal of it may not stand in a text as it is. */
 const kernelPattern = (format: string, isPlain: (literal: string) => boolean): Uint8Array | undefined => {
   const parts: number[] = []
-  for (let at = 0; at < format.length; ) {
-    const symbol = symbols.findIndex((candidate) => format.startsWith(candidate, at))
-    const literal = format.charCodeAt(at)
-    if (symbol < 0 && (literal > 127 || !isPlain(format[at]!))) return undefined
-    parts.push(symbol + 1, symbol < 0 ? literal : 0)
-    at += symbol < 0 ? 1 : symbols[symbol]!.length
+  for (const [part] of format.matchAll(/([A-Za-z])\1*|[^]/g)) {
+    const symbol = symbols.indexOf(part)
+    if (symbol >= 0) parts.push(symbol + 1, 0)
+    // Other symbols are for the builders to read.
+    else if (/^[A-SU-Ya-z]/.test(part) || part.charCodeAt(0) > 127 || !isPlain(part[0]!)) return undefined
+    else for (const literal of part) parts.push(0, literal.charCodeAt(0))
   }
   return Uint8Array.from(parts)
 }

@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { field, pipe, run, select, Tally, withSchema, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
 import type { RejectedRecord } from '../records/index.js'
-import { csvSchema, readCsv } from './index.js'
+import { csvSchema, readCsv, writeCsv } from './index.js'
 
 let folder: string
 beforeAll(async () => {
@@ -62,6 +62,26 @@ describe('readCsv', () => {
     expect(readCsv(path, { thousands: '.', decimalComma: true }).plan.options).toMatchObject({ parser: 'csv-parse', because: 'a separator of thousands' })
     for (const thousands of ['', '..', '1', '.', '-']) expect(() => readCsv(path, { thousands }), thousands).toThrow(/cannot separate thousands/)
     expect(() => readCsv(path, { thousands: ',', decimalComma: true })).toThrow(/cannot separate thousands/)
+  })
+
+  it('reads times by any pattern, to the unit of the column, and writes them so', async () => {
+    const schema = {
+      us: field.timestamp({ unit: 'us', format: 'M/d/yyyy h:mm:ss.SSSSSS a' }), ns: field.timestamp({ unit: 'ns', format: 'epochSeconds' }),
+      east: field.timestamp({ format: 'yyyy-MM-dd HH:mm:ssXXX' }), day: field.date({ format: 'd MMM yy' }), ms: field.timestamp(),
+    }
+    const text = 'us,ns,east,day,ms\n1/2/2026 3:04:05.678901 PM,-1767366245.678901234,2026-01-02 03:04:05+05:30,3 Feb 69,2026-01-02T03:04:05.678901Z\n'
+    for (const parser of ['auto', 'csv-parse'] as const) {
+      const stream = readCsv(await file(text), { schema, parser })
+      for await (const { columns } of stream) {
+        const { us, ns } = columns as unknown as { readonly [name: string]: { readonly values: BigInt64Array } }
+        expect([us!.values[0], ns!.values[0]]).toEqual([1767366245678901n, -1767366245678901234n])
+      }
+      expect(await rowsOf(stream)).toMatchObject([{ east: new Date('2026-01-01T21:34:05Z'), day: new Date('1969-02-03'), ms: new Date('2026-01-02T03:04:05.678Z') }])
+      const out = join(folder, `times-${parser}.csv`)
+      await run(pipe(stream, writeCsv(out)))
+      // What is finer than the unit is cut, and offsets are those of the zone.
+      expect(await readFile(out, 'utf8')).toBe(text.replace('03:04:05+05:30', '21:34:05Z').replace('2026-01-02 21', '2026-01-01 21').replace('678901Z', '678Z'))
+    }
   })
 
   it('passes over lines before the header, whatever they hold', async () => {

@@ -43,6 +43,12 @@ describe('columns of CSV', () => {
     expect(await typed('24.12.2026')).toBe('date dd.MM.yyyy')
     expect(await typed('11/12/2026', '24/12/2026')).toBe('date dd/MM/yyyy')
     expect(await typed('11/12/2026', '10/12/2026')).toBe('date MM/dd/yyyy')
+    expect(await typed('1/2/2026', '12/31/2026')).toBe('date M/d/yyyy')
+    expect(await typed('1/2/2026', '31/12/2026')).toBe('date d/M/yyyy')
+    expect(await typed('2026-1-2')).toBe('date yyyy-M-d')
+    expect(await typed('2-Jan-2026', '12-DEC-2026')).toBe('date d-MMM-yyyy')
+    expect(await typed('1/2/2026 3:04 PM', '12/31/2026 11:00 am')).toBe('timestamp M/d/yyyy h:mm a')
+    expect(await typed('1/2/2026 13:04:05')).toBe('timestamp M/d/yyyy H:mm:ss')
     expect(await typed('1', '', '3')).toBe('nullable int64')
     expect(await typed('1', 'NA', '3')).toBe('nullable int64')
     expect(await typed('x', 'NA', 'y')).toBe('utf8')
@@ -95,6 +101,10 @@ describe('columns of CSV', () => {
     expect(rejected.map(({ reason, record }) => [record, reason.includes('the type of the column, int64, was inferred from the first 2 rows')])).toEqual([[2, true]])
     await expect(run(pipe(readCsv(file, inferred.options), collect()))).rejects.toMatchObject({ _tag: 'BadRecord', problem: expect.stringContaining('was inferred from the first 2 rows') as string })
     expect(kinds((await run(inferSchema(file, { format: 'csv', rows: 'all' }))).schema)).toEqual({ a: 'utf8', b: 'utf8' })
+  })
+
+  it('tell of dates that may be read in two ways', async () => {
+    expect((await csv('d,e\n1/2/2026,01/02/2026\n')).report.columns.map(({ ambiguous }) => ambiguous)).toEqual([["field.date({ format: 'd/M/yyyy' }) takes them too"], ["field.date({ format: 'dd/MM/yyyy' }) takes them too"]])
   })
 
   it('may have decimal commas and groups of thousands', async () => {

@@ -23,11 +23,16 @@ const REAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 const SPECIAL = /^([+-]?(inf|infinity)|nan)$/i
 const BOOL = /^(true|false|t|f|yes|no)$/i
 
+const FIXED_DAYS = ['yyyy/MM/dd', 'MM/dd/yyyy', 'dd/MM/yyyy', 'dd.MM.yyyy', 'dd-MM-yyyy']
+/** Days and months without a leading zero, and names of months: only where no fixed form is left. */
+const LOOSE_DAYS = ['yyyy-M-d', 'M/d/yyyy', 'd/M/yyyy', 'd.M.yyyy', 'd-MMM-yyyy', 'd MMM yyyy']
 /** Patterns that are tried in this order; ISO 8601 first, which has none. Where two remain, the first one is taken. */
-const DATES: readonly (string | undefined)[] = [undefined, 'yyyy/MM/dd', 'MM/dd/yyyy', 'dd/MM/yyyy', 'dd.MM.yyyy', 'dd-MM-yyyy']
+const DATES: readonly (string | undefined)[] = [undefined, ...FIXED_DAYS, ...LOOSE_DAYS]
 const TIMES: readonly (string | undefined)[] = [
-  undefined, ...['yyyy/MM/dd', 'MM/dd/yyyy', 'dd/MM/yyyy', 'dd.MM.yyyy', 'dd-MM-yyyy'].flatMap((day) => [`${day} HH:mm`, `${day} HH:mm:ss`, `${day} HH:mm:ss.SSS`]),
+  undefined, ...FIXED_DAYS.flatMap((day) => ['HH:mm', 'HH:mm:ss', 'HH:mm:ss.SSS'].map((time) => `${day} ${time}`)),
+  ...LOOSE_DAYS.flatMap((day) => ['H:mm', 'H:mm:ss', 'h:mm a', 'h:mm:ss a'].map((time) => `${day} ${time}`)),
 ]
+const isLoose = (format: string | undefined): boolean => format !== undefined && LOOSE_DAYS.some((day) => format.startsWith(day))
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}$/
 const MAX_EXAMPLES = 3
 const MAX_EXAMPLE = 40
@@ -35,7 +40,7 @@ const MAX_DIGITS = 38
 
 const fits = (text: string, format: string | undefined, isDate: boolean): boolean => {
   if (isDate && format === undefined && !ISO_DATE.test(text)) return false
-  if (format !== undefined && text.length !== format.length) return false
+  if (format !== undefined && !isLoose(format) && text.length !== format.length) return false
   try {
     timeFormat({ format }, isDate).parse(text)
     return true
@@ -157,7 +162,7 @@ export class ValueEvidence {
     const isDate = this.dates.length > 0
     const formats = isDate ? this.dates : this.times
     const [format] = formats
-    const others = formats.slice(1).map((other) => `${isDate ? 'field.date' : 'field.timestamp'}({ format: '${other}' }) takes them too`)
+    const others = formats.slice(1).filter((other) => isLoose(other) === isLoose(format)).map((other) => `${isDate ? 'field.date' : 'field.timestamp'}({ format: '${other}' }) takes them too`)
     const unit = this.fineTimes ? ({ unit: 'us' } as const) : {}
     return {
       field: isDate ? field.date(format === undefined ? {} : { format }) : field.timestamp({ ...unit, ...(format === undefined ? {} : { format }) }),

@@ -20,12 +20,14 @@ const instantText = (column: FixedColumn<unknown, BigInt64Array>): RowText => {
   const { params } = column.field
   const unit = params.unit ?? 'ms'
   const format = timeFormat(params)
+  if (unit === 's' || unit === 'ms') return (row) => format.print(timestampMilliseconds(column.values, row, unit))
+  // A Date ends at milliseconds; the digits below it come from the stored integer.
+  const digits = unit === 'us' ? 3 : 6
+  const whole = 10n ** BigInt(digits)
   return (row) => {
-    const text = format.print(timestampMilliseconds(column.values, row, unit))
-    if (params.format !== undefined || unit === 's' || unit === 'ms') return text
-    // A Date ends at milliseconds; the digits below it come from the stored integer.
-    const digits = unit === 'us' ? 3 : 6
-    const below = BigInt.asUintN(64, ((column.values[row]! % 10n ** BigInt(digits)) + 10n ** BigInt(digits)) % 10n ** BigInt(digits))
+    const below = ((column.values[row]! % whole) + whole) % whole
+    const text = format.print(timestampMilliseconds(column.values, row, unit), unit === 'us' ? Number(below) * 1000 : Number(below))
+    if (params.format !== undefined) return text
     return below === 0n ? text : text.replace('Z', `${String(below).padStart(digits, '0')}Z`)
   }
 }
