@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { field, fromRows, pipe, run, type Row } from '@millrace/core'
+import { collect, field, fromRows, pipe, run, type Row } from '@millrace/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Where } from '../values/index.js'
 import { readParquet, writeParquet } from './index.js'
@@ -17,9 +17,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const schema = { id: field.int32(), big: field.int64(), name: field.nullable(field.utf8()), at: field.timestamp({ unit: 'us' }), day: field.date(), score: field.nullable(field.float64()), tag: field.dictionary() }
+const schema = { id: field.int32(), big: field.int64(), name: field.nullable(field.utf8()), at: field.timestamp({ unit: 'us' }), day: field.date(), score: field.nullable(field.float64()), tag: field.dictionary(), price: field.decimal(30, 2) }
 const rows: readonly Row<typeof schema>[] = Array.from({ length: 1000 }, (_, id) => ({
   id, big: 2n ** 60n + BigInt(id), name: id % 7 === 0 ? null : `name ${String(id).padStart(4, '0')}`, at: new Date(1000 * id), day: new Date(86_400_000 * id), score: id < 100 ? null : id / 4, tag: `t${id % 3}`,
+  price: `${id < 500 ? '-' : ''}12345678901234567890${id}.50`,
 }))
 
 /** Ids that are read, and the bytes that they took. */
@@ -42,6 +43,11 @@ describe('where', () => {
       [{ day: { gt: new Date(86_400_000 * 996) } }, ({ id }) => id > 996],
       [{ score: { lt: 26 } }, ({ score }) => score !== null && score < 26],
       [{ id: { gt: 5000 } }, () => false],
+      [{ price: { eq: '12345678901234567890700.5' } }, ({ id }) => id === 700],
+      [{ price: { gt: '12345678901234567890700.499', lt: '12345678901234567890702.501' } }, ({ id }) => id >= 700 && id <= 702],
+      [{ price: { lte: '-12345678901234567890498.50' } }, ({ id }) => id === 498 || id === 499],
+      [{ price: { gte: 0 as never, in: ['12345678901234567890999.50', '1'] } }, ({ id }) => id === 999],
+      [{ price: { lt: -12345678901234567890498n as never, gt: '-12345678901234567890499' } }, ({ id }) => id === 498],
     ]
     for (const [where, due] of cases) expect((await read(where)).ids, Object.keys(where).join()).toEqual(rows.filter(due).map(({ id }) => id))
   })
@@ -67,6 +73,17 @@ describe('where', () => {
 
   it('refuses conditions that are none, and kinds that it does not compare', async () => {
     await expect(read({ id: { above: 5 } as never })).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_WHERE', position: { column: 'id' } })
+    for (const [column, bound, problem] of [
+      ['id', 'x', 'where compares int32 with "x"'], ['id', true, 'where compares int32 with true'], ['id', null, 'where compares int32 with null'], ['big', new Date(0), 'where compares int64 with'], ['name', 5, 'where compares utf8 with 5'], ['at', '2026-01-01', 'where compares timestamp with "2026-01-01"'],
+      ['day', new Date(NaN), 'where compares date with'], ['tag', 1n, 'where compares utf8 with 1'], ['price', 'x', 'where compares decimal with "x"'], ['price', '1e3', 'where compares decimal with "1e3"'],
+    ] as const) {
+      for (const condition of [{ eq: bound }, { in: [bound] }, { lte: bound }]) {
+        const due = { _tag: 'Usage', code: 'BAD_WHERE', problem: expect.stringContaining(problem) as string, remedy: expect.stringContaining('are compared with') as string, position: { column } }
+        await expect(read({ [column]: condition } as never), column).rejects.toMatchObject(due)
+        await expect(run(pipe(readParquet(file, { where: { [column]: condition } as never }), collect())), column).rejects.toMatchObject(due)
+      }
+    }
+    await expect(read({ id: { in: 5 } as never })).rejects.toMatchObject({ code: 'BAD_WHERE', problem: 'in of where is 5' })
     await expect(read({ idd: { eq: 5 } } as never)).rejects.toMatchObject({ _tag: 'Schema', message: expect.stringMatching(/Did you mean "id"/) })
   })
 })

@@ -20,7 +20,8 @@ import { sentOptions } from '../workers/sent-options.js'
 export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<S> {
   /**
    * Which rows to read: `{ delay: { gte: 15 }, origin: { in: ['SFO', 'OAK'] } }`. Row groups and pages (where the file has
-   * an index of them) whose bounds show that they have none are not read at all, nor files whose partition does. Default: all rows.
+   * an index of them) whose bounds show that they have none are not read at all, nor files whose partition does. Decimals are compared by their texts' values
+   * (`{ price: { gt: '12.5' } }`), exactly, and leave out no row groups. A value of another type than the column's is an error. Default: all rows.
    */
   readonly where?: Where<S> | undefined
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */

@@ -1,4 +1,4 @@
-import { failure, type Field, type Schema } from '@millrace/core'
+import { failure, showValue, type Field, type Schema } from '@millrace/core'
 
 /** What a value has to satisfy; several conditions have to hold together. Null satisfies none. */
 export interface Condition<T = unknown> {
@@ -31,7 +31,46 @@ const compare = (a: Comparable, b: Comparable): number => {
 }
 
 const names = ['eq', 'in', 'gt', 'gte', 'lt', 'lte'] as const
-const kinds = /^(bool|u?int\d+|float\d+|utf8|binary|date|timestamp)$/
+
+/** How the values of some kinds are compared. */
+interface Comparing {
+  readonly kinds: RegExp
+  /** Bounds as an error names them. */
+  readonly bounds: string
+  readonly takes: (bound: unknown) => boolean
+}
+
+const DECIMAL = /^([+-]?)(\d*)\.?(\d*)$/
+const isDecimal = (text: string): boolean => DECIMAL.test(text) && /\d/.test(text)
+
+const comparing: readonly Comparing[] = [
+  { kinds: /^(u?int\d+|float\d+)$/, bounds: 'numbers or bigints', takes: (bound) => typeof bound === 'number' || typeof bound === 'bigint' },
+  { kinds: /^decimal$/, bounds: "decimals as texts, such as '12.30', numbers or bigints", takes: (bound) => typeof bound === 'bigint' || ((typeof bound === 'string' || typeof bound === 'number') && isDecimal(String(bound))) },
+  { kinds: /^bool$/, bounds: 'true or false', takes: (bound) => typeof bound === 'boolean' },
+  { kinds: /^utf8$/, bounds: 'texts', takes: (bound) => typeof bound === 'string' },
+  { kinds: /^binary$/, bounds: 'bytes', takes: (bound) => bound instanceof Uint8Array },
+  { kinds: /^(date|timestamp)$/, bounds: 'Dates', takes: (bound) => bound instanceof Date && !Number.isNaN(bound.getTime()) },
+]
+
+/** Digits of a decimal after its point. */
+const placesOf = (value: unknown): number => DECIMAL.exec(String(value))?.[3]?.length ?? 0
+
+/** A decimal as an integer of `scale` digits after the point, of which it must not have more. */
+const unscaled = (value: unknown, scale: number): bigint | undefined => {
+  const match = DECIMAL.exec(String(value))
+  if (value === null || match === null) return undefined
+  const digits = BigInt(`${match[2]}${match[3]!.padEnd(scale, '0')}`)
+  return match[1] === '-' ? -digits : digits
+}
+
+const boundsOf = ({ eq, in: oneOf = [], gt, gte, lt, lte }: Condition): readonly unknown[] => [...oneOf, ...[eq, gt, gte, lt, lte].filter((bound) => bound !== undefined)]
+
+/** How values of a field and what they are compared with become comparable. */
+const comparableOf = (field: Field, condition: Condition): ((value: unknown) => Comparable | undefined) => {
+  if (field.kind !== 'decimal') return comparable
+  const scale = Math.max(field.params.scale ?? 0, ...boundsOf(condition).map(placesOf))
+  return (value) => unscaled(value, scale)
+}
 
 /** A condition, ready to be asked. */
 export interface ConditionTest {
@@ -43,15 +82,17 @@ export interface ConditionTest {
 
 /** @throws `Usage` BAD_WHERE for a condition that cannot be asked of the field */
 export const conditionTest = (column: string, field: Field, condition: Condition): ConditionTest => {
-  const usage = (problem: string): Error => failure({ tag: 'Usage', code: 'BAD_WHERE', problem, remedy: `Conditions are ${names.join(', ')}, with values as rows show them.`, position: { column } })
-  if (!kinds.test(field.kind === 'dictionary' ? field.params.item!.kind : field.kind)) throw usage(`where does not compare ${field.kind}`)
+  const usage = (problem: string, remedy: string): Error => failure({ tag: 'Usage', code: 'BAD_WHERE', problem, remedy, position: { column } })
+  const of = field.kind === 'dictionary' ? field.params.item! : field
+  const kind = comparing.find(({ kinds }) => kinds.test(of.kind))
+  if (kind === undefined) throw usage(`where does not compare ${of.kind}`, 'It compares numbers, decimals, booleans, texts, bytes, dates and timestamps; filter takes any function of a row.')
   const unknown = Object.keys(condition).find((name) => !(names as readonly string[]).includes(name))
-  if (unknown !== undefined) throw usage(`where does not know ${JSON.stringify(unknown)}`)
-  const bound = (value: unknown): Comparable => {
-    const found = comparable(value)
-    if (found === undefined) throw usage(`where cannot compare with ${String(value)}`)
-    return found
-  }
+  if (unknown !== undefined) throw usage(`where does not know ${JSON.stringify(unknown)}`, `Conditions are ${names.join(', ')}.`)
+  if (condition.in !== undefined && !Array.isArray(condition.in)) throw usage(`in of where is ${showValue(condition.in)}`, 'Give an array of values.')
+  const stray = boundsOf(condition).findIndex((bound) => !kind.takes(bound))
+  if (stray >= 0) throw usage(`where compares ${of.kind} with ${showValue(boundsOf(condition)[stray])}`, `Values of this column are compared with ${kind.bounds}.`)
+  const shown = comparableOf(of, condition)
+  const bound = (value: unknown): Comparable => shown(value)!
   const parts: Pick<ConditionTest, 'holds' | 'mayHold'>[] = []
   const part = (holds: (value: Comparable) => boolean, mayHold: ConditionTest['mayHold']): void => void parts.push({ holds: (value) => holds(value as Comparable), mayHold })
   const { gt, gte, lt, lte } = condition
@@ -68,7 +109,7 @@ export const conditionTest = (column: string, field: Field, condition: Condition
   return {
     column,
     holds: (value) => {
-      const found = comparable(value)
+      const found = shown(value)
       return found !== undefined && parts.every(({ holds }) => holds(found))
     },
     mayHold: (least, most) => parts.every(({ mayHold }) => mayHold(least, most)),
