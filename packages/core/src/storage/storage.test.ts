@@ -126,7 +126,7 @@ describe('what a file takes the place of', () => {
   })
 
   posix('is a file, and no pipe or link that leads nowhere', async () => {
-    execFileSync('mkfifo', [join(folder, 'pipe')])
+    execFileSync('sh', ['-c', 'mkfifo "$1"', 'sh', join(folder, 'pipe')])
     await symlink('nowhere', join(folder, 'lost'))
     await symlink('pipe', join(folder, 'to-pipe'))
     await symlink('turns', join(folder, 'turns'))
