@@ -30,13 +30,19 @@ const distance = (a: string, b: string): number => {
   return previous[b.length]!
 }
 
+/** The name that was probably meant; `undefined` where none is near. */
+export const nearestName = (names: readonly string[], name: string): string | undefined => {
+  const near = names.map((candidate) => ({ candidate, edits: distance(candidate, name) })).sort((a, b) => a.edits - b.edits)[0]
+  return near !== undefined && near.edits <= Math.max(2, name.length >> 2) ? near.candidate : undefined
+}
+
 /** The field of a column. @throws `Schema` that names the columns there are, and the one that was probably meant */
 export const requireColumn = (schema: Schema, name: string, use: string): Field => {
   const found = Object.prototype.hasOwnProperty.call(schema, name) ? schema[name] : undefined
   if (found !== undefined) return found
   const names = Object.keys(schema)
-  const near = names.map((candidate) => ({ candidate, edits: distance(candidate, name) })).sort((a, b) => a.edits - b.edits)[0]
-  const hint = near !== undefined && near.edits <= Math.max(2, name.length >> 2) ? `Did you mean "${near.candidate}"? ` : ''
+  const near = nearestName(names, name)
+  const hint = near === undefined ? '' : `Did you mean "${near}"? `
   throw failure({
     tag: 'Schema',
     code: 'NO_SUCH_COLUMN',

@@ -3,6 +3,7 @@ import { FeatureSlot } from './feature-slot.js'
 import { readScalar } from './read-scalar.js'
 import { FeatureTable, isKey } from './feature-table.js'
 import { encodeFeature } from './feature-writer.js'
+import { missingFeature } from './missing-feature.js'
 import { plainBytes } from './plain-bytes.js'
 import { MALFORMED, WireReader } from './wire.js'
 
@@ -36,6 +37,9 @@ export class ExampleDecoder<S extends Schema = Schema> {
   private stamp = 0
   /** Features of the schema that the current record holds. */
   private found = 0
+  /** Where the features of the current record are. */
+  private entriesStart = 0
+  private entriesEnd = 0
   /** What is wrong with features of the current record, unless they come again: the last of several with one key counts. */
   private readonly faults = new Map<FeatureSlot, MillraceError>()
 
@@ -90,6 +94,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
     if (this.rows === this.room) this.reserve()
     this.stamp++
     this.found = 0
+    this.entriesStart = this.entriesEnd = 0
     if (this.faults.size > 0) this.faults.clear()
   }
 
@@ -123,6 +128,8 @@ export class ExampleDecoder<S extends Schema = Schema> {
   decodeFeatures(bytes: Uint8Array, start: number, end: number): void {
     const { table, stamp, rows: row } = this
     this.wire.bytes = bytes
+    this.entriesStart = start
+    this.entriesEnd = end
     let at = start
     for (let place = 0; at < end; place++) {
       let p = at + 2
@@ -239,7 +246,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
         slot.end(this.rows)
         slot.stamp = stamp
       } else if (!slot.field.nullable) {
-        throw slot.bad('EXAMPLE_MISSING', 'the record lacks the feature, and its field is not nullable')
+        throw missingFeature(slot.name, 'feature', { bytes: this.wire.bytes, start: this.entriesStart, end: this.entriesEnd })
       }
     }
     // Only now is it certain that the row will stay.

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ConversionError, failure, makeBuilder, type Column, type ColumnBuilder, type Field, type MillraceError } from '@millrace/core'
 import { BYTES, featureShape, FLOAT, INT64, wireKindNames, type WireKind } from './feature-kinds.js'
+import { badValue } from '../records/bad-value.js'
 import { freshBytes, MANY_BYTES } from './fresh-bytes.js'
 import { slotColumn } from './slot-column.js'
 import { malformed, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, type WireReader } from './wire.js'
@@ -261,13 +262,7 @@ export class FeatureSlot {
 
   /** An error of this feature. */
   bad(code: string, problem: string): MillraceError {
-    return failure({
-      tag: 'BadRecord',
-      code,
-      problem,
-      remedy: "Correct the schema or the file, or leave such records out with onBadRecord: 'skip'.",
-      position: { column: this.name },
-    })
+    return badValue({ code, problem, column: this.name })
   }
 
   outOfRange(): MillraceError {
@@ -355,7 +350,7 @@ export class FeatureSlot {
   private badText(): MillraceError {
     const { kind, params } = this.value
     return this.isText
-      ? this.bad('EXAMPLE_BAD_TEXT', 'the bytes of the feature are not UTF-8; declare it field.binary() to read them as they are')
+      ? this.bad('EXAMPLE_BAD_TEXT', 'the bytes of the feature are not UTF-8')
       : this.bad('EXAMPLE_BAD_TEXT', `a text of the feature is not a ${kind} of ${params.precision} digits, ${params.scale} of them after the point`)
   }
 

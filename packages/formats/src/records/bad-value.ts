@@ -18,6 +18,10 @@ const remedies: { readonly [code: string]: string } = {
   CSV_FIELD_TOO_LONG: 'Raise maxFieldLength',
   CSV_BAD_ENCODING: NAME_THE_ENCODING,
   JSON_BAD_ENCODING: NAME_THE_ENCODING,
+  EXAMPLE_OUT_OF_RANGE: 'Give the column a wider kind',
+  EXAMPLE_WRONG_KIND: 'Give the column the kind that its values have',
+  EXAMPLE_WRONG_COUNT: 'Declare it field.list(…), with the size that its values have where they all have one',
+  EXAMPLE_BAD_TEXT: 'Give the column the kind that its values have (field.binary() takes any bytes)',
   JSON_TOO_DEEP: 'Raise maxDepth',
   JSON_STRING_TOO_LONG: 'Raise maxStringLength',
 }

@@ -1,4 +1,4 @@
-import { bitmapBytes, failure, ListColumn, type Column, type Field, type MillraceError } from '@millrace/core'
+import { bitmapBytes, ListColumn, type Column, type Field, type MillraceError } from '@millrace/core'
 import { FeatureSlot } from '../example/feature-slot.js'
 import type { Keyed } from '../example/feature-table.js'
 import { readScalar } from '../example/read-scalar.js'
@@ -116,13 +116,3 @@ export class FeatureListSlot implements Keyed {
     steps.listOffsets[step + 1] = steps.listOffsets[step]!
   }
 }
-
-/** An error for a feature list that a record lacks. */
-export const missingList = (slot: FeatureListSlot): MillraceError =>
-  failure({
-    tag: 'BadRecord',
-    code: 'EXAMPLE_MISSING',
-    problem: 'the record lacks the feature list, and its field is not nullable',
-    remedy: 'Make the field nullable, or give a default ([] takes it for empty, as allow_missing does in TensorFlow).',
-    position: { column: slot.name },
-  })

@@ -1,9 +1,10 @@
 import { columnFrom, failure, fromUnknown, makeBatch, type Batch, type List, type MillraceError, type Nullable, type Row, type Schema } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
 import { FeatureTable } from '../example/feature-table.js'
+import { missingFeature, type Entries } from '../example/missing-feature.js'
 import { plainBytes } from '../example/plain-bytes.js'
 import { MALFORMED, WireReader } from '../example/wire.js'
-import { FeatureListSlot, missingList } from './feature-list-slot.js'
+import { FeatureListSlot } from './feature-list-slot.js'
 import { encodeFeatureList } from './feature-list-writer.js'
 
 /** Fields of feature lists: lists, of which each item is what one step holds. */
@@ -61,6 +62,8 @@ export class SequenceExampleDecoder<C extends Schema = Schema, L extends Feature
   private stamp = 0
   /** What is wrong with feature lists of the current record, unless they come again. */
   private readonly faults = new Map<FeatureListSlot, MillraceError>()
+  /** Where the feature lists of the current record are. */
+  private lists: Entries = { bytes: new Uint8Array(0), start: 0, end: 0 }
 
   /** @throws `Schema` for fields that a tf.train.SequenceExample cannot hold */
   constructor({ context, featureLists }: SequenceSchema<C, L>, options: SequenceDecoderOptions<C & L> = {}) {
@@ -95,6 +98,7 @@ export class SequenceExampleDecoder<C extends Schema = Schema, L extends Feature
     if (this.faults.size > 0) this.faults.clear()
     for (const slot of slots) slot.reserveRows(row + 1)
     context.begin()
+    this.lists = { bytes, start, end: start }
     wire.bytes = bytes
     wire.at = start
     wire.limit = end
@@ -131,6 +135,7 @@ export class SequenceExampleDecoder<C extends Schema = Schema, L extends Feature
   private decodeLists(): void {
     const { wire } = this
     const end = wire.limit
+    this.lists = { bytes: wire.bytes, start: wire.at, end }
     while (wire.at < end) {
       const tag = wire.tag()
       if (tag !== 10) {
@@ -198,7 +203,7 @@ export class SequenceExampleDecoder<C extends Schema = Schema, L extends Feature
         slot.merge(wire, inner, this.rows)
         slot.end(this.rows)
         slot.stamp = stamp
-      } else if (!slot.field.nullable) throw missingList(slot)
+      } else if (!slot.field.nullable) throw missingFeature(slot.name, 'feature list', this.lists)
     }
   }
 }
