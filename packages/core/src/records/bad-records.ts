@@ -8,7 +8,7 @@ export interface RejectedRecord {
   readonly source: string
   /** Index of the record in its source, from 0. */
   readonly record: number
-  /** Byte offset of the record in the decompressed source, where known; of text in another encoding, in what it is in UTF-8. */
+  /** Byte offset of the record in the decompressed source, where known; of text in another encoding, in what it is in UTF-8. Of JSON with bad syntax, that of what is wrong in it. */
   readonly byte: number | undefined
   /** Column at fault, where one is. */
   readonly column: string | undefined
