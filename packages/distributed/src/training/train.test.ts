@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chooseBackend, field, fromRows, run, type ProgressEvent } from '@millrace/core'
+import { chooseBackend, field, fromRows, LaterSchema, makeStream, rename, run, type ProgressEvent, type Schema } from '@millrace/core'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EpochReport } from './epochs.js'
@@ -35,6 +35,13 @@ describe('train', () => {
   // Whoever has a libtensorflow tests it in test/peers/embedded-training.test.ts.
   beforeAll(() => void vi.stubEnv('LIBTENSORFLOW', ''))
   afterAll(() => void vi.unstubAllEnvs())
+
+  it('takes streams that do not know their columns yet', async () => {
+    const known = rows(0, 64)
+    const unknown = makeStream<Schema, 'cold'>({ schema: new LaterSchema(() => Promise.resolve(schema)), mode: 'cold', plan: known.plan, stableOrder: true, positions: 'native', open: (context) => known.open(context) })
+    expect(await run(train(build(), { data: unknown, label: 'late', epochs: 1 }))).toMatchObject({ epochs: [{ epoch: 1 }] })
+    await expect(run(train(build(), { data: unknown.pipe(rename({ x: 'y' })), label: 'late' }))).rejects.toMatchObject({ code: 'NO_SUCH_COLUMN' })
+  })
 
   it('learns, reports, and leaves no tensors behind', async () => {
     const model = build()

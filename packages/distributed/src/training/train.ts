@@ -78,7 +78,9 @@ export const train = (model: TrainableModel, options: TrainingOptions): Job<Trai
     requireCount(batchSize, 1, 'batchSize of train')
     requireOneOf('runtime of train', runtime, ['auto', 'tensorflow', 'tfjs'])
     const labels = typeof label === 'string' ? [label] : label
-    checkData(layers, validation === undefined ? [data] : [data, validation], labels)
+    const streams = validation === undefined ? [data] : [data, validation]
+    for (const stream of streams) await stream.findSchema(context)
+    checkData(layers, streams, labels)
     const validated = validation !== undefined
     const monitor = options.earlyStopping === undefined ? undefined : new Monitor(options.earlyStopping, measured(layers.metricsNames, validated))
     const backend = await run(chooseBackend({ prefer: options.backend, keep: true }))
