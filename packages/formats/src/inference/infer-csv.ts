@@ -190,7 +190,7 @@ const conclude = (
     for (const [word] of words) if (!asNull.some(([other]) => other === word)) evidence.text(word)
     const { field: of, evidence: why, ambiguous } = evidence.decide()
     const missing = asNull.length === 0 ? [] : [`${asNull.map(([word, count]) => `${JSON.stringify(word)} (${count} times)`).join(', ')} mean null; nullTokens says otherwise`]
-    return { name, field: of, rows: seen, nulls: asNull.reduce((sum, [, count]) => sum + count, empty), examples: evidence.examples, evidence: why, ambiguous: [...missing, ...hint, ...ambiguous] }
+    return { name, field: of, rows: seen, nulls: asNull.reduce((sum, [, count]) => sum + count, empty), examples: asWritten.examples, evidence: why, ambiguous: [...missing, ...hint, ...ambiguous] }
   })
   const folders = Object.entries(partitions).map(([name, of]): FoundColumn => ({ name, field: of, rows: seen, nulls: 0, examples: [], evidence: 'from the names of folders', ambiguous: [] }))
   const assumed = form === undefined ? notes : [...notes, `Numbers are taken to be written with decimal commas (${formOptions(form)}); decimalComma: false says otherwise.`]

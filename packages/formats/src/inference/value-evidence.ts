@@ -24,8 +24,8 @@ const SPECIAL = /^([+-]?(inf|infinity)|nan)$/i
 const BOOL = /^(true|false|t|f|yes|no)$/i
 
 const FIXED_DAYS = ['yyyy/MM/dd', 'MM/dd/yyyy', 'dd/MM/yyyy', 'dd.MM.yyyy', 'dd-MM-yyyy']
-/** Days and months without a leading zero, and names of months: only where no fixed form is left. */
-const LOOSE_DAYS = ['yyyy-M-d', 'M/d/yyyy', 'd/M/yyyy', 'd.M.yyyy', 'd-MMM-yyyy', 'd MMM yyyy']
+/** Days and months without a leading zero, names of months, short years: only where no fixed form is left. */
+const LOOSE_DAYS = ['yyyy-M-d', 'M/d/yyyy', 'd/M/yyyy', 'd.M.yyyy', 'd-MMM-yyyy', 'd MMM yyyy', 'M/d/yy', 'd/M/yy']
 /** Patterns that are tried in this order; ISO 8601 first, which has none. Where two remain, the first one is taken. */
 const DATES: readonly (string | undefined)[] = [undefined, ...FIXED_DAYS, ...LOOSE_DAYS]
 const TIMES: readonly (string | undefined)[] = [
