@@ -52,9 +52,12 @@ export interface SqlUnderTest {
   readonly timestamp: string
 }
 
-/** Waits until Millrace has no connection to the server. */
+/** Waits until Millrace has no connection to the server, and stays without: one that was being opened when a reading ended comes, and goes. */
 const released = async ({ connections }: SqlUnderTest): Promise<number> => {
-  for (let tries = 0; tries < 50 && (await connections()) > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 100))
+  for (let tries = 0, quiet = 0; tries < 100 && quiet < 3; tries++) {
+    quiet = (await connections()) === 0 ? quiet + 1 : 0
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
   return connections()
 }
 

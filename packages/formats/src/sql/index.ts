@@ -1,5 +1,6 @@
 export { readSql, sqlSchema } from './read-sql.js'
 export type { SqlOptions, SqlPartition } from './sql-options.js'
+export type { MysqlPool, PostgresPool, SqlPool } from './sql-pool.js'
 export type { SqlConnection, SqlServer, SqlTls } from './sql-server.js'
 export type { SqlParameter, SqlSource, SqlTableSource } from './sql-statement.js'
 export { writeSql } from './write-sql.js'

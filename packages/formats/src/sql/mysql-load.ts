@@ -5,7 +5,7 @@ import { openMysql, type MysqlSession } from './mysql-session.js'
 import { mysqlCells } from './sql-cells.js'
 import { createTable } from './sql-create.js'
 import { mysqlDialect } from './sql-dialect.js'
-import { stopWith } from './sql-open.js'
+import { openSession, stopWith } from './sql-open.js'
 import type { SqlSession } from './sql-session.js'
 import { quotedTable, type SqlParameter } from './sql-statement.js'
 import { sqlValueBytes } from './sql-values.js'
@@ -21,7 +21,7 @@ const MAX_BYTES = 512 * 1024
 /** Loads a table by `LOAD DATA`, or by prepared INSERTs of many rows: into the table itself in one transaction, or into a new one that then takes the name. */
 export const loadMysql = async (loading: SqlLoading): Promise<boolean> => {
   const { server, table, ifExists, signal } = loading
-  const session = await openMysql(server, true)
+  const session = await openSession({ name: server.name, password: server.password, open: () => openMysql(server, true) }, { signal, progress: undefined })
   const release = stopWith(session, signal)
   const staging = { ...table, table: `millrace_${randomBytes(8).toString('hex')}` }
   let staged = false

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { failure, loadPeer } from '@millrace/core'
-import type { Connection, ConnectionOptions } from 'mysql2'
+import { failure } from '@millrace/core'
+import { linkMysql, mysqlDriver, type MysqlLink } from './mysql-connect.js'
 import { loadLocal } from './mysql-local.js'
 import { mysqlColumn, type MysqlField } from './mysql-types.js'
 import { mysqlDialect } from './sql-dialect.js'
-import { tlsOptions, type ResolvedServer } from './sql-server.js'
+import type { ResolvedServer } from './sql-server.js'
 import { CANCEL_TIMEOUT_MS, FIRST_ROWS, settledWithin, type SqlCursor, type SqlRows, type SqlSession } from './sql-session.js'
 import { narrow, type SqlParameter, type SqlStatement } from './sql-statement.js'
 import type { SqlColumn } from './sql-type.js'
@@ -20,13 +20,7 @@ const SETTINGS = `SET SESSION time_zone = '+00:00', sql_mode = CONCAT_WS(',', NU
 
 const closed = (): Error => new Error('the connection is in closed state')
 
-type Driver = typeof import('mysql2')
-
-const loadMysql = async (): Promise<Driver> => {
-  const loaded = await loadPeer('mysql2', 'MySQL', () => import('mysql2'))
-  // A CommonJS module, whose names a bundler may have put under `default`.
-  return (loaded as Driver & { readonly default?: Driver }).default ?? loaded
-}
+type Driver = Awaited<ReturnType<typeof mysqlDriver>>
 
 /** Integers as integers: the driver would send numbers as doubles, and big ones as texts, which compare as doubles. */
 const boundValue = ({ TypedParameter }: Driver, value: SqlParameter): unknown => {
@@ -36,23 +30,6 @@ const boundValue = ({ TypedParameter }: Driver, value: SqlParameter): unknown =>
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   if (!Array.isArray(value)) return value
   throw failure({ tag: 'Usage', code: 'BAD_PARAMETER', problem: 'MySQL has no arrays for parameters', remedy: 'Write IN (?, ?) with a parameter for each value.' })
-}
-
-const connect = async (driver: Driver, server: ResolvedServer, localFiles: boolean): Promise<Connection> => {
-  const { host, port, socket, user, password, database, tls } = server
-  const options: ConnectionOptions = {
-    ...(socket === undefined ? { host, port } : { socketPath: socket }), user, ...(password === undefined ? {} : { password }), ...(database === undefined ? {} : { database }),
-    ...(tls === false ? {} : { ssl: tlsOptions(tls) }), charset: 'utf8mb4', supportBigNumbers: true, bigNumberStrings: true, dateStrings: true, jsonStrings: true, timezone: 'Z',
-    connectTimeout: 30_000, enableKeepAlive: true, flags: [localFiles ? 'LOCAL_FILES' : '-LOCAL_FILES'],
-  }
-  const connection = driver.createConnection(options)
-  await new Promise<void>((resolve, reject) => {
-    connection.once('error', reject)
-    connection.connect((error) => (error === null ? resolve() : reject(error)))
-  })
-  // One that breaks between two queries says so in the next one.
-  connection.on('error', () => undefined)
-  return connection
 }
 
 /** What `LOAD DATA LOCAL INFILE` is given. */
@@ -81,26 +58,35 @@ export interface MysqlSession extends SqlSession {
 }
 
 /**
- * Opens a connection to MySQL or MariaDB.
+ * Opens a connection to MySQL or MariaDB, or takes one from a pool.
  *
  * @param localFiles - whether the server may ask for what `load` names; no other query answers such a request
  * @throws what `mysql2` throws
  */
 export const openMysql = async (server: ResolvedServer, localFiles = false): Promise<MysqlSession> => {
-  const driver = await loadMysql()
-  const connection = await connect(driver, server, localFiles)
+  const driver = await mysqlDriver()
+  const link = await linkMysql(driver, server, localFiles)
+  const { connection } = link
+  const prepared = new Set<string>()
   let running = 0
+  /** Whether it can be used no more, even when nothing runs. */
+  let broken = false
   // The driver does not tell every command of a connection that broke, or was destroyed.
   let lose: (error: Error) => void = () => undefined
   const lost = new Promise<never>((_resolve, reject) => (lose = reject))
   lost.catch(() => undefined)
-  connection.on('error', lose)
-  connection.on('end', () => lose(closed()))
+  const losing = (error?: Error): void => {
+    broken = true
+    lose(error ?? closed())
+  }
+  connection.on('error', losing)
+  connection.on('end', losing)
 
   const run = ({ sql, parameters }: SqlStatement): Promise<{ readonly rows: SqlRows; readonly fields: readonly MysqlField[] }> => {
     const done = new Promise<{ readonly rows: SqlRows; readonly fields: readonly MysqlField[] }>((resolve, reject) => {
       const values = parameters.map((value) => boundValue(driver, value))
       running++
+      prepared.add(sql)
       connection.execute({ sql, values: values as never, rowsAsArray: true }, (error, rows, fields) => {
         running--
         if (error !== null) reject(error)
@@ -110,21 +96,43 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
     return Promise.race([done, lost])
   }
   const query = async (statement: SqlStatement): Promise<SqlRows> => (await run(statement)).rows
-  await new Promise<void>((resolve, reject) => connection.query(SETTINGS, (error) => (error === null ? resolve() : reject(error))))
-  const [[id]] = (await query({ sql: 'SELECT CONNECTION_ID()', parameters: [] })) as [[SqlValue]]
 
+  /** Whether the pool has it back. */
+  const leave = async ({ giveBack, another }: MysqlLink): Promise<boolean> => {
+    if (running > 0) await settledWithin(CANCEL_TIMEOUT_MS, killQuery(another, Number(id)))
+    else if (giveBack === undefined) await settledWithin(CANCEL_TIMEOUT_MS, new Promise((resolve) => connection.end(resolve)))
+    else if (!broken) {
+      for (const sql of prepared) connection.unprepare(sql)
+      let given = false
+      await settledWithin(CANCEL_TIMEOUT_MS, giveBack().then(() => (given = true)))
+      if (given) return true
+    }
+    connection.destroy()
+    return false
+  }
   let ending: Promise<void> | undefined
   const stop = async (): Promise<void> => {
-    if (running > 0) await settledWithin(CANCEL_TIMEOUT_MS, killQuery(driver, server, Number(id)))
-    else await settledWithin(CANCEL_TIMEOUT_MS, new Promise((resolve) => connection.end(resolve)))
-    connection.destroy()
+    // What a destroyed connection still says is no matter.
+    if (!(await leave(link))) connection.on('error', () => undefined)
+    connection.off('error', losing)
+    connection.off('end', losing)
     lose(closed())
   }
   const end = (): Promise<void> => (ending ??= stop())
 
+  let id: SqlValue
+  try {
+    await new Promise<void>((resolve, reject) => connection.query(SETTINGS, (error) => (error === null ? resolve() : reject(error))))
+    id = (await query({ sql: 'SELECT CONNECTION_ID()', parameters: [] }))[0]![0]!
+  } catch (error) {
+    await end()
+    throw error
+  }
+
   const cursor = async ({ sql, parameters }: SqlStatement): Promise<SqlCursor> => {
     const values = parameters.map((value) => boundValue(driver, value))
     running++
+    prepared.add(sql)
     const stream = connection.execute({ sql, values: values as never, rowsAsArray: true }).stream({ highWaterMark: FIRST_ROWS })
     let failed: { readonly error: unknown } | undefined
     let finished = false
@@ -149,6 +157,10 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
     running++
     try {
       return await Promise.race([loadLocal(connection, asked, lost), lost])
+    } catch (error) {
+      // The driver may still listen to the stream that failed.
+      broken = true
+      throw error
     } finally {
       running--
     }
@@ -163,8 +175,8 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
   }
 }
 
-const killQuery = async (driver: Driver, server: ResolvedServer, id: number): Promise<void> => {
-  const other = await connect(driver, server, false)
+const killQuery = async (another: MysqlLink['another'], id: number): Promise<void> => {
+  const other = await another()
   await new Promise((resolve) => other.query('KILL QUERY ?', [id], resolve))
   other.destroy()
 }

@@ -6,7 +6,7 @@ import { openPostgres } from './postgres-session.js'
 import { copyCells } from './sql-cells.js'
 import { createTable } from './sql-create.js'
 import { postgresDialect } from './sql-dialect.js'
-import { stopWith } from './sql-open.js'
+import { openSession, stopWith } from './sql-open.js'
 import { quotedTable } from './sql-statement.js'
 import { textPieces } from './text-pieces.js'
 import type { SqlLoading } from './write-sql.js'
@@ -15,7 +15,7 @@ import type { SqlLoading } from './write-sql.js'
 export const loadPostgres = async ({ server, table, schema, ifExists, batches, announce, signal }: SqlLoading): Promise<boolean> => {
   const { from } = await loadPeer('pg-copy-streams', 'writing to PostgreSQL', () => import('pg-copy-streams'))
   const target = quotedTable(postgresDialect, table)
-  const session = await openPostgres(server)
+  const session = await openSession({ name: server.name, password: server.password, open: () => openPostgres(server) }, { signal, progress: undefined })
   const release = stopWith(session, signal)
   const execute = (sql: string) => session.query({ sql, parameters: [] })
   try {

@@ -1,5 +1,5 @@
 import { failure, loadPeer } from '@millrace/core'
-import type { Client, FieldDef, QueryArrayResult } from 'pg'
+import type { Client, FieldDef, Pool, QueryArrayResult } from 'pg'
 import { isForeign, postgresType, type ForeignType } from './postgres-types.js'
 import { postgresDialect } from './sql-dialect.js'
 import { tlsOptions, type ResolvedServer } from './sql-server.js'
@@ -22,6 +22,36 @@ const boundValue = (value: SqlParameter): unknown => {
   return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
 }
 
+/** A client, and how it is left. */
+interface PostgresLink {
+  readonly client: Client
+  /** Another connection to the same server. */
+  readonly another: () => Promise<Client>
+  /** Gives the client back to its pool; absent for one of our own. @param destroy - whether it is of no more use */
+  readonly release?: ((destroy: boolean) => void) | undefined
+}
+
+const link = async (server: ResolvedServer): Promise<PostgresLink> => {
+  if (server.pool === undefined) return { client: await connect(server), another: () => connect(server) }
+  const pool = server.pool as unknown as Pool & { readonly Client: new (options: object) => Client; readonly options: object }
+  const client = await pool.connect()
+  client.on('error', ignore)
+  const another = async (): Promise<Client> => {
+    const other = new pool.Client(pool.options)
+    other.on('error', ignore)
+    await other.connect()
+    return other
+  }
+  const release = (destroy: boolean): void => {
+    client.release(destroy)
+    // What a destroyed one still says is no matter.
+    if (!destroy) client.off('error', ignore)
+  }
+  return { client: client as unknown as Client, another, release }
+}
+
+const ignore = (): void => undefined
+
 const connect = async (server: ResolvedServer): Promise<Client> => {
   const pg = (await loadPeer('pg', 'PostgreSQL', () => import('pg'))).default
   const { host, port, user, password, database, tls } = server
@@ -30,7 +60,7 @@ const connect = async (server: ResolvedServer): Promise<Client> => {
     connectionTimeoutMillis: 30_000, keepAlive: true,
   })
   // A connection that breaks between two queries says so in the next one.
-  client.on('error', () => undefined)
+  client.on('error', ignore)
   await client.connect()
   return client
 }
@@ -40,9 +70,9 @@ export interface PostgresSession extends SqlSession {
   readonly client: Client
 }
 
-/** Opens a connection to PostgreSQL. @throws what `pg` throws */
+/** Opens a connection to PostgreSQL, or takes one from a pool. @throws what `pg` throws */
 export const openPostgres = async (server: ResolvedServer): Promise<PostgresSession> => {
-  const client = await connect(server)
+  const { client, another, release } = await link(server)
   let running = 0
 
   const send = async ({ sql, parameters }: SqlStatement): Promise<QueryArrayResult> => {
@@ -57,7 +87,27 @@ export const openPostgres = async (server: ResolvedServer): Promise<PostgresSess
   }
   const rowsOf = (result: QueryArrayResult): SqlRows => result.rows as unknown as SqlRows
   const query = async (statement: SqlStatement): Promise<SqlRows> => rowsOf(await send(statement))
-  const processId = Number((await query({ sql: 'SELECT pg_backend_pid()', parameters: [] }))[0]![0])
+  let processId = 0
+  let ending: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    const cancels = running > 0
+    if (cancels) {
+      const cancelling = another().then((other) => other.query('SELECT pg_catalog.pg_cancel_backend($1)', [processId]).finally(() => other.end()))
+      await settledWithin(CANCEL_TIMEOUT_MS, cancelling)
+    }
+    // Ending the session ends its transaction.
+    if (release === undefined) return settledWithin(CANCEL_TIMEOUT_MS, client.end())
+    let clean = false
+    if (!cancels) await settledWithin(CANCEL_TIMEOUT_MS, client.query('ROLLBACK').then(() => (clean = true)))
+    release(!clean)
+  }
+  const end = (): Promise<void> => (ending ??= stop())
+  try {
+    processId = Number((await query({ sql: 'SELECT pg_backend_pid()', parameters: [] }))[0]![0])
+  } catch (error) {
+    await end()
+    throw error
+  }
 
   const foreignTypes = async (oids: readonly number[]): Promise<ReadonlyMap<number, ForeignType>> => {
     if (oids.length === 0) return new Map()
@@ -80,17 +130,6 @@ export const openPostgres = async (server: ResolvedServer): Promise<PostgresSess
     const sure = table ? await neverNull(fields) : new Set<number>()
     return fields.map(({ name, dataTypeID, dataTypeModifier, columnID }) => ({ name, type: postgresType(dataTypeID, dataTypeModifier, types), nullable: !sure.has(columnID) }))
   }
-
-  let ending: Promise<void> | undefined
-  const stop = async (): Promise<void> => {
-    if (running > 0) {
-      const cancelling = connect(server).then((other) => other.query('SELECT pg_catalog.pg_cancel_backend($1)', [processId]).finally(() => other.end()))
-      await settledWithin(CANCEL_TIMEOUT_MS, cancelling)
-    }
-    // Ending the session ends its transaction.
-    await settledWithin(CANCEL_TIMEOUT_MS, client.end())
-  }
-  const end = (): Promise<void> => (ending ??= stop())
 
   return {
     dialect: postgresDialect, client, query,

@@ -180,10 +180,17 @@ const schemaToRead = (reading: Reading, columns: readonly SqlColumn[]): Schema =
   return checkedSchema(database.name, columns, schema)
 }
 
+/** The ranges are read on connections of their own, while another keeps what they share. @throws `Usage` */
+const requireTwo = ({ connections = Infinity, name }: SqlDatabase): void => {
+  if (connections > 1) return
+  throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: 'the pool has one connection, and ranges are read on others than the first', remedy: 'Give the pool more connections, or leave the partition out.', position: { source: name } })
+}
+
 /** Reads the ranges of a partition, several at a time, each on a connection of its own. */
 async function* readRanges(reading: Reading): AsyncGenerator<Batch, void, undefined> {
   const { database, source, options, context } = reading
   const partition = options.partition!
+  requireTwo(database)
   const stop = new AbortController()
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([context.signal, stop.signal])
   const session = await openSession(database, context)

@@ -41,5 +41,5 @@ export const sqlSchema = (connection: SqlConnection, source: SqlSource, options:
 
 const databaseOf = async (connection: SqlConnection): Promise<SqlDatabase> => {
   const server = await resolveServer(connection)
-  return { name: server.name, password: server.password, open: () => (server.server === 'postgres' ? openPostgres(server) : openMysql(server)) }
+  return { name: server.name, password: server.password, connections: server.connections, open: () => (server.server === 'postgres' ? openPostgres(server) : openMysql(server)) }
 }

@@ -3,7 +3,7 @@ import { sqlError } from './sql-error.js'
 import type { SqlDatabase, SqlSession } from './sql-session.js'
 
 /** Opens a connection. A signal does not wait for a server that does not answer. @throws `MissingPeer`, `Storage`, `Aborted` */
-export const openSession = async (database: SqlDatabase, context: Pick<OpenContext, 'signal' | 'progress'>): Promise<SqlSession> => {
+export const openSession = async <S extends SqlSession>(database: SqlDatabase<S>, context: Pick<OpenContext, 'signal' | 'progress'>): Promise<S> => {
   const { signal } = context
   throwIfAborted(signal)
   const opening = database.open(context)

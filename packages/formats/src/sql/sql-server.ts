@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import { describeValue, failure, readWhole, type MillraceError } from '@millrace/core'
+import { poolKind, poolServer, type SqlPool } from './sql-pool.js'
 
 /** How a connection is encrypted. */
 export interface SqlTls {
@@ -33,9 +34,10 @@ export interface SqlServer {
 
 /**
  * A database: `postgres://user:password@host:5432/database?sslmode=verify-full`, `mysql://…` (MariaDB too), or its fields.
- * What the URL leaves out comes from the environment.
+ * What the URL leaves out comes from the environment. Or a pool of `pg`, `mysql2` or `mysql2/promise`, from which connections are taken
+ * and given back.
  */
-export type SqlConnection = string | SqlServer
+export type SqlConnection = string | SqlServer | SqlPool
 
 /** A {@link SqlConnection} with everything that is known filled in. */
 export interface ResolvedServer {
@@ -47,6 +49,10 @@ export interface ResolvedServer {
   readonly password: string | undefined
   readonly database: string | undefined
   readonly tls: false | SqlTls
+  /** Where connections come from, instead of being opened. */
+  readonly pool: SqlPool | undefined
+  /** How many there may be at once. */
+  readonly connections: number
   /** The database without credentials, for errors and plans. */
   readonly name: string
 }
@@ -108,15 +114,20 @@ const defaults = {
 
 /** Whether a connection makes sense, as far as that can be told without connecting. @throws `Usage` */
 export const requireConnection = (connection: SqlConnection): { readonly server: 'postgres' | 'mysql' } => {
-  const given = typeof connection === 'string' ? fromUrl(connection) : connection
-  if ((given as Partial<SqlServer> | null)?.server === 'postgres' || given.server === 'mysql') return { server: given.server }
-  throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the connection is ${describeValue(connection)}`, remedy: "Give a URL, or an object with server: 'postgres' or 'mysql'." })
+  const pooled = poolKind(connection)
+  if (pooled !== undefined) return { server: pooled }
+  const { server } = (typeof connection === 'string' ? fromUrl(connection) : ((connection ?? {}) as Partial<SqlServer>))
+  if (server === 'postgres' || server === 'mysql') return { server }
+  throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the connection is ${describeValue(connection)}`, remedy: "Give a URL, an object with server: 'postgres' or 'mysql', or a pool of pg or mysql2." })
 }
 
 /** The database that a connection means, with what the environment adds. */
 export const resolveServer = async (connection: SqlConnection): Promise<ResolvedServer> => {
   const { server } = requireConnection(connection)
-  const given: SqlServer & { readonly sslmode?: string | undefined; readonly sslrootcert?: string | undefined } = typeof connection === 'string' ? fromUrl(connection) : connection
+  const pool = poolKind(connection) === undefined ? undefined : (connection as SqlPool)
+  const pooled = pool === undefined ? undefined : poolServer(pool)
+  const text = pooled === undefined ? connection : (pooled.url ?? pooled.fields)
+  const given: SqlServer & { readonly sslmode?: string | undefined; readonly sslrootcert?: string | undefined } = typeof text === 'string' ? fromUrl(text) : (text as SqlServer)
   const usual = defaults[server]()
   const host = given.host ?? usual.host
   const socket = given.socket ?? (host === undefined ? usual.socket : undefined)
@@ -125,9 +136,9 @@ export const resolveServer = async (connection: SqlConnection): Promise<Resolved
   const { tls } = given
   const where = socket ?? (host?.startsWith('/') === true ? host : `${host ?? 'localhost'}:${port}`)
   return {
-    server, host: host ?? 'localhost', port, socket, database,
+    server, host: host ?? 'localhost', port, socket, database, pool, connections: pooled?.connections ?? Infinity,
     user: given.user ?? usual.user ?? userInfo().username, password: given.password ?? usual.password,
-    tls: tls === undefined ? await tlsOf(given.sslmode ?? usual.sslmode, given.sslrootcert ?? usual.sslrootcert) : tls === true ? {} : tls,
+    tls: pool !== undefined ? false : tls === undefined ? await tlsOf(given.sslmode ?? usual.sslmode, given.sslrootcert ?? usual.sslrootcert) : tls === true ? {} : tls,
     name: `${server}://${where}${database === undefined ? '' : `/${database}`}`,
   }
 }

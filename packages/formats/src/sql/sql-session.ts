@@ -40,13 +40,15 @@ export interface SqlSession {
 }
 
 /** A database that can be read. */
-export interface SqlDatabase {
+export interface SqlDatabase<S extends SqlSession = SqlSession> {
   /** The database without credentials, for errors and plans. */
   readonly name: string
   /** Taken out of what drivers say. */
   readonly password: string | undefined
   /** Opens a connection. What a driver throws comes as it is. */
-  readonly open: (context: Pick<OpenContext, 'signal' | 'progress'>) => Promise<SqlSession>
+  readonly open: (context: Pick<OpenContext, 'signal' | 'progress'>) => Promise<S>
+  /** How many connections there may be at once, where somebody says so. */
+  readonly connections?: number | undefined
 }
 
 /** A piece of a result is about this large, so that few wide rows fit beside many narrow ones. */
