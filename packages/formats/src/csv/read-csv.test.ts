@@ -215,6 +215,10 @@ describe('readCsv', () => {
     const path = await file(`a,b\n1,"${'x'.repeat(5000)}"\n`)
     await expect(rowsOf(readCsv(path, { schema: ab, maxRecordBytes: 1000 }))).rejects.toMatchObject({ _tag: 'Limit', code: 'CSV_RECORD_TOO_LONG', position: { line: 2, byte: 4 } })
     await expect(rowsOf(readCsv(path, { schema: ab, maxFieldLength: 1000 }))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'CSV_FIELD_TOO_LONG' })
+    for (const parser of ['auto', 'csv-parse'] as const) {
+      const stream = readCsv(await file('a\nnull\n'), { schema: { a: field.nullable(field.int32()) }, nullTokens: ['null'], maxFieldLength: 3, parser })
+      await expect(rowsOf(stream)).rejects.toMatchObject({ code: 'CSV_FIELD_TOO_LONG' })
+    }
     const endless = await file(`a,b\n1,"${'x\n'.repeat(100_000)}`)
     await expect(rowsOf(readCsv(endless, { schema: ab, maxRecordBytes: 10_000 }))).rejects.toMatchObject({ _tag: 'Limit', code: 'CSV_RECORD_TOO_LONG' })
   })

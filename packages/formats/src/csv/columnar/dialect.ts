@@ -9,7 +9,7 @@ const lineEnds: readonly string[] = ['\r\n', '\n', '\r']
 
 /** Why a dialect is left to csv-parse; `undefined` when the columnar parser takes it. */
 export const whyReference = (options: ResolvedCsvOptions): string | undefined => {
-  const { delimiter, quote, escape, comment, recordDelimiter, trim, maxRecordBytes, nullTokens, columns, thousands } = options
+  const { delimiter, quote, escape, comment, recordDelimiter, trim, maxRecordBytes, nullTokens, columns, thousands, maxFieldLength } = options
   if (!delimiters.test(delimiter)) return `delimiter ${JSON.stringify(delimiter)}`
   if (quote !== null && !quotes.test(quote)) return `quote ${JSON.stringify(quote)}`
   if (quote !== null && escape !== quote) return 'an escape that is not the quote'
@@ -22,6 +22,8 @@ export const whyReference = (options: ResolvedCsvOptions): string | undefined =>
   if (thousands !== undefined) return 'a separator of thousands'
   if (maxRecordBytes > LONGEST_RECORD) return 'maxRecordBytes beyond 64 MiB'
   if (nullTokens.size > 64 || [...nullTokens].some((token) => token.length > 256)) return 'too many or too long nullTokens'
+  // The kernel looks for tokens before it looks at lengths.
+  if ([...nullTokens].some((token) => token.length > maxFieldLength)) return 'nullTokens beyond maxFieldLength'
   if (Object.values(columns).some((place) => typeof place === 'number' && place > 65535)) return 'columns beyond the 65,536th'
   return undefined
 }
