@@ -125,7 +125,7 @@ const partsOf = (pattern: string): readonly (PatternField | string)[] =>
   })
 
 /** A pattern, ready to be used. */
-export interface TimePattern {
+interface TimePattern {
   /** The parts of a text; `undefined` where it does not fit. */
   readonly read: (text: string) => TimeParts | undefined
   /** `undefined` for parts that have no form in the pattern. */

@@ -3,7 +3,7 @@ import type { Utf8Text } from '../reading/open-text.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 
 /** Text from a line on. */
-export interface TextFromLine {
+interface TextFromLine {
   /** Offset of the first byte of `chunks`. */
   readonly start: number
   /** Its line, from 1. */

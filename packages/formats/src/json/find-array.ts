@@ -24,7 +24,7 @@ const enum Expect {
 }
 
 /** Where a search has come to: a bracket, the end of the bytes, or something that cannot be. */
-export interface Found {
+interface Found {
   readonly at: number
   readonly isFound: boolean
   readonly problem?: string | undefined

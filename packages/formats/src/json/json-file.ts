@@ -267,7 +267,7 @@ export const newParser = (): ((text: string) => readonly JsonToken[]) => {
 }
 
 /** The key of an object that holds an array of objects. */
-export const keyOfRecords = (text: string): string | undefined => {
+const keyOfRecords = (text: string): string | undefined => {
   try {
     const record = JSON.parse(text) as { readonly [key: string]: unknown }
     return Object.keys(record).find((key) => Array.isArray(record[key]) && record[key].length > 0 && record[key].every((item) => typeof item === 'object' && item !== null))
