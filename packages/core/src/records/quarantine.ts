@@ -4,8 +4,8 @@ import type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
 
 /** A {@link Quarantine} that is told when a reading begins and ends. */
 interface SinkQuarantine extends Quarantine {
-  /** A quarantine of its own for one reading; `finish` makes what it holds appear. */
-  readonly begin: () => Quarantine & { readonly finish: () => Promise<void> }
+  /** A quarantine of its own for one reading; `finish` makes what it holds appear, and is told whether the reading was left before its end. */
+  readonly begin: () => Quarantine & { readonly finish: (isLeft: boolean) => Promise<void> }
 }
 
 const encoder = new TextEncoder()
@@ -28,9 +28,11 @@ const removeEarlier = async (url: string): Promise<void> => {
 
 const fileSink = (url: string): SinkQuarantine['begin'] => () => {
   let set: OutputSet | undefined
+  let isUsed = false
   let broken = false
   return {
     quarantine: async (record) => {
+      isUsed = true
       set ??= await openOutputSet([url], { ifExists: 'replace' })
       const raw = record.raw === undefined ? null : Buffer.from(record.raw).toString('base64')
       try {
@@ -40,8 +42,9 @@ const fileSink = (url: string): SinkQuarantine['begin'] => () => {
         throw error
       }
     },
-    finish: async () => {
-      if (set === undefined) return removeEarlier(url)
+    finish: async (isLeft) => {
+      // A look at the first rows says nothing of the others.
+      if (set === undefined) return isUsed || isLeft ? undefined : removeEarlier(url)
       // A file that could not be written to its end (a full disk) does not appear.
       await (broken ? set.abort() : set.commit())
     },
@@ -53,8 +56,8 @@ const fileSink = (url: string): SinkQuarantine['begin'] => () => {
  *
  * @param sink - a file, written as JSON lines with the raw bytes in base64 (read it back with {@link readQuarantine}), or a
  *   function. The file is replaced each time the stream is read, and appears when that reading ends, also when it ends in
- *   an error. A reading without bad records leaves none: that of an earlier one is removed. So
- *   each reader takes a file of its own.
+ *   an error. A reading without bad records leaves none: that of an earlier one is removed, unless it was left
+ *   early. So each reader takes a file of its own.
  * @example
  * readCsv('users.csv', { schema, onBadRecord: quarantine('out/bad-users.jsonl') })
  */
@@ -77,10 +80,15 @@ export const quarantine = (sink: string | ((record: RejectedRecord) => void | Pr
 export async function* withQuarantine<T>(policy: OnBadRecord | undefined, read: (policy: OnBadRecord | undefined) => AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
   if (typeof policy !== 'object' || !('begin' in policy)) return yield* read(policy)
   const opened = (policy as SinkQuarantine).begin()
+  let isLeft = true
   try {
     yield* read(opened)
+    isLeft = false
+  } catch (error) {
+    isLeft = false
+    throw error
   } finally {
-    await opened.finish()
+    await opened.finish(isLeft)
   }
 }
 
