@@ -31,6 +31,8 @@ describe('columns of CSV', () => {
     expect(await typed('18446744073709551615', '0')).toBe('uint64')
     expect(await typed('-1', '18446744073709551615')).toBe('decimal')
     expect(await typed('1'.repeat(39))).toBe('utf8')
+    expect((await csv('x\n7\n-2\n')).report.columns[0]?.evidence).toBe('integers from -2 to 7')
+    expect((await csv('x\n7\n9\n')).report.columns[0]?.evidence).toBe('integers from 7 to 9')
     expect(await typed('1', '2.5', '-1e3')).toBe('float64')
     expect(await typed('01', '2', '3')).toBe('utf8')
     expect(await typed('0', '0.5', '-0')).toBe('float64')

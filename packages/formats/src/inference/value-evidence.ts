@@ -59,6 +59,7 @@ export class ValueEvidence {
   private texts = 0
   private least = 0n
   private most = 0n
+  private hasRange = false
   private whole = 0
   private fraction = 0
   private exponents = 0
@@ -98,8 +99,9 @@ export class ValueEvidence {
     // Longer ones fit no integer whatever their value.
     if (digits > MAX_DIGITS) return
     const value = BigInt(text.replace(/^\+/, ''))
-    if (value < this.least) this.least = value
-    if (value > this.most) this.most = value
+    if (value < this.least || !this.hasRange) this.least = value
+    if (value > this.most || !this.hasRange) this.most = value
+    this.hasRange = true
   }
 
   bool(text: string): void {
