@@ -238,10 +238,11 @@ describePeer('training on a cluster', 'tensorflow', () => {
       onStep: ({ globalStep }) => { if (globalStep > 50) killed ??= cluster.kill({ type: 'worker', index }).then(() => cluster.restart({ type: 'worker', index })) },
     }))
     await killed
-    // Variables are as they were: nothing is fed twice, and the one batch of which nobody knows is accounted for.
+    // Variables are as they were: nothing is fed twice, and the one update of which nobody knows is accounted for.
     const { rows, repeated, uncertain } = counted(report)
     expect([rows + uncertain, repeated]).toEqual([3 * ROWS, 0])
-    expect(uncertain).toBeLessThanOrEqual(20)
+    // In step, the update that was lost amid it is of both workers' batches.
+    expect(uncertain).toBeLessThanOrEqual('synchronous' in more ? 40 : 20)
     expect(report.recoveries.map(({ what }) => what)).toEqual(expect.arrayContaining(['lost', 'back']))
     expect(report.recoveries.every(({ task }) => task === `worker ${index}`)).toBe(true)
   })
