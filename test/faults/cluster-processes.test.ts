@@ -96,7 +96,7 @@ describePeer('processes of a training that are killed', 'tensorflow', () => {
 
   test.each([
     ['for a while: workers go on, each update made once at most', {}],
-    ['for good: the bound ends the workers', { timeoutMs: 4_000 }],
+    ['for good: the bound ends the workers', { timeoutMs: 8_000 }],
   ] as const)('a parameter server hangs that workers call by the servers in their own processes, %s', async (_, more) => {
     const spec = await localSpec()
     const options: TaskOptions = { rows: ROWS, stepTimeoutMs: 2_000, ...more }
@@ -108,7 +108,7 @@ describePeer('processes of a training that are killed', 'tensorflow', () => {
     const isLost = (said: Said): boolean => 'recovery' in said && said.recovery.what === 'lost'
     expect(await Promise.all(workers.map((one) => one.until(isLost)))).toMatchObject([0, 1].map((index) => ({ recovery: { task: `worker ${index}`, fault: 'hung' } })))
     if ('timeoutMs' in more) {
-      for (const one of workers) expect(await one.until((said) => 'error' in said)).toMatchObject({ error: expect.stringContaining('it has done no step for 4000 ms') as string })
+      for (const one of workers) expect(await one.until((said) => 'error' in said)).toMatchObject({ error: expect.stringContaining('it has done no step for 8000 ms') as string })
       return
     }
     servers.child.kill('SIGCONT')
