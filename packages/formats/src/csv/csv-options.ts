@@ -104,12 +104,6 @@ export const requireMapped = ({ columns = {}, schema }: CsvOptions & { readonly 
   if (stray !== undefined) throw usage(`columns says where column ${JSON.stringify(stray)} comes from, which the schema does not have`, `Its columns are: ${Object.keys(schema!).join(', ')}.`)
 }
 
-/** Checks that columns which are called otherwise are columns. @throws `Usage` */
-export const requireMapped = ({ columns = {}, schema }: CsvOptions & { readonly schema?: Schema | undefined }): void => {
-  const stray = schema === undefined ? undefined : Object.keys(columns).find((name) => !Object.hasOwn(schema, name))
-  if (stray !== undefined) throw usage(`columns says where column ${JSON.stringify(stray)} comes from, which the schema does not have`, `Its columns are: ${Object.keys(schema!).join(', ')}.`)
-}
-
 /** Fills in the defaults. @throws `Usage` for options that make no sense together */
 export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
   const { delimiter = ',', quote = '"', header = true, batchRows = DEFAULT_BATCH_ROWS, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES, parser = 'auto', decimalComma = false, thousands, skipLines = 0 } = options
