@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pipe, run } from '@millrace/core'
 import { clusterSpec, startLocalCluster, toTfConfig, trainOnCluster, type ClusterStep, type ClusterTrainingReport, type LocalCluster, type Task } from '@millrace/distributed'
-import { writeTfRecords } from '@millrace/formats'
+import { readParquet, writeParquet, writeTfRecords } from '@millrace/formats'
 import { data, lossHere, makeModel, ROWS } from '../support/cluster-model.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { buildProgram } from '../support/program.js'
@@ -90,6 +90,20 @@ describePeer('training on a cluster', 'tensorflow', () => {
       expect(last.metrics['accuracy']).toBeGreaterThan(0.85)
       expect(report.evaluations.length).toBeGreaterThan(1)
       expect((await readdir(folder)).sort()).toEqual(['train', 'validation'])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('columns that only the files tell are looked up first', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'))
+    try {
+      const file = join(folder, 'rows.parquet')
+      await run(pipe(data, writeParquet(file)))
+      const read = readParquet(file)
+      const report = await run(trainOnCluster(makeModel(), cluster, { data: read, label: 'y', batchSize: 50, validation: { data: read } }))
+      expect(report).toMatchObject({ globalStep: ROWS / 50, stoppedBy: 'data' })
+      expect(report.evaluations.at(-1)).toMatchObject({ rows: ROWS })
     } finally {
       await rm(folder, { recursive: true })
     }

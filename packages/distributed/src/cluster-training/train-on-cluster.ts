@@ -55,6 +55,7 @@ type Outcome = Omit<ClusterTrainingReport, 'seconds'>
 /** Plays this process's part. */
 const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingOptions, context: RunContext): Promise<Outcome> => {
   const { task } = roles
+  if (task?.type !== 'ps') await findColumns(options, context)
   if (task === undefined) return drive(model, roles, roles.trainers, options, context, undefined)
   const spectator: Outcome = { role: describeTask(task), globalStep: 0, stoppedBy: 'over', workers: [], loss: undefined, evaluations: [], checkpoints: [], recoveries: [], notFetched: [] }
   if (task.type === 'evaluator') return { ...spectator, ...(await measure(model, roles, options, context)) }
@@ -66,6 +67,12 @@ const play = async (model: ClusterModel, roles: Roles, options: ClusterTrainingO
     return spectator
   }
   return drive(model, roles, [trainer], options, context, hosted)
+}
+
+/** Streams whose columns are not known yet look them up, before anything is made on the servers. */
+const findColumns = async ({ data, validation }: ClusterTrainingOptions, context: RunContext): Promise<void> => {
+  if ('open' in data) await data.findSchema(context)
+  await validation?.data.findSchema(context)
 }
 
 /** As the evaluator. */
