@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -70,6 +70,41 @@ it('leaves no file when there are no bad records, and removes no other than its 
   await writeFile(url, 'id,name\n1,dear to somebody\n')
   await drain(clean())
   expect(await readdir(folder)).toEqual(['bad.jsonl'])
+})
+
+it('keeps the file of an earlier reading where another one has not seen all records', async () => {
+  const url = join(folder, 'bad.jsonl')
+  await drain(read(quarantine(url), new Tally()))
+  const none = async function* (fails: boolean): AsyncGenerator<number> {
+    if (fails) throw new Error('gone')
+    yield 1
+  }
+  await expect(drain(withQuarantine(quarantine(url), () => none(true)))).rejects.toThrow('gone')
+  await drain(withQuarantine(quarantine(url), () => none(false), { rows: 4 }))
+  expect(await readdir(folder)).toEqual(['bad.jsonl'])
+})
+
+it('takes records that come at once', async () => {
+  const url = join(folder, 'bad.jsonl')
+  const tally = new Tally()
+  await drain(withQuarantine(quarantine(url), async function* (open) {
+    await Promise.all([1, 2, 3].map((record) => rejectRecord(open, { tally }, bad(record), undefined)))
+    yield 1
+  }))
+  const records: number[] = []
+  for await (const { record } of readQuarantine(url)) records.push(record)
+  expect(records).toEqual([1, 2, 3])
+  expect(await readdir(folder)).toEqual(['bad.jsonl'])
+})
+
+it('tells why a reading ended rather than why its file could not appear', async () => {
+  const inTheWay = async function* (open: OnBadRecord | undefined): AsyncGenerator<number> {
+    await rejectRecord(open, { tally: new Tally() }, bad(1), undefined)
+    await mkdir(join(folder, 'bad.jsonl'))
+    yield 1
+    throw new Error('cut')
+  }
+  await expect(drain(withQuarantine(quarantine(join(folder, 'bad.jsonl')), inTheWay))).rejects.toThrow('cut')
 })
 
 it('fails by default, skips when asked, and calls a function', async () => {

@@ -1,11 +1,12 @@
 import { failure, hasTag } from '../errors/index.js'
 import { openOutputSet, readBytes, storageFor, type OutputSet } from '../storage/index.js'
+import type { Position } from '../stream/position.js'
 import type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
 
 /** A {@link Quarantine} that is told when a reading begins and ends. */
 interface SinkQuarantine extends Quarantine {
-  /** A quarantine of its own for one reading; `finish` makes what it holds appear, and is told whether the reading was left before its end. */
-  readonly begin: () => Quarantine & { readonly finish: (isLeft: boolean) => Promise<void> }
+  /** A quarantine of its own for one reading; `finish` makes what it holds appear, and is told whether the reading has seen all records. */
+  readonly begin: () => Quarantine & { readonly finish: (hasSeenAll: boolean) => Promise<void> }
 }
 
 const encoder = new TextEncoder()
@@ -28,25 +29,21 @@ const removeEarlier = async (url: string): Promise<void> => {
 
 const fileSink = (url: string): SinkQuarantine['begin'] => () => {
   let set: OutputSet | undefined
-  let isUsed = false
-  let broken = false
+  let last = Promise.resolve()
+  const put = async (record: RejectedRecord): Promise<void> => {
+    set ??= await openOutputSet([url], { ifExists: 'replace' })
+    const raw = record.raw === undefined ? null : Buffer.from(record.raw).toString('base64')
+    await set.outputs[0]!.write(encoder.encode(`${JSON.stringify({ ...record, raw })}\n`))
+  }
   return {
-    quarantine: async (record) => {
-      isUsed = true
-      set ??= await openOutputSet([url], { ifExists: 'replace' })
-      const raw = record.raw === undefined ? null : Buffer.from(record.raw).toString('base64')
-      try {
-        await set.outputs[0]!.write(encoder.encode(`${JSON.stringify({ ...record, raw })}\n`))
-      } catch (error) {
-        broken = true
-        throw error
-      }
-    },
-    finish: async (isLeft) => {
+    // Of files that are read at one time several have a bad record at once. None is written after one that could not be.
+    quarantine: (record) => (last = last.then(() => put(record))),
+    finish: async (hasSeenAll) => {
+      const isBroken = await last.then(() => false, () => true)
       // A look at the first rows says nothing of the others.
-      if (set === undefined) return isUsed || isLeft ? undefined : removeEarlier(url)
+      if (set === undefined) return hasSeenAll && !isBroken ? removeEarlier(url) : undefined
       // A file that could not be written to its end (a full disk) does not appear.
-      await (broken ? set.abort() : set.commit())
+      await (isBroken ? set.abort() : set.commit())
     },
   }
 }
@@ -56,8 +53,9 @@ const fileSink = (url: string): SinkQuarantine['begin'] => () => {
  *
  * @param sink - a file, written as JSON lines with the raw bytes in base64 (read it back with {@link readQuarantine}), or a
  *   function. The file is replaced each time the stream is read, and appears when that reading ends, also when it ends in
- *   an error. A reading without bad records leaves none: that of an earlier one is removed, unless it was left
- *   early. So each reader takes a file of its own.
+ *   an error. A reading without bad records leaves none: that of an earlier one is removed, unless the reading was left
+ *   early, failed, or went on from a position. So each reader takes a file of its own, and so does the rest of a reading that is
+ *   resumed: its bad records would take the place of the earlier ones.
  * @example
  * readCsv('users.csv', { schema, onBadRecord: quarantine('out/bad-users.jsonl') })
  */
@@ -76,19 +74,23 @@ export const quarantine = (sink: string | ((record: RejectedRecord) => void | Pr
 /**
  * Runs a reading with its own quarantine: readers wrap what they yield in it, and pass the policy that they are given to
  * `rejectRecord`.
+ *
+ * @param from - where the reading goes on, if `read` does not begin at the beginning: its end says nothing of the records before
  */
-export async function* withQuarantine<T>(policy: OnBadRecord | undefined, read: (policy: OnBadRecord | undefined) => AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+export async function* withQuarantine<T>(policy: OnBadRecord | undefined, read: (policy: OnBadRecord | undefined) => AsyncIterable<T>, from?: Position): AsyncGenerator<T, void, undefined> {
   if (typeof policy !== 'object' || !('begin' in policy)) return yield* read(policy)
   const opened = (policy as SinkQuarantine).begin()
-  let isLeft = true
+  let end: 'left' | 'reached' | 'failed' = 'left'
   try {
     yield* read(opened)
-    isLeft = false
+    end = 'reached'
   } catch (error) {
-    isLeft = false
+    end = 'failed'
     throw error
   } finally {
-    await opened.finish(isLeft)
+    const finished = opened.finish(end === 'reached' && from === undefined)
+    // The error that is there already says more.
+    await (end === 'failed' ? finished.catch(() => undefined) : finished)
   }
 }
 
