@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { field, fromRows, map, pipe, run, type ProgressEvent, type Row, type Schema, type Stream } from '@millrace/core'
 import { readSql, writeSql, type WriteSqlOptions } from '@millrace/formats'
 import mysql from 'mysql2/promise'
@@ -171,10 +172,10 @@ describeSqlServer('MariaDB, loaded in bulk', 'mariadb', () => {
     await expect.poll(() => admin('SELECT COUNT(*) FROM information_schema.processlist WHERE user = \'millrace\' AND id <> CONNECTION_ID()'), { timeout: 10_000 }).toEqual([[0]])
   })
 
-  test('a server that asks for another file gets nothing', async () => {
+  /** A server in whose place a proxy speaks. @param tell - what the client hears instead of what the server says, or in answer to what it says itself, which the server then does not hear */
+  const lying = async (tell: (said: string, far: boolean) => string | undefined, use: (url: string, sent: () => string) => Promise<void>): Promise<void> => {
     const sockets: Socket[] = []
     const sent: Buffer[] = []
-    let asked = 0
     const proxy = createServer((near) => {
       const far = connect(server.port, '127.0.0.1')
       sockets.push(near, far)
@@ -182,26 +183,59 @@ describeSqlServer('MariaDB, loaded in bulk', 'mariadb', () => {
       far.on('error', () => near.destroy()).on('close', () => near.destroy())
       near.on('data', (bytes: Buffer) => {
         sent.push(bytes)
-        far.write(bytes)
+        const answer = tell(bytes.toString('latin1'), false)
+        if (answer === undefined) far.write(bytes)
+        else near.write(Buffer.from(answer, 'latin1'))
       })
-      far.on('data', (bytes: Buffer) => {
-        const text = bytes.toString('latin1').replace(/\xfbmillrace_[\da-f]{16}/, () => {
-          asked++
-          return '\xfb/etc/../etc/../etc/passwd'
-        })
-        near.write(Buffer.from(text, 'latin1'))
-      })
+      far.on('data', (bytes: Buffer) => near.write(Buffer.from(tell(bytes.toString('latin1'), true)!, 'latin1')))
     })
     await once(proxy.listen(0, '127.0.0.1'), 'listening')
     try {
       const url = server.url.replace(String(server.port), String((proxy.address() as AddressInfo).port))
-      await expect(run(pipe(texts(['a']), writeSql(url, 'robbed')))).rejects.toMatchObject({ _tag: 'Engine', code: 'SQL_FILE_ASKED', message: expect.stringContaining('/etc/../etc/../etc/passwd') })
-      expect(asked).toBe(1)
-      expect(Buffer.concat(sent).toString('latin1')).not.toMatch(/root:|\/bin\//)
-      expect((await readOut(readSql(server.url, { table: 'robbed' }))).error).toMatchObject({ _tag: 'NotFound' })
+      await use(url, () => Buffer.concat(sent).toString('latin1'))
     } finally {
       for (const socket of sockets) socket.destroy()
       proxy.close()
     }
+  }
+
+  test('a server that asks for another file gets nothing', async () => {
+    let asked = 0
+    const tell = (said: string, far: boolean): string | undefined => !far ? undefined : said.replace(/\xfbmillrace_[\da-f]{16}/, () => {
+      asked++
+      return '\xfb/etc/../etc/../etc/passwd'
+    })
+    await lying(tell, async (url, sent) => {
+      await expect(run(pipe(texts(['a']), writeSql(url, 'robbed')))).rejects.toMatchObject({ _tag: 'Engine', code: 'SQL_FILE_ASKED', message: expect.stringContaining('/etc/../etc/../etc/passwd') })
+      expect(asked).toBe(1)
+      expect(sent()).not.toMatch(/root:|\/bin\//)
+      expect((await readOut(readSql(server.url, { table: 'robbed' }))).error).toMatchObject({ _tag: 'NotFound' })
+    })
   })
+
+  test("a server that asks for a file in any query gets nothing, also by its pool's owner", async () => {
+    const asks = '/etc/passwd'
+    const request = `${String.fromCharCode(asks.length + 1)}\0\0\x01\xfb${asks}`
+    // A query by its text, and a prepared one.
+    for (const query of [/^...\0\x03.*@@character_set_client/s, /^...\0\x17/s]) {
+      let asked = 0
+      // The empty packet with which the client says that nothing comes is not the server's to hear.
+      const tell = (said: string, far: boolean): string | undefined => {
+        if (far) return said
+        if (query.test(said)) return ++asked === 1 ? request : undefined
+        return asked === 1 && said.startsWith('\0\0\0') ? '\x07\0\0\x03\0\0\0\x02\0\0\0' : undefined
+      }
+      await lying(tell, async (url, sent) => {
+        let given = 0
+        const pool = mysql.createPool({ uri: url, connectionLimit: 1, infileStreamFactory: () => {
+          given++
+          return Readable.from(["the owner's file"])
+        } })
+        const { error } = await readOut(readSql(pool, 'SELECT 1 AS one'))
+        expect({ message: (error as Error | undefined)?.message, asked, given }).toEqual({ message: expect.any(String), asked: 1, given: 0 })
+        expect(sent()).not.toContain("owner's file")
+        await pool.end()
+      })
+    }
+  }, 20_000)
 })

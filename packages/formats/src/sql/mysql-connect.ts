@@ -56,8 +56,9 @@ const borrow = async (driver: Driver, pool: MysqlPool, { name }: ResolvedServer)
   const asText = (sql: string, values: readonly unknown[] = []): Promise<unknown> =>
     new Promise((resolve, reject) => connection.query({ sql, values: [...values], rowsAsArray: true }, (error, rows) => (error === null ? resolve(rows) : reject(error))))
   try {
-    // Only this connection, while we have it, has our way of reading values.
-    connection.config = Object.assign(Object.create(Object.getPrototypeOf(config) as object) as ConnectionOptions, config, EXACT, { typeCast: true, nestTables: undefined, namedPlaceholders: false, queryFormat: undefined })
+    // Only this connection, while we have it, has our way of reading values, and answers no server that asks for a file.
+    const ours = { ...EXACT, typeCast: true, nestTables: undefined, namedPlaceholders: false, queryFormat: undefined, infileStreamFactory: undefined }
+    connection.config = Object.assign(Object.create(Object.getPrototypeOf(config) as object) as ConnectionOptions, config, ours)
     const [row] = (await asText(`SELECT @@character_set_client, @@character_set_results, ${VARIABLES.map((variable) => `@@SESSION.${variable}`).join(', ')}`)) as readonly (readonly unknown[])[]
     const [sends, gets, ...values] = row!
     requireUtf8(String(sends), String(gets), name)

@@ -64,9 +64,11 @@ const badUrl = (problem: string): MillraceError =>
   failure({ tag: 'Usage', code: 'BAD_DATABASE_URL', problem: `the URL of the database ${problem}`, remedy: 'Give postgres://user@host:5432/database or mysql://user@host:3306/database; write special characters of a password as %XX.' })
 
 const fromUrl = (text: string): SqlServer & { readonly sslmode?: string | undefined; readonly sslrootcert?: string | undefined } => {
+  // A user without a host, which is then in the options, is a URL to libpq and not to Node: postgres://u:p@/db?host=/run/postgresql
+  const lacksHost = /^[^/?#]+:\/\/[^/?#]*@(?=[/?#]|$)/.exec(text)?.[0]
   let url: URL
   try {
-    url = new URL(text)
+    url = new URL(lacksHost === undefined ? text : `${lacksHost}absent${text.slice(lacksHost.length)}`)
   } catch {
     throw badUrl('cannot be read')
   }
@@ -82,7 +84,7 @@ const fromUrl = (text: string): SqlServer & { readonly sslmode?: string | undefi
   const option = (name: string): string | undefined => url.searchParams.get(name) ?? undefined
   return {
     server, user: decoded(url.username), password: decoded(url.password), database: decoded(url.pathname.slice(1)),
-    host: decoded(url.hostname.replace(/^\[(.*)\]$/, '$1')) ?? option('host'), port: url.port === '' ? undefined : Number(url.port),
+    host: (lacksHost === undefined ? decoded(url.hostname.replace(/^\[(.*)\]$/, '$1')) : undefined) ?? option('host'), port: url.port === '' ? undefined : Number(url.port),
     socket: option('socket') ?? option('socketPath'), sslmode: option('sslmode') ?? option('ssl-mode'), sslrootcert: option('sslrootcert') ?? option('ssl-ca'),
   }
 }
@@ -121,13 +123,22 @@ export const requireConnection = (connection: SqlConnection): { readonly server:
   throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the connection is ${describeValue(connection)}`, remedy: "Give a URL, an object with server: 'postgres' or 'mysql', or a pool of pg or mysql2." })
 }
 
+/** A pool's driver reads its own URLs, of more forms than ours: those that we cannot read only lack in errors. */
+const fromPool = ({ url, fields }: ReturnType<typeof poolServer>): SqlServer => {
+  try {
+    return url === undefined ? fields : fromUrl(url)
+  } catch {
+    return fields
+  }
+}
+
 /** The database that a connection means, with what the environment adds. */
 export const resolveServer = async (connection: SqlConnection): Promise<ResolvedServer> => {
   const { server } = requireConnection(connection)
   const pool = poolKind(connection) === undefined ? undefined : (connection as SqlPool)
   const pooled = pool === undefined ? undefined : poolServer(pool)
-  const text = pooled === undefined ? connection : (pooled.url ?? pooled.fields)
-  const given: SqlServer & { readonly sslmode?: string | undefined; readonly sslrootcert?: string | undefined } = typeof text === 'string' ? fromUrl(text) : (text as SqlServer)
+  const given: SqlServer & { readonly sslmode?: string | undefined; readonly sslrootcert?: string | undefined } =
+    pooled !== undefined ? fromPool(pooled) : typeof connection === 'string' ? fromUrl(connection) : (connection as SqlServer)
   const usual = defaults[server]()
   const host = given.host ?? usual.host
   const socket = given.socket ?? (host === undefined ? usual.socket : undefined)

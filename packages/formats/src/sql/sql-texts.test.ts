@@ -5,7 +5,7 @@ import { parseJsonArray } from './json-array.js'
 import { parsePostgresArray } from './postgres-array.js'
 import { mysqlDialect, postgresDialect } from './sql-dialect.js'
 import { partitionConditions, partitionCuts } from './sql-partition.js'
-import { resolveServer } from './sql-server.js'
+import { resolveServer, type SqlConnection } from './sql-server.js'
 import { afterKey, narrow } from './sql-statement.js'
 import { inUnit, parseSqlDate, parseSqlMicros, sqlDateText, sqlInstantText } from './sql-time.js'
 import type { SqlColumn } from './sql-type.js'
@@ -107,6 +107,11 @@ describe('servers', () => {
     expect(found).toMatchObject({ host: '::1', port: 6543, user: 'me', password: 'p@ss', database: 'my db', tls: { verify: false } })
     expect(found.name).toBe('postgres://::1:6543/my db')
     expect(await resolveServer('mariadb:///x?socket=/run/my.sock')).toMatchObject({ server: 'mysql', socket: '/run/my.sock', name: 'mysql:///run/my.sock/x' })
+    expect(await resolveServer('postgres://me:s%2F3@/d?host=/cloudsql/x')).toMatchObject({ host: '/cloudsql/x', user: 'me', password: 's/3', name: 'postgres:///cloudsql/x/d' })
+    // A pool's driver takes forms that we do not know: the name alone suffers.
+    const pool = (connectionString: string) => resolveServer({ connect: () => undefined, totalCount: 0, options: { connectionString } } as SqlConnection)
+    expect(await pool('postgres://me:s%2F3@/d?host=/cloudsql/x')).toMatchObject({ name: 'postgres:///cloudsql/x/d' })
+    expect(await pool('socket:/run/postgresql?db=d')).toMatchObject({ server: 'postgres', tls: false })
     const refused = await resolveServer('postgres://me:secret@h/d?sslmode=never').catch((error: unknown) => error)
     expect(hasTag(refused, 'Usage')).toBe(true)
     expect(String(refused)).not.toContain('secret')

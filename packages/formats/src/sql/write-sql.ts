@@ -53,6 +53,9 @@ export interface SqlLoading {
  * `NOT NULL` where the field is not nullable. Rows go into a table that exists by the names of the columns. MySQL's `append` needs
  * a table whose engine has transactions (InnoDB).
  *
+ * A connection is held besides those of the stream: one that reads from the same pool needs a pool of two or more, and waits for ever where
+ * the pool holds one.
+ *
  * @throws `MissingPeer`, `AlreadyExists`, `Storage`, `Schema` for columns that the server has no type for, `BadRecord` for values
  * that it cannot hold (zero characters in PostgreSQL's texts, NaN in MySQL, nanoseconds), `Engine`, and what the stream throws
  * @example
