@@ -73,7 +73,10 @@ const strongTag = ({ headers }: Response): string | undefined => {
 const statHttp = async (url: string, signal?: AbortSignal): Promise<FileInfo> => {
   const response = await request(url, { method: 'HEAD', headers: { 'accept-encoding': 'identity' } }, { signal })
   const length = response.headers.get('content-length')
-  return { url, size: length === null ? undefined : Number(length), version: strongTag(response) ?? response.headers.get('last-modified') ?? undefined }
+  const size = length === null ? undefined : Number(length)
+  // Mirrors give the same file other times: these tell only where there is nothing better.
+  const changed = size === undefined ? response.headers.get('last-modified') : null
+  return { url, size, version: strongTag(response) ?? changed ?? undefined }
 }
 
 const makeHttp = (scheme: string): Storage => ({ scheme, stat: statHttp, read: readHttp })

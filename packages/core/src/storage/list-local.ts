@@ -41,7 +41,7 @@ const walkLocal = async (base: string, matches: (name: string) => boolean, depth
         if (level < depth) await walk(path, `${name}/`, level + 1)
       } else if (matches(name)) {
         const info = await stat(path).catch(() => undefined)
-        if (info?.isFile() === true) found.push({ url: path, size: info.size, version: String(info.mtimeMs) })
+        if (info?.isFile() === true) found.push({ url: path, size: info.size })
       }
     }
   }

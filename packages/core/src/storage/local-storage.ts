@@ -148,7 +148,7 @@ export const localStorage: Storage = {
       if (found.isDirectory()) {
         throw failure({ tag: 'Storage', code: 'EISDIR', problem: 'the path is a folder', remedy: 'Name a file, or a glob of the files in it.', position: { source: url } })
       }
-      return { url, size: found.size, version: String(found.mtimeMs) }
+      return { url, size: found.size }
     } catch (error) {
       throw fromUnknown(error, { source: url })
     }

@@ -4,7 +4,10 @@ export interface FileInfo {
   readonly url: string
   /** Bytes, where the storage says. */
   readonly size: number | undefined
-  /** Another one when the file was changed, where the storage says: an ETag, a generation, the time of the last change. */
+  /**
+   * Another one when the file was changed, and the same wherever it is read, where the storage says so: an ETag, a generation, HDFS's time
+   * of the last change. Local files have none: a copy of the same bytes has another time.
+   */
   readonly version?: string | undefined
 }
 

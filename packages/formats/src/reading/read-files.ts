@@ -132,7 +132,7 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
     },
     stableOrder: isOrdered,
     positions: 'native',
-    open: (context) => withQuarantine(reader.onBadRecord, (policy) => (isOrdered ? inOrder : inAnyOrder)(reader, policy, context, workers)),
+    open: (context) => withQuarantine(reader.onBadRecord, (policy) => (isOrdered ? inOrder : inAnyOrder)(reader, policy, context, workers), context.from),
   })
 }
 
@@ -141,7 +141,7 @@ const shownSource = (source: string | readonly string[]): Json => (typeof source
 /** The columns of the batches, where the files tell them. */
 const findColumns = async <S extends Schema>(reader: FileReader<S>, context: RunContext): Promise<S> => {
   const choice = choosePartitions(undefined, [reader.input.partitions, reader.where])
-  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose, mayBeEmpty: reader.schema !== undefined })
+  const found = await expandInputs(reader.source, context.signal, { requireSuccess: reader.input.requireSuccess, choose: choice?.choose })
   const columns = await FileColumns.of(reader, found, { ...context, tally: new Tally() }, choice?.seen)
   return (await columns.findSchema()) as S
 }

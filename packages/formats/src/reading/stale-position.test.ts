@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, utimesSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { field, fromRows, pipe, run, type Job, type Position, type Stream } from '@millrace/core'
@@ -49,14 +51,43 @@ describe.each(Object.entries(formats))('a position in a file of %s', (name, [wri
     await expect(restOf(read(await put(rows)), position)).rejects.toMatchObject(stale)
   })
 
-  it('is refused where the file has the same size, but was changed', async () => {
+  it('goes on in a copy, which has another time', async () => {
     const file = await put(300)
     const position = await positionOf(read(file))
     utimesSync(file, 1, 1)
-    await expect(restOf(read(file), position)).rejects.toMatchObject({ code: 'STALE_POSITION', problem: expect.stringContaining('last change') as string })
+    expect(position).not.toHaveProperty('version')
+    expect(await restOf(read(file), position)).toBe(200)
     // As positions of earlier versions are, and those of whoever knows better.
-    const { size, version, ...old } = position as { readonly size: number; readonly version: string }
-    expect([typeof size, typeof version]).toEqual(['number', 'string'])
+    const { size, ...old } = position as { readonly size: number }
+    expect(await restOf(read(file), { ...old, size: size + 1 }).catch((error: unknown) => (error as { readonly code: string }).code)).toBe('STALE_POSITION')
     expect(await restOf(read(file), old)).toBe(200)
+  })
+})
+
+describe('a position in a file on http', () => {
+  const lines = `id\n${Array.from({ length: 300 }, (_, id) => 1000 + id).join('\n')}\n`
+
+  it.each<readonly [what: string, before: object, after: object, outcome: unknown]>([
+    ['is refused once its ETag is another', { etag: '"1"' }, { etag: '"2"' }, 'STALE_POSITION'],
+    ['goes on at a mirror, which has another time', { 'last-modified': 'Mon, 02 Nov 2026 10:00:00 GMT' }, { 'last-modified': 'Tue, 03 Nov 2026 10:00:00 GMT' }, 200],
+  ])('%s', async (_, before, after, outcome) => {
+    let headers = before
+    const server = createServer((request, response) => {
+      const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      const body = Buffer.from(lines).subarray(start)
+      const range = request.headers.range === undefined ? {} : { 'content-range': `bytes ${start}-${lines.length - 1}/${lines.length}` }
+      response.writeHead(request.headers.range === undefined ? 200 : 206, { 'content-length': body.length, ...headers, ...range })
+      response.end(request.method === 'HEAD' ? undefined : body)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const stream = readCsv(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x.csv`, { schema, batchRows: 100 })
+      const position = await positionOf(stream)
+      expect(await restOf(stream, position)).toBe(200)
+      headers = after
+      expect(await restOf(stream, position).catch((error: unknown) => (error as { readonly code: string }).code)).toBe(outcome)
+    } finally {
+      await new Promise((resolve) => server.close(resolve))
+    }
   })
 })
