@@ -90,7 +90,11 @@ const minibatch = (tf: TensorFlow, batch: Batch, labels: readonly string[], inpu
 const labelTensors = (tf: TensorFlow, batch: Batch, labels: readonly string[]): { [name: string]: TensorLike } => {
   for (const name of labels) {
     const { kind } = (batch.columns as ColumnMap)[name]!.field
-    if (kind === 'utf8' || kind === 'binary') throw failure({ tag: 'Schema', code: 'LABEL_NOT_NUMERIC', problem: 'a label is to be a number, and this one is text', remedy: 'Make a label of it: label(vocabulary()), label(greaterThan(…)).', position: { column: name } })
+    if (kind !== 'utf8' && kind !== 'binary') continue
+    throw failure({
+      tag: 'Schema', code: 'LABEL_NOT_NUMERIC', problem: 'a label is to be a number, and this one is text',
+      remedy: 'Make a label of it: label(vocabulary()), label(greaterThan(…)).', position: { column: name },
+    })
   }
   const raw = tensorsOf(tf, batch, { columns: labels })
   const out: { [name: string]: TensorLike } = {}

@@ -16,7 +16,10 @@ export interface InferJsonOptions extends SampleOptions, Omit<JsonOptions<Schema
   readonly format?: 'json' | undefined
   /** What becomes of keys whose values are numbers or booleans here and texts there: `text`, or an `error` (default). */
   readonly mixed?: 'error' | 'text' | undefined
-  /** What becomes of keys whose values make no column (lists of objects or lists, objects here and something else there): they are left out (default), or columns of their JSON `text`. */
+  /**
+   * What becomes of keys whose values make no column (lists of objects or lists, objects here and something else there): they are left
+   * out (default), or columns of their JSON `text`.
+   */
   readonly nested?: 'text' | undefined
 }
 
@@ -48,7 +51,7 @@ class PathEvidence {
   key(name: string): PathEvidence {
     let found = this.keys.get(name)
     if (found === undefined) {
-      if (this.keys.size >= MAX_KEYS) throw failure({ tag: 'Limit', code: 'TOO_MANY_KEYS', problem: `an object has more than ${MAX_KEYS} different keys in the records that were looked at`, remedy: 'Give the schema, or look at fewer rows: keys that are values make no columns.' })
+      if (this.keys.size >= MAX_KEYS) throw tooManyKeys()
       this.keys.set(name, (found = new PathEvidence(this.options)))
     }
     return found
@@ -57,6 +60,12 @@ class PathEvidence {
 
 /** Beyond it keys are values, and a table of them is no use. */
 const MAX_KEYS = 4096
+
+const tooManyKeys = (): Error =>
+  failure({
+    tag: 'Limit', code: 'TOO_MANY_KEYS', problem: `an object has more than ${MAX_KEYS} different keys in the records that were looked at`,
+    remedy: 'Give the schema, or look at fewer rows: keys that are values make no columns.',
+  })
 
 const add = (evidence: ValueEvidence, token: JsonToken): void => {
   if (token.name === 'numberValue') evidence.number(String(token.value))
@@ -132,11 +141,15 @@ const tokensOf = (bytes: Uint8Array, maxDepth: number): readonly JsonToken[] => 
   return tokens
 }
 
+const tooLong = (maxRecordBytes: number, source: string, byte: number): Error =>
+  failure({ tag: 'Limit', code: 'JSON_RECORD_TOO_LONG', problem: `a record has more than ${maxRecordBytes} bytes`, remedy: 'Raise maxRecordBytes.', position: { source, byte } })
+
 /** The tokens of each record of a file, of those that are JSON. */
 async function* recordsOf(file: FileInfo, options: InferJsonOptions, bad: PassedOver, signal: AbortSignal | undefined): AsyncGenerator<readonly JsonToken[], void, undefined> {
   const { maxRecordBytes, maxDepth, format: known, records: path } = resolveJsonOptions({ ...options, format: undefined, schema: {} })
   let records: (readonly JsonToken[])[] = []
-  const text = await openText(file, { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes, encoding: options.encoding, signal })
+  const { compression, maxInflation, maxInflatedBytes, encoding } = options
+  const text = await openText(file, { compression, maxInflation, maxInflatedBytes, encoding, signal })
   const window: WindowText = new WindowText(text.start, 1, {
     record: (start, end) => {
       try {
@@ -158,7 +171,7 @@ async function* recordsOf(file: FileInfo, options: InferJsonOptions, bad: Passed
       if (format !== undefined) window.begin(format, false)
       begun ||= format !== undefined
       window.push(chunk)
-      if (window.end - window.held > maxRecordBytes) throw failure({ tag: 'Limit', code: 'JSON_RECORD_TOO_LONG', problem: `a record has more than ${maxRecordBytes} bytes`, remedy: 'Raise maxRecordBytes.', position: { source: file.url, byte: window.held } })
+      if (window.end - window.held > maxRecordBytes) throw tooLong(maxRecordBytes, file.url, window.held)
       yield* records
       records = []
     }
@@ -207,11 +220,15 @@ export const inferJson = async (source: string | readonly string[], options: Inf
   }
   const notes = [...bad.notes(seen)]
   if (seen === 0) {
-    throw failure({ tag: 'Schema', code: 'CANNOT_INFER', problem: 'there is no record to infer columns from', remedy: 'Give the schema, or a source with records.', position: { source: files[0]!.url } })
+    throw failure({
+      tag: 'Schema', code: 'CANNOT_INFER', problem: 'there is no record to infer columns from',
+      remedy: 'Give the schema, or a source with records.', position: { source: files[0]!.url },
+    })
   }
   if (seen === 1 && isWhole && options.records === undefined) {
     const around = [...root.keys].find(([, { lists, nested }]) => lists > 0 && nested > 0)?.[0]
-    if (around !== undefined) notes.push(`The file is one object, and an array of objects is at ${JSON.stringify(around)}: records: ${JSON.stringify(around)} takes these for the records.`)
+    const key = JSON.stringify(around)
+    if (around !== undefined) notes.push(`The file is one object, and an array of objects is at ${key}: records: ${key} takes these for the records.`)
   }
   return conclude(root, seen, isWhole, notes, options)
 }
@@ -229,7 +246,8 @@ const conclude = (root: PathEvidence, seen: number, isWhole: boolean, notes: str
       if (nested === 'text') {
         valuesAsText.push(name)
         paths[name] = path
-        columns.push({ name, field: field.utf8(), rows: seen, nulls: seen - evidence.scalars.values - evidence.lists - evidence.objects, examples: [], evidence: `JSON text: ${decided}`, ambiguous: [] })
+        const nulls = seen - evidence.scalars.values - evidence.lists - evidence.objects
+        columns.push({ name, field: field.utf8(), rows: seen, nulls, examples: [], evidence: `JSON text: ${decided}`, ambiguous: [] })
       } else notes.push(`${name} is left out: ${decided}; nested: 'text' reads it as JSON text.`)
       continue
     }
@@ -238,12 +256,14 @@ const conclude = (root: PathEvidence, seen: number, isWhole: boolean, notes: str
     columns.push({ ...decided.column, name, rows: seen, nulls: seen - evidence.scalars.values - evidence.lists })
   }
   const { schema, report } = concluded(columns, seen, isWhole, notes, options)
-  return { format: 'json', schema, report, options: { ...reader, schema, paths, ...(asText.length > 0 ? { scalarsAsText: asText } : {}), ...(valuesAsText.length > 0 ? { valuesAsText } : {}), ...(isWhole ? {} : { inferredFrom: seen }) } }
+  const texts = { ...(asText.length > 0 ? { scalarsAsText: asText } : {}), ...(valuesAsText.length > 0 ? { valuesAsText } : {}) }
+  return { format: 'json', schema, report, options: { ...reader, schema, paths, ...texts, ...(isWhole ? {} : { inferredFrom: seen }) } }
 }
 
 type LeafDecision = { readonly column: Omit<FoundColumn, 'name' | 'rows' | 'nulls'>; readonly isMixed: boolean }
 
-const decideLeaf = (name: string, { scalars, items, lists, nullItems, objects, nested }: PathEvidence, options: InferJsonOptions, mixed: 'error' | 'text'): LeafDecision | string => {
+const decideLeaf = (name: string, leaf: PathEvidence, options: InferJsonOptions, mixed: 'error' | 'text'): LeafDecision | string => {
+  const { scalars, items, lists, nullItems, objects, nested } = leaf
   if (objects > 0) return 'it is an object here and something else there'
   if (lists > 0 && scalars.values > 0) return 'it is a list here and something else there'
   if (nested > 0) return 'its lists hold objects or lists, which are no column'

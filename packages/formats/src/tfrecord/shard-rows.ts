@@ -120,7 +120,6 @@ export class ShardRows {
     this.count += rows
   }
 
-
   private async take(kernel: EncoderKernel, shard: ShardWriter): Promise<void> {
     if (kernel.length === 0) return
     await shard.appendFrames(kernel.written())
