@@ -62,14 +62,15 @@ export class OptimizerUpdates {
    *
    * @param pairs - each looked up row once
    * @param step - the number of steps done so far, float32 scalar
+   * @param stepFor - adds what the updates on a device take for it. Default: `step` itself
    */
-  apply(pairs: readonly VariableGradient[], step: Tensor): AppliedGradients {
+  apply(pairs: readonly VariableGradient[], step: Tensor, stepFor: (device: string | undefined) => Tensor = () => step): AppliedGradients {
     const graph = this.#graph
     return graph.scope('optimizer', () => {
       const updaters = new Map<string | undefined, UpdateVariable>()
       const updates = pairs.map(({ variable, gradient }) =>
         onDevice(graph, variable.device, () => {
-          const update = updaters.get(variable.device) ?? this.#start(step)
+          const update = updaters.get(variable.device) ?? this.#start(stepFor(variable.device))
           updaters.set(variable.device, update)
           return update(variable, movesAllRows(this.#optimizer, variable) ? toDense(graph, gradient) : gradient)
         }),

@@ -195,9 +195,11 @@ export class SynchronousTraining {
     return this.#counts === undefined ? after : this.#addParts(this.#counts.taken, [after])
   }
 
-  /** Adds what counts the parts of an update that is made. @returns what is done then */
+  /** Adds what counts the parts of an update that is made, unless training was begun again meanwhile. @returns what is done then */
   countParts(after: readonly GraphNode[]): readonly GraphNode[] {
-    return this.#counts === undefined ? after : [this.#addParts(this.#counts.applied, after)]
+    // Changes on other devices are done after what was looked at here.
+    const passed = [this.#fences.pass(this.#globalStep.device ?? '', this.#fences.round, after)]
+    return this.#counts === undefined ? passed : [this.#addParts(this.#counts.applied, passed)]
   }
 
   #addParts({ handle, device }: LoweredVariable, control: readonly GraphNode[]): GraphNode {

@@ -1,5 +1,5 @@
 import { addVariable, tensorValue, type Graph, type GraphNode, type LoweredVariable, type Tensor } from '@millrace/export'
-import { isIndexedSlices } from '../gradients/index.js'
+import { isIndexedSlices, type Gradient } from '../gradients/index.js'
 import type { VariableGradient } from '../optimizers/apply-gradients.js'
 
 const SHUT_OUT = 'this step changes nothing: its session was given up, or variables were given other values'
@@ -13,6 +13,8 @@ export interface StepFencesOptions {
   /** From 0. */
   readonly worker: number
 }
+
+const valuesOf = (gradient: Gradient): Tensor => (isIndexedSlices(gradient) ? gradient.values : gradient)
 
 /**
  * Keeps steps of a session that was lost from changing variables: on each device that has some, a variable holds of each worker the
@@ -42,7 +44,7 @@ export class StepFences {
 
   /** Gradients behind the fence of their devices, which is looked at when all of a device have come. */
   gradients(pairs: readonly VariableGradient[]): readonly VariableGradient[] {
-    const come = pairs.map(({ variable, gradient }) => this.#on(variable.device ?? '', isIndexedSlices(gradient) ? gradient.values : gradient))
+    const come = pairs.map(({ variable, gradient }) => this.#on(variable.device ?? '', valuesOf(gradient)))
     const devices = new Set(pairs.map(({ variable }) => variable.device ?? ''))
     const looks = new Map([...devices].map((device) => [device, this.look(device, come.filter((_, at) => (pairs[at]!.variable.device ?? '') === device).map(({ node }) => node))]))
     return pairs.map(({ variable, gradient }, at) => {
@@ -51,15 +53,19 @@ export class StepFences {
     })
   }
 
-  /** What is put before single changes of one step. */
-  changes(): (variable: LoweredVariable, change: Tensor) => Tensor {
-    const looks = new Map<string, GraphNode>()
-    return ({ device = '' }, change) => {
-      const come = this.#on(device, change)
-      const look = looks.get(device) ?? this.look(device, [come.node])
-      looks.set(device, look)
-      return this.#behind(look, come)
+  /** The number of steps that are done, for updates by gradients that are behind the fence: it comes from another device, and maybe later than they. */
+  steps(done: Tensor, pairs: readonly VariableGradient[]): (device: string | undefined) => Tensor {
+    return (device = '') => {
+      const own = pairs.filter(({ variable }) => (variable.device ?? '') === device).map(({ gradient }) => valuesOf(gradient).node)
+      const come = this.#on(device, done)
+      return this.#behind(this.look(device, [come.node, ...own]), come)
     }
+  }
+
+  /** A single change behind the fence, which is looked at when it has come: those of later layers come later. */
+  change({ device = '' }: LoweredVariable, change: Tensor): Tensor {
+    const come = this.#on(device, change)
+    return this.#behind(this.look(device, [come.node]), come)
   }
 
   /** Adds what fails, after other nodes, unless this worker's session is let in. */

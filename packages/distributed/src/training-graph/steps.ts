@@ -74,18 +74,25 @@ export const asynchronousSteps = ({ graph, replica, globalStep, optimizer, updat
     const before = readStep(graph, globalStep, counted)
     const done = stepsDone(graph, globalStep, before)
     // No batch is taken before the step of the last one is done, so that at the end of the data no batch that was taken is lost.
-    const made = replica.step(nextBatch(counted), { after, passed: fences?.changes() }, optimizer)
-    const applied = updates.apply(fences?.gradients(made.gradients) ?? made.gradients, done)
+    const made = replica.step(nextBatch(counted), { after, passed: passedBy(fences) }, optimizer)
+    const pairs = fences?.gradients(made.gradients) ?? made.gradients
+    const applied = updates.apply(pairs, done, fences?.steps(done, pairs))
     const all = [...applied.updates, ...made.updates]
     written.clear()
     for (const node of all) written.set(node.inputs[0] as Tensor, [...(written.get(node.inputs[0] as Tensor) ?? []), node])
-    counted = [countStep(graph, globalStep, [...all, done.node])]
+    const ends = [...all, done.node]
+    // Those on other servers end after what was looked at here.
+    counted = [countStep(graph, globalStep, fences === undefined ? ends : [fences.look(globalStep.device ?? '', ends)])]
     return {
       ...objectiveOf(made), learningRate: applied.learningRate, globalStep: readStep(graph, globalStep, counted), train: trainNode(graph, globalStep, counted),
     }
   })
   return { steps, synchronous: undefined }
 }
+
+/** What is put before changes that layers make. */
+const passedBy = (fences: StepFences | undefined): VariableReads['passed'] =>
+  fences === undefined ? undefined : (variable, change) => fences.change(variable, change)
 
 const objectiveOf = ({ loss, losses, metrics, outputs }: ReplicaStep): Pick<TrainingStep, 'loss' | 'losses' | 'metrics' | 'outputs'> => ({ loss, losses, metrics, outputs })
 
@@ -97,7 +104,7 @@ export const synchronousSteps = ({ graph, replica, globalStep, optimizer, update
     // The batch is there before the token is taken, so that the end of the data leaves the token to be taken later.
     const batch = nextBatch(sent)
     const { step: localStep, turn } = training.begin([...sent, ...Object.values(batch).map(({ node }) => node)], fences)
-    const step = replica.step(batch, { after: () => [localStep.node], passed: fences?.changes() }, undefined)
+    const step = replica.step(batch, { after: () => [localStep.node], passed: passedBy(fences) }, undefined)
     const sending = training.send(step.gradients, turn)
     stale.push(sending.stale)
     const train = trainNode(graph, globalStep, [...sending.sent, ...step.updates])
