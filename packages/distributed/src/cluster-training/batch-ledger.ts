@@ -69,8 +69,11 @@ export class BatchLedger {
     const doubtful = await this.#skip(inDoubt)
     if (first) this.#seen += done
     // What this process has sent before is accounted for, but for what was not done of it.
-    else if (kept) this.#seen -= Math.max(0, reached - back - rowsOf([...known, ...unsent.filter(({ before, after }) => before.rows >= back && after.rows <= reached)]))
-    if (first || kept) this.#uncertain.push({ after: this.#position, rows: doubtful })
+    else if (kept) {
+      const notSeen = [...known, ...unsent.filter(({ before, after }) => before.rows >= back && after.rows <= reached)]
+      this.#seen -= Math.max(0, reached - back - rowsOf(notSeen))
+    }
+    if (doubtful > 0) this.#uncertain.push({ after: this.#position, rows: doubtful })
   }
 
   /** In a new session: steps of which nobody knew may have been done. */

@@ -56,9 +56,9 @@ export const chiefCheckpoints = (options: ClusterCheckpoints, graph: WorkerGraph
     // A good checkpoint is not to give way to one that nobody can go on from.
     if (finite !== undefined) await requireFinite(session, finite, limits)
     const { generation } = await readControl(session, control, limits)
-    const told = await readPositions(session, graph, generation, unapplied, limits)
-    // An update that is under way is made, or its values are not saved.
-    const positions = told.map(({ progress, state }, share) => ({ name: `worker_${share}`, step: savedStep, stream: { ...progress, inDoubt: 0 }, iterator: state }))
+    // What an update has taken that is under way is made, or its values are not saved.
+    const told = await readPositions(session, graph, Math.abs(generation), unapplied, limits)
+    const positions = told.map(({ progress, state }, share) => ({ name: `worker_${share}`, step: savedStep, stream: progress, iterator: state }))
     const saved = await managerOf(session).save(positions, { signal })
     ;[savedStep, savedAt, keptStep] = [saved.step, performance.now(), saved.step]
     on.saved(saved)

@@ -13,7 +13,7 @@ import { beginning, type InputPosition } from './fed-input.js'
  * - `last step`: the global step at which everybody stops
  * - `progress`: of each worker, where it is in its data, and behind these, where the chief has set it when variables got their values.
  *   What a worker says is of a generation; of another one than the variables', as when it comes late, it counts for nothing
- * - `done`: of each worker, how many of its steps are done since the variables got their values. The steps themselves count, in step the
+ * - `done`: of each worker, how many of its steps are done since the counts were last cleared. The steps themselves count, in step the
  *   updates that they went into, so that a worker that was killed leaves no doubt about them
  * - `over`, on each parameter server: 1 when it may end, 2 when the training came to no good end
  * - `alive`, there, too: when the chief last showed that it lives, by its own clock; all that counts is that it changes
@@ -73,7 +73,7 @@ export interface WorkerProgress {
   readonly counted: number
   /** Whether a process has driven it since the variables got their values: it may have sent more than it could tell. */
   readonly driven: boolean
-  /** Batches behind those that are done whose update was cut off. Default 0. */
+  /** Batches behind those that are done whose update was cut off, and that no word before told of. Default 0. */
   readonly inDoubt?: number | undefined
   /** True where the chief has set it beside values that were kept: what was done stays done. */
   readonly kept?: boolean | undefined
@@ -82,7 +82,7 @@ export interface WorkerProgress {
 export const notBegun: WorkerProgress = { position: beginning, seen: 0, repeated: 0, uncertain: 0, ended: false, counted: 0, driven: false }
 
 /** The state of what a worker's server reads. */
-export interface ToldInput extends Pick<WorkerProgress, 'position' | 'counted'> {
+export interface ToldInput extends Pick<WorkerProgress, 'position' | 'counted' | 'inDoubt'> {
   readonly state: Uint8Array
 }
 
@@ -230,17 +230,23 @@ export const readFound = async (session: Session, { training, alive }: Control, 
   return { fingerprint: number(tensorNumbers(fingerprint)[0]), alive: number(tensorNumbers(life)[0]) }
 }
 
-/** What is of the variables' generation: of each worker its own word, else what the chief has set. */
+/**
+ * What is of the variables' generation: of each worker its own word, else what the chief has set. That is of another generation where the chief has begun
+ * again, and did not come to the end of it; a worker's word of before is done with then.
+ */
 const current = <T extends { readonly of: number }>(words: readonly (T | undefined)[], generation: number): (T | undefined)[] => {
   const count = words.length / 2
-  return words.slice(0, count).map((word, share) => (word?.of === generation ? word : words[count + share]))
+  return words.slice(0, count).map((word, share) => {
+    const set = words[count + share]
+    return word?.of === generation && (set ?? word).of === generation ? word : set
+  })
 }
 
 /** Where all workers are, by a generation. */
-export const readProgress = async (session: Session, { progress }: Control, generation: number, options: CallOptions): Promise<WorkerProgress[]> => {
+export const readProgress = async (session: Session, { progress }: Control, generation: number, options: CallOptions): Promise<Told<WorkerProgress>[]> => {
   const [texts] = await session.run({ fetches: [progress.name] }, options)
   const words = tensorTexts(texts!).map((text) => (text === '' ? undefined : { ...notBegun, ...JSON.parse(text) as Told<WorkerProgress> }))
-  return current(words, generation).map((word) => word ?? notBegun)
+  return current(words, generation).map((word) => word ?? { ...notBegun, of: generation })
 }
 
 /** How many of its steps each worker has done. */
@@ -256,16 +262,16 @@ export const readTaken = async (session: Session, { taken }: Control, options: C
   return tensorNumbers(counts).map(number)
 }
 
-/** Gives control variables their values, and runs other nodes with that. */
-export const assign = async (session: Session, pairs: readonly (readonly [Assignment, bigint | BigInt64Array | readonly (string | Uint8Array)[]])[], options: CallOptions, beside: readonly GraphNode[] = []): Promise<void> => {
+/** Gives control variables their values. */
+export const assign = async (session: Session, pairs: readonly (readonly [Assignment, bigint | BigInt64Array | readonly (string | Uint8Array)[]])[], options: CallOptions): Promise<void> => {
   await session.run({
     feeds: pairs.map(([{ value }, next]) => [value.name, next] as const),
-    targets: [...pairs.map(([{ node }]) => node), ...beside].map(({ name }) => name),
+    targets: pairs.map(([{ node }]) => node.name),
   }, options)
 }
 
 /** States of what the workers' servers read, by a generation. */
-export const readInputs = async (session: Session, { inputs }: Control, generation: number, options: CallOptions): Promise<(ToldInput | undefined)[]> => {
+export const readInputs = async (session: Session, { inputs }: Control, generation: number, options: CallOptions): Promise<(Told<ToldInput> | undefined)[]> => {
   const [{ data }] = (await session.run({ fetches: [inputs.name] }, options)) as readonly [HostTensor]
   return ArrayBuffer.isView(data) ? [] : current(data.toArray().map(decodeInput), generation)
 }

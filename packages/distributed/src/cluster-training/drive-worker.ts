@@ -3,11 +3,13 @@ import { tensorNumbers, type CallOptions, type Session } from '@millrace/export'
 import { lossNotFinite } from '../training/not-finite.js'
 import { BatchLedger, type Resumption } from './batch-ledger.js'
 import { ChiefWatch, throwIfFailed } from './chief-life.js'
-import { assign, isReady, publishProgress, readControl, readDone, readInputs, readProgress, requireGeneration, type ToldInput, type WorkerProgress } from './control.js'
+import { assign, isReady, publishProgress, readControl, readDone, readProgress, requireGeneration, type WorkerProgress } from './control.js'
 import { noServedRows, type FedBatch } from './fed-input.js'
 import { allWell, DEFAULT_TIMEOUT_MS, faced, faultOf, isEndOfData, recovered, wasNotSent } from './recovery.js'
 import { describeTask } from './roles.js'
 import { InputTelling } from './input-telling.js'
+import { passedOver } from './passed-over.js'
+import { incarnationOf, openSource, passOver } from './served-source.js'
 import { sleep } from './sleep.js'
 import { StepRuns, type StepResult } from './step-runs.js'
 import { Staleness } from './staleness.js'
@@ -151,8 +153,7 @@ class WorkerDrive {
     const { duties } = this.#setup
     if (!this.#ledger.ended) {
       this.#reason = await this.#train(session, onWell)
-      // The last update is not made where too few are left for it.
-      if (!(await this.#isApplied(session))) this.#ledger.doubtLast()
+      await this.#settleLast(session)
     }
     this.#ledger.end()
     await this.#publishInput(session)
@@ -193,37 +194,31 @@ class WorkerDrive {
     const count = counts[trainer.share] ?? 0
     this.#globalStep = tensorNumbers(step)[0] ?? 0
     this.#lastStep = lastStep
-    const { synchronous } = training
-    const [isFirst, isSame] = [this.#generation === undefined, generation === this.#generation]
     // A server that was restarted has lost what it was reading.
-    const here = training.source === undefined ? 0n : await this.#incarnation(session)
-    if (!isSame || here !== this.#here) {
-      const own = (await readProgress(session, control, generation, this.#limits))[trainer.share]
-      if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `this worker would be number ${trainer.share} of a training that has fewer`, remedy: 'Give all processes the same cluster.' })
-      if (isFirst && own.ended && this.#setup.duties === undefined) this.#reason = 'over'
-      const told = await this.#openSource(session, generation)
-      const from: WorkerProgress = { ...own, ...told }
-      const passed = this.#passedOver(from, count)
-      await this.#passOver(session, passed.skip + passed.inDoubt)
-      await this.#ledger.resume(from, { first: isFirst, kept: from.kept === true && !isSame, count, ...passed })
-      if (isFirst && own.driven) this.#tellOfTakingOver(passed)
-      // From here on batches may be under way of which nobody else knows.
-      await publishProgress(session, control, { ...from, kept: false, driven: true, of: generation }, this.#limits)
-      ;[this.#generation, this.#here] = [generation, here]
-    } else this.#ledger.recount(count)
+    const here = training.source === undefined ? 0n : await incarnationOf(session, trainer.task, this.#limits)
+    if (generation !== this.#generation || here !== this.#here) await this.#goBackTo(session, generation, count)
+    else this.#ledger.recount(count)
+    ;[this.#generation, this.#here] = [generation, here]
+    const { synchronous } = training
     // The token of a step that was lost may be lost with it, also one of another process in this place, or go to one that is shut out.
     if (synchronous !== undefined) await session.run({ targets: [synchronous.join.name] }, this.#limits)
   }
 
-  /** Makes what the server reads go on where its state was told. */
-  async #openSource(session: Session, generation: number): Promise<Omit<ToldInput, 'state'> | undefined> {
-    const { graph: { control, inputState, training: { source } }, trainer } = this.#setup
-    if (source === undefined) return undefined
-    await session.run({ targets: [source.initialize.name] }, this.#limits)
-    const told = (await readInputs(session, control, generation, this.#limits))[trainer.share]
-    if (told === undefined) return undefined
-    if (told.state.length > 0) await inputState?.write(session, told.state, this.#limits)
-    return { position: told.position, counted: told.counted }
+  /** @param count - of the worker's steps, those that are done */
+  async #goBackTo(session: Session, generation: number, count: number): Promise<void> {
+    const { graph, trainer: { share }, duties, delivery, inFlight } = this.#setup
+    const { control, training } = graph
+    const [isFirst, isSame] = [this.#generation === undefined, generation === this.#generation]
+    const own = (await readProgress(session, control, generation, this.#limits))[share]
+    if (own === undefined) throw failure({ tag: 'Usage', code: 'CLUSTER_DIFFERS', problem: `this worker would be number ${share} of a training that has fewer`, remedy: 'Give all processes the same cluster.' })
+    if (isFirst && own.ended && duties === undefined) this.#reason = 'over'
+    const from: WorkerProgress = { ...own, ...await openSource(session, graph, share, generation, this.#limits) }
+    const passed = passedOver(from, count, { delivery, inFlight, stepsPerRun: training.steps.length })
+    await passOver(session, graph, passed.skip + passed.inDoubt, this.#limits)
+    await this.#ledger.resume(from, { first: isFirst, kept: from.kept === true && !isSame, count, ...passed })
+    if (isFirst && own.driven) this.#tellOfTakingOver(passed)
+    // From here on batches may be under way of which nobody else knows.
+    await publishProgress(session, control, { ...from, kept: false, driven: true, of: generation }, this.#limits)
   }
 
   #tellOfTakingOver({ skip, inDoubt }: Pick<Resumption, 'skip' | 'inDoubt'>): void {
@@ -231,34 +226,6 @@ class WorkerDrive {
     const note = `in the place of a process that was lost, at step ${this.#globalStep}: ${skip} of its batches are done that it had not told of, and ${inDoubt} are left out of which nobody knows`
     const wayOut = duties === undefined ? '' : '; resume: false would have begun anew'
     onRecovery({ task: describeTask(trainer.task), at: new Date().toISOString(), what: 'took over', note: `${note}${wayOut}` })
-  }
-
-  /** How many batches behind a position are not fed again. */
-  #passedOver({ counted, driven, inDoubt = 0 }: WorkerProgress, count: number): Pick<Resumption, 'skip' | 'inDoubt' | 'again'> {
-    const { delivery, inFlight, graph: { training } } = this.#setup
-    const ahead = Math.max(0, count - counted)
-    // One process or server was lost amid its steps. What it had sent begins with those that are done, and not more is under way than may be.
-    if (driven && delivery === 'at-most-once') return { skip: ahead, inDoubt: inFlight, again: false }
-    // Of several under way, later ones may be done before earlier ones.
-    return { skip: Math.max(0, ahead - (inFlight - 1) * training.steps.length), inDoubt: delivery === 'at-most-once' ? inDoubt : 0, again: true }
-  }
-
-  /** In the server. */
-  async #passOver(session: Session, batches: number): Promise<void> {
-    const { passOver } = this.#setup.graph
-    if (passOver === undefined) return
-    try {
-      for (let batch = 0; batch < batches; batch += 1) await session.run({ targets: [passOver.name] }, this.#limits)
-    } catch (thrown) {
-      // The next step meets the end, too.
-      if (!isEndOfData(thrown)) throw thrown
-    }
-  }
-
-  async #incarnation(session: Session): Promise<bigint> {
-    const { type, index } = this.#setup.trainer.task
-    const devices = await session.listDevices(this.#limits)
-    return devices.find(({ name }) => name.startsWith(`/job:${type}/replica:0/task:${index}/`))?.incarnation ?? 0n
   }
 
   /** Feeds batches until the data, the steps or the chief say that it is enough. */
@@ -373,6 +340,19 @@ class WorkerDrive {
       await sleep(APPLIED_POLL_MS, this.#setup.signal)
     }
     return true
+  }
+
+  /** Waits, as long as a step may take, for the update of its last gradients. It is not made where too few are left for it: then the last step is one before. */
+  async #settleLast(session: Session): Promise<void> {
+    const end = performance.now() + (this.#limits.timeoutMs ?? Infinity)
+    while (!(await this.#isApplied(session))) {
+      const word = await readControl(session, this.#setup.graph.control, this.#limits)
+      throwIfFailed(word)
+      requireGeneration(word, this.#generation)
+      if (word.lastStep >= this.#globalStep && performance.now() < end) continue
+      this.#ledger.doubtLast()
+      return
+    }
   }
 
   async #publish(session: Session): Promise<void> {

@@ -84,7 +84,7 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
   /** Where workers are, by a generation; what they say of another one counts for nothing from here on. */
   const placed = (progress: readonly WorkerProgress[], inputs: readonly Uint8Array[], of: number): Assigned[] => [
     [control.setProgress, behindOwn(progress.map((one) => JSON.stringify({ ...one, of, driven: false })), '')],
-    [control.setInputs, behindOwn(progress.map(({ position, counted }, share) => encodeInput({ of, position, counted, state: inputs[share] ?? new Uint8Array() })), new Uint8Array())],
+    [control.setInputs, behindOwn(progress.map(({ position, counted, inDoubt }, share) => encodeInput({ of, position, counted, inDoubt, state: inputs[share] ?? new Uint8Array() })), new Uint8Array())],
   ]
   /** Steps of all sessions change nothing from here on, but for those that are amid it. */
   const shutOut = (session: Session): Promise<unknown> => session.run({ targets: control.shutOut.map(({ name }) => name) }, limits)
@@ -115,8 +115,8 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
   }
   /**
    * In step, amid training: gradients that wait for an update are thrown away, since an update that ended midway has taken some and not
-   * others. All go back to what is in the values. While that is under way the generation is below 0, so that a chief that comes after one
-   * that was lost amid it knows what it stands before.
+   * others. All go back to what is in the values. While that is under way the generation is below 0, and no update is made. A chief that comes
+   * after one that was lost amid it does the same again: what was set by then is of another generation, and goes by counts that are cleared.
    */
   const beginAgain = async (session: Session, synchronous: SynchronousGraph, before: number, isFirst: boolean): Promise<number> => {
     await assign(session, [[control.setGeneration, BigInt(-before)]], limits)
@@ -124,8 +124,10 @@ export const prepareAsChief = (chief: ChiefPreparation): PreparedByChief => {
     await clearInStep(session, synchronous, limits)
     const at = await readPositions(session, chief.graph, before, 0, limits)
     const generation = newGeneration()
-    const told = placed(at.map(({ progress }) => ({ ...progress, kept: true })), at.map(({ state }) => state), generation)
-    await assign(session, [...told, [control.setGeneration, BigInt(-generation)]], limits, [synchronous.start])
+    const progress = at.map((one) => ({ ...one.progress, kept: true, inDoubt: (one.progress.inDoubt ?? 0) + one.taken }))
+    // One after the other: counts that are cleared before this is set would be lost.
+    await assign(session, placed(progress, at.map(({ state }) => state), generation), limits)
+    await session.run({ targets: [synchronous.start.name] }, limits)
     await assign(session, [[control.setGeneration, BigInt(generation)]], limits)
     if (isFirst) {
       const note = 'in the place of a process that was lost: all workers go on from what the updates hold; resume: false would have begun anew'
@@ -210,7 +212,8 @@ export const prepareAsWorker = ({ control }: WorkerGraph, share: number, limits:
       if (await isReady(session, control, limits)) {
         const word = await readControl(session, control, limits)
         const { generation, isOver } = word
-        if (generation === known) throwIfFailed(word)
+        // It may have failed while it gave values, or began again.
+        if (Math.abs(generation) === known || (generation === 0 && known !== undefined)) throwIfFailed(word)
         // What is over may be an earlier training on the same servers, unless this worker took part in it.
         if (generation > 0 && (!isOver || generation === known)) {
           known = generation

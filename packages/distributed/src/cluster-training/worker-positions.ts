@@ -7,12 +7,15 @@ export interface WorkerPosition {
   readonly progress: WorkerProgress
   /** Of what its server reads; empty where it is fed. */
   readonly state: Uint8Array
+  /** Batches that an update has taken and not applied: it is under way, or was cut off. */
+  readonly taken: number
 }
 
 /**
  * Where all workers are: their positions, and how many steps behind them are done, as the servers have counted. Who goes on from
  * there passes over so many. To be read before the values that they go with: steps that are done meanwhile are in the values, and done a
- * second time, and none is left out.
+ * second time, and none is left out. What a chief has set that did not come to the end of beginning again is of another generation, and goes by
+ * counts that are cleared: nothing was done since.
  *
  * @param unapplied - steps of a worker that may be counted before their update is made
  */
@@ -21,9 +24,10 @@ export const readPositions = async (session: Session, { control, inputState }: P
   const done = await readDone(session, control, limits)
   const taken = await readTaken(session, control, limits) ?? done
   return progress.map((one, share) => {
-    const { position, counted, state } = inputs[share] ?? { ...one, state: new Uint8Array() }
-    const at = inputState === undefined ? one : { ...one, position, counted }
-    const inDoubt = Math.max(0, taken[share]! - done[share]!)
-    return { progress: { ...at, counted: -Math.max(0, done[share]! - unapplied - at.counted), inDoubt }, state }
+    const { state = new Uint8Array(), ...input } = inputs[share] ?? { ...one, state: undefined }
+    const { position, counted, inDoubt, of } = inputState === undefined ? one : input
+    const at = { ...one, position, inDoubt }
+    if (of !== generation) return { progress: { ...at, counted }, state, taken: 0 }
+    return { progress: { ...at, counted: -Math.max(0, done[share]! - unapplied - counted) }, state, taken: Math.max(0, taken[share]! - done[share]!) }
   })
 }
