@@ -7,6 +7,7 @@ import { storageFor } from './registry.js'
 import { requireSuccessIn } from './require-success.js'
 import { requireCommitted, requireOneFolder, requireOneSet } from './set-manifest.js'
 import { expandShardSpec } from './shards.js'
+import { requireWholeFolders } from './whole-folders.js'
 
 /** Options of {@link expandInputs}. */
 export interface ExpandOptions {
@@ -76,7 +77,7 @@ const asFolder = async (source: string, error: unknown, { signal, choose, mayBeE
 }
 
 const expandOne = async (source: string, options: Expansion): Promise<Expanded> => {
-  const { signal, mayBeEmpty = false } = options
+  const { signal, choose, mayBeEmpty = false } = options
   throwIfAborted(signal)
   const storage = storageFor(source)
   const spec = expandShardSpec(source)
@@ -95,10 +96,9 @@ const expandOne = async (source: string, options: Expansion): Promise<Expanded> 
   const found = await matching(spec === undefined ? source : spec.glob, signal)
   // A folder whose very name looks like one is that folder.
   if (found.length === 0) return asFolder(source, noMatch(source, 'no file matches the pattern', 'Check the pattern; it is relative to the current folder.'), options)
-  if (spec === undefined) {
-    await requireCommitted(fixedPart(source), undefined, signal)
-    await requireOneFolder(fixedPart(source), found, false, signal)
-  }
+  // Folders of partitions that nobody wants are not asked about.
+  const wanted = found.filter(({ partition }) => partition === undefined || choose?.(partition) !== false)
+  if (spec === undefined) await requireWholeFolders(fixedPart(source), wanted, signal)
   await requireOneSet(found, signal)
   const files = withBytes(found)
   if (files.length > 0 || mayBeEmpty) return { files }

@@ -71,6 +71,21 @@ describe('a folder as a source', () => {
     expect(await namesOf('out/day=1/part-0')).toHaveLength(1)
   })
 
+  it('is refused as one of several that a pattern matches', async () => {
+    put('run-1/a.tfrecord', 'run-2/a.tfrecord', 'run-2/_COMMITTING', 'all/day=1/a', 'all/day=2/_COMMITTING', 'all/day=2/a')
+    for (const source of ['run-*', 'run-*/*.tfrecord', '*/a.tfrecord', '**/a.tfrecord']) await expect(namesOf(source), source).rejects.toMatchObject({ code: 'SET_NOT_WHOLE', position: { source: join(root, 'run-2/_COMMITTING') } })
+    await expect(namesOf('all/day=*/a')).rejects.toMatchObject({ code: 'SET_NOT_WHOLE', position: { source: join(root, 'all/day=2/_COMMITTING') } })
+    expect(await namesOf('all/day=*/a', { choose: ({ day }: { day: string }) => day === '1' })).toContain('all/day=1/a')
+    expect(await namesOf('run-[1]/*')).toEqual(['run-1/a.tfrecord'])
+    rmSync(join(root, 'run-2/_COMMITTING'))
+    writeFileSync(join(root, 'run-2/.manifest.json'), '{"format":"millrace.tfrecord","state":"committing"}')
+    await expect(namesOf('run-*/*')).rejects.toMatchObject({ code: 'SET_NOT_WHOLE' })
+    writeFileSync(join(root, 'run-2/.manifest.json'), '{"format":"millrace.tfrecord","shards":[{"file":"b.tfrecord"}]}')
+    await expect(namesOf('run-*')).rejects.toMatchObject({ code: 'SET_MIXED' })
+    writeFileSync(join(root, 'run-2/.manifest.json'), '{"format":"millrace.tfrecord","shards":[{"file":"a.tfrecord","bytes":1}]}')
+    expect(await namesOf('run-*')).toEqual(['run-1/a.tfrecord', 'run-2/a.tfrecord'])
+  })
+
   it('has the files that the manifest lists, where one is', async () => {
     const manifest = (name: string, text: string): void => writeFileSync(join(root, name), text)
     const listing = (shards: object): string => JSON.stringify({ format: 'millrace.tfrecord', version: 1, shards })

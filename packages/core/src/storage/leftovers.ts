@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { lstat, readdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 
@@ -41,15 +41,22 @@ const isGone = (pid: number): boolean => {
   }
 }
 
+/** In a folder that many write to (`/tmp`) others could have given the name to something of theirs, or made it lead elsewhere. */
+const isOwn = async (path: string): Promise<boolean> => {
+  const found = await lstat(path).catch(() => undefined)
+  return found !== undefined && !found.isSymbolicLink() && found.uid === process.getuid?.()
+}
+
 /**
  * Removes what writers that were killed have left in a folder: half files and folders under temporary names whose process was one of this
- * machine, and is no more. Failing is no harm.
+ * machine, and is no more, and which are this user's. Failing is no harm.
  */
 export const removeLeftovers = async (folder: string): Promise<void> => {
   if (mark() === '') return
   const names = await readdir(folder).catch(() => [])
   for (const name of names) {
     const [, where, pid] = temporary.exec(name) ?? []
-    if (where === mark() && isGone(Number(pid))) await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined)
+    const path = join(folder, name)
+    if (where === mark() && isGone(Number(pid)) && (await isOwn(path))) await rm(path, { recursive: true, force: true }).catch(() => undefined)
   }
 }

@@ -1,3 +1,4 @@
+import { inTurn } from './in-turn.js'
 import { isAside } from './input-folder.js'
 import { listFolder } from './list-folder.js'
 import { parsePartition, type PartitionValues } from './partition-path.js'
@@ -9,9 +10,6 @@ import type { FileInfo } from './storage.js'
  * not yet known (`undefined`).
  */
 export type ChoosePartition = (partition: PartitionValues) => boolean | undefined
-
-/** Listings that are asked for at one time. */
-const AT_ONCE = 16
 
 interface Folder {
   readonly url: string
@@ -47,12 +45,6 @@ const look = async ({ url, path }: Folder, choose: ChoosePartition, signal: Abor
   // So many are wanted that all together are had for less.
   if (open.length + whole.length > requests) return { files: [], open: [], whole: [url], leavesOut: false }
   return { files, open, whole, leavesOut }
-}
-
-const inTurn = async <A, B>(all: readonly A[], work: (one: A) => Promise<B>): Promise<readonly B[]> => {
-  const results: B[] = []
-  for (let at = 0; at < all.length; at += AT_ONCE) results.push(...(await Promise.all(all.slice(at, at + AT_ONCE).map(work))))
-  return results
 }
 
 /**

@@ -145,13 +145,14 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
     if (storage.create === undefined) {
       throw failure({ tag: 'Usage', code: 'READ_ONLY_STORAGE', problem: `${storage.scheme} can only be read`, remedy: 'Write to a storage that takes files.', position: { source: url } })
     }
-    const folder = schemeOf(url) === 'file' ? dirname(localPath(url)) : undefined
-    if (folder !== undefined && !cleaned.has(folder)) await removeLeftovers(folder)
-    if (folder !== undefined) cleaned.add(folder)
     const one = options.ifExists ?? ifExists
     const output = await storage.create(url, { ifExists: one, signal })
     outputs.push(output)
     if (one === 'replace') replaced.add(url)
+    // Temporary names are beside what is replaced, and that may be where a link leads.
+    const folder = isLocal(url) ? dirname((await localTarget(localPath(url), url)).path) : undefined
+    if (folder !== undefined && !cleaned.has(folder)) await removeLeftovers(folder)
+    if (folder !== undefined) cleaned.add(folder)
     return output
   }
   const abort = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-import { failure } from '../errors/index.js'
+import { failure, hasTag } from '../errors/index.js'
 import { readBytes, storageFor } from './registry.js'
 
 /** Whole files read into memory at once: models, indices, small tables. What is larger is no such file. */
@@ -33,4 +33,22 @@ export const readWhole = async (url: string, options: ReadWholeOptions = {}): Pr
     at += chunk.length
   }
   return whole
+}
+
+/** A manifest of a million files has 100 MB. */
+const MARKER_LIMIT_BYTES = 2 ** 28
+
+/**
+ * All bytes of a file that says something of others, as manifests do; `undefined` where it is not there.
+ *
+ * @param options - `limitBytes` is 256 MiB by default
+ * @throws `Limit` as {@link readWhole}
+ */
+export const readIfThere = async (url: string, options: ReadWholeOptions = {}): Promise<Uint8Array | undefined> => {
+  try {
+    return await readWhole(url, { limitBytes: MARKER_LIMIT_BYTES, ...options })
+  } catch (error) {
+    if (hasTag(error, 'NotFound')) return undefined
+    throw error
+  }
 }

@@ -1,13 +1,10 @@
 import { failure, hasTag } from '../errors/index.js'
+import { inTurn } from './in-turn.js'
 import { below } from './input-folder.js'
-import { readWhole } from './read-whole.js'
+import { readIfThere } from './read-whole.js'
 import { foldersOf, isThere } from './require-success.js'
 import type { FileInfo } from './storage.js'
 
-/** A manifest of a million files has 100 MB. */
-const MAX_MANIFEST_BYTES = 2 ** 28
-/** Manifests that are asked for at one time. */
-const AT_ONCE = 16
 
 /**
  * The manifest of shards with that prefix: `data/train` has `data/.train.manifest.json`, which globs of files do not match. That of a
@@ -29,11 +26,13 @@ export const committingName = (folder: string): string => `${folder}/${COMMITTIN
 
 const lastName = (url: string): string => url.slice(url.search(/[^/\\]*$/))
 
+const OR_REMOVE = ', or, where files were added to a folder, remove those that this file names, and then it'
+
 /** That a set was left, or is, in the midst of its commit. */
-const notWhole = (source: string): Error =>
+export const notWhole = (source: string): Error =>
   failure({
     tag: 'Corrupt', code: 'SET_NOT_WHOLE', problem: 'the files of the set are not all those of one job: its writer is giving them their names just now, or was killed then',
-    remedy: `Wait for the writer; if none is at work, write the set again with ifExists: 'replace'${lastName(source) === COMMITTING ? ', or, where files were added to a folder, remove those that this file names, and then it' : ''}.`, position: { source },
+    remedy: `Wait for the writer; if none is at work, write the set again with ifExists: 'replace'${lastName(source) === COMMITTING ? OR_REMOVE : ''}.`, position: { source },
   })
 
 /** Whoever may not list a bucket is refused a key that is not there. */
@@ -42,6 +41,11 @@ const isRefused = (error: unknown): boolean => hasTag(error, 'Storage') && /DENI
 const refusedIsFalse = (error: unknown): boolean => {
   if (isRefused(error)) return false
   throw error
+}
+
+/** @throws `Corrupt` SET_NOT_WHOLE where files of the folder itself get their names */
+export const requireNotCommitting = async (folder: string, signal: AbortSignal | undefined): Promise<void> => {
+  if (await isThere(committingName(folder), signal).catch(refusedIsFalse)) throw notWhole(committingName(folder))
 }
 
 /**
@@ -55,7 +59,7 @@ export const requireCommitted = async (folder: string, listed: readonly FileInfo
   const [first, ...above] = foldersOf(folder)
   const found = listed?.find(({ url }) => lastName(url) === COMMITTING)
   if (found !== undefined) throw notWhole(found.url)
-  for (const one of listed === undefined ? [first, ...above] : above) if (await isThere(committingName(one), signal).catch(refusedIsFalse)) throw notWhole(committingName(one))
+  for (const one of listed === undefined ? [first, ...above] : above) await requireNotCommitting(one, signal)
 }
 
 const mixed = (source: string, manifest: string, problem: string): Error =>
@@ -69,16 +73,27 @@ type Sizes = ReadonlyMap<string, number | undefined>
 
 const isObject = (value: unknown): value is { readonly [key: string]: unknown } => typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** What a manifest of ours says; `undefined` for anything else. */
+const parseOurs = (bytes: Uint8Array): { readonly [key: string]: unknown } | undefined => {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    return isObject(value) && typeof value['format'] === 'string' && value['format'].startsWith('millrace.') ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a file is a manifest that our writers write: others use the name too. */
+export const isOurManifest = (bytes: Uint8Array): boolean => parseOurs(bytes) !== undefined
+
 /** The files of a manifest; `undefined` where none is there, or what is there is none of ours. @throws `Corrupt` SET_NOT_WHOLE */
 const sizesIn = async (manifest: string, signal: AbortSignal | undefined): Promise<Sizes | undefined> => {
-  let value: unknown
-  try {
-    value = JSON.parse(Buffer.from(await readWhole(manifest, { limitBytes: MAX_MANIFEST_BYTES, signal })).toString('utf8'))
-  } catch (error) {
-    if (error instanceof SyntaxError || hasTag(error, 'NotFound', 'Limit') || isRefused(error)) return undefined
+  const bytes = await readIfThere(manifest, { signal }).catch((error: unknown) => {
+    if (hasTag(error, 'Limit') || isRefused(error)) return undefined
     throw error
-  }
-  if (!isObject(value) || typeof value['format'] !== 'string' || !value['format'].startsWith('millrace.')) return undefined
+  })
+  const value = bytes === undefined ? undefined : parseOurs(bytes)
+  if (value === undefined) return undefined
   if (value['state'] === 'committing') throw notWhole(manifest)
   const { shards } = value
   if (!Array.isArray(shards)) return undefined
@@ -95,6 +110,18 @@ const requireListed = (files: readonly FileInfo[], nameOf: (file: FileInfo) => s
   }
 }
 
+/** Values by key, in the order in which keys come up. */
+export const groupedBy = <A, K>(all: readonly A[], keyOf: (one: A) => K): ReadonlyMap<K, readonly A[]> => {
+  const groups = new Map<K, A[]>()
+  for (const one of all) {
+    const key = keyOf(one)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [one])
+    else group.push(one)
+  }
+  return groups
+}
+
 const shardForm = /^(.*)-\d{5}-of-\d{5}$/s
 
 /**
@@ -103,21 +130,13 @@ const shardForm = /^(.*)-\d{5}-of-\d{5}$/s
  * @throws `Corrupt` SET_NOT_WHOLE, SET_MIXED
  */
 export const requireOneSet = async (files: readonly FileInfo[], signal: AbortSignal | undefined): Promise<void> => {
-  const sets = new Map<string, FileInfo[]>()
-  for (const file of files) {
-    const prefix = shardForm.exec(file.url)?.[1]
-    if (prefix === undefined) continue
-    const found = sets.get(prefix)
-    if (found === undefined) sets.set(prefix, [file])
-    else found.push(file)
-  }
-  const all = [...sets]
-  const check = async ([prefix, shards]: readonly [string, readonly FileInfo[]]): Promise<void> => {
+  const sets = groupedBy(files, ({ url }) => shardForm.exec(url)?.[1])
+  await inTurn([...sets], async ([prefix, shards]) => {
+    if (prefix === undefined) return
     const manifest = manifestName(prefix)
     const sizes = await sizesIn(manifest, signal)
     if (sizes !== undefined) requireListed(shards, ({ url }) => lastName(url), sizes, manifest)
-  }
-  for (let at = 0; at < all.length; at += AT_ONCE) await Promise.all(all.slice(at, at + AT_ONCE).map(check))
+  })
 }
 
 /** Only folders of these files have a manifest: of others none is asked for. */

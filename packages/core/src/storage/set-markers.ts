@@ -1,6 +1,8 @@
 import { hasTag } from '../errors/index.js'
-import { readWhole } from './read-whole.js'
+import { readIfThere } from './read-whole.js'
 import { storageFor } from './registry.js'
+import { notWhole } from './set-manifest.js'
+import type { IfExists } from './storage.js'
 
 /**
  * A file by which readers know whether a set is whole. Before the first other file of the set changes an earlier one is taken away, or says
@@ -10,24 +12,24 @@ export interface SetMarker {
   readonly url: string
   /** What it says in the meantime. Default: it is not there. */
   readonly pending?: string | undefined
+  /** With `pending`, whether one that is there already, by which another job says that it is at work, ends the commit. Default `replace`. */
+  readonly ifExists?: IfExists | undefined
 }
 
-/** An earlier marker is kept in memory; a manifest of a million files has 100 MB. */
-const MAX_MARKER_BYTES = 2 ** 28
-
-const textOf = async (url: string): Promise<Uint8Array | undefined> => {
+/** What a marker says, to put it back. */
+const keep = async (url: string): Promise<Uint8Array | 'too large to keep' | undefined> => {
   try {
-    return await readWhole(url, { limitBytes: MAX_MARKER_BYTES })
+    return await readIfThere(url)
   } catch (error) {
-    if (hasTag(error, 'NotFound')) return undefined
+    if (hasTag(error, 'Limit')) return 'too large to keep'
     throw error
   }
 }
 
-const put = async (url: string, bytes: Uint8Array | undefined): Promise<void> => {
+const put = async (url: string, bytes: Uint8Array | undefined, ifExists: IfExists = 'replace'): Promise<void> => {
   const storage = storageFor(url)
   if (bytes === undefined) return storage.remove?.(url)
-  const output = await storage.create!(url, { ifExists: 'replace' })
+  const output = await storage.create!(url, { ifExists })
   try {
     await output.write(bytes)
     await output.close()
@@ -38,10 +40,19 @@ const put = async (url: string, bytes: Uint8Array | undefined): Promise<void> =>
   }
 }
 
+/** @throws `Corrupt` SET_NOT_WHOLE where it is there already */
+const putNew = async (url: string, bytes: Uint8Array): Promise<void> => {
+  try {
+    await put(url, bytes, 'fail')
+  } catch (error) {
+    throw hasTag(error, 'AlreadyExists') ? notWhole(url) : error
+  }
+}
+
 /**
  * Takes the markers of a set away. A process that is killed from here on leaves a set that does not pass for whole.
  *
- * @returns what puts the earlier ones back
+ * @returns what puts the earlier ones back, but for those too large to be held in memory: their set stays as one that is not whole
  */
 export const takeMarkers = async (markers: readonly SetMarker[]): Promise<() => Promise<void>> => {
   const taken: (readonly [url: string, before: Uint8Array | undefined])[] = []
@@ -49,10 +60,16 @@ export const takeMarkers = async (markers: readonly SetMarker[]): Promise<() => 
     for (const [url, before] of taken.reverse()) await put(url, before)
   }
   try {
-    for (const { url, pending } of markers) {
-      const before = await textOf(url)
-      taken.push([url, before])
-      if (before !== undefined || pending !== undefined) await put(url, pending === undefined ? undefined : Buffer.from(pending))
+    for (const { url, pending, ifExists } of markers) {
+      const meanwhile = pending === undefined ? undefined : Buffer.from(pending)
+      if (meanwhile !== undefined && ifExists === 'fail') {
+        await putNew(url, meanwhile)
+        taken.push([url, undefined])
+        continue
+      }
+      const before = await keep(url)
+      if (before !== 'too large to keep') taken.push([url, before])
+      if (before !== undefined || meanwhile !== undefined) await put(url, meanwhile)
     }
   } catch (error) {
     await putBack()

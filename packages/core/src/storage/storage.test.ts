@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { collect } from '../../../../test/support/bytes.js'
 import { errorOf } from '../../../../test/support/error-of.js'
@@ -272,6 +272,32 @@ describe('output sets', () => {
     })
     expect(await seen()).toEqual(['after', 'after', undefined, 'after', undefined])
     expect(await names()).toEqual(['.list', 'out-00000-of-00002', 'out-00001-of-00002'])
+  })
+
+  it('may have a marker that is too large to be kept', async () => {
+    const [url] = urls() as [string, string]
+    const done = join(folder, '_DONE')
+    const put = async (fails: boolean): Promise<void> => {
+      await writeText(done, '', { ifExists: 'replace' })
+      await truncate(done, 2 ** 28 + 1)
+      await withOutputSet([url, done], { ifExists: 'replace', markers: [{ url: done }] }, async ([output]) => {
+        if (fails) output!.commit = () => Promise.reject(new Error('no'))
+        await output!.write(bytes('after'))
+      })
+    }
+    await put(false)
+    expect([await readFile(url, 'utf8'), (await stat(done)).size]).toEqual(['after', 0])
+    await expect(put(true)).rejects.toThrow('no')
+    expect(await names()).toEqual([basename(url)])
+  })
+
+  it('leave the marker of another job that is at work', async () => {
+    const busy = join(folder, '_BUSY')
+    const set = await openOutputSet(urls(), { markers: [{ url: busy, pending: 'ours', ifExists: 'fail' }] })
+    await writeText(busy, 'theirs')
+    await expect(set.commit()).rejects.toMatchObject({ _tag: 'Corrupt', code: 'SET_NOT_WHOLE', position: { source: busy } })
+    expect(await names()).toEqual(['_BUSY'])
+    expect(await readFile(busy, 'utf8')).toBe('theirs')
   })
 
   it('remove the shards of an earlier count', async () => {

@@ -128,6 +128,45 @@ describe('a folder', () => {
     expect(existsSync(join(root, 'out', 'part-00000.csv'))).toBe(true)
   })
 
+  it('has all that jobs add to it that are at work at one time', async () => {
+    const out = join(root, 'out')
+    const one = { id: field.int32() }
+    const add = (stream: Stream<typeof one>): Promise<WriteReport> => run(pipe(stream, writeTfRecords(out, { partitionBy: [], ifExists: 'append' })))
+    const idsIn = async (): Promise<unknown> => (await run(pipe(readTfRecords(out, { schema: one }), sort('id'), collect()))).map(({ id }) => id)
+    const meanwhile = (first: number, work: () => Promise<unknown>): Stream<typeof one> => fromIterable(one, async function* () {
+      yield { id: first }
+      await work()
+      yield { id: first + 1 }
+    })
+    // First of a folder that is not there yet, then of one that is.
+    await add(meanwhile(1, () => add(fromRows(one, [{ id: 3 }]))))
+    expect(await idsIn()).toEqual([1, 2, 3])
+    await add(meanwhile(4, () => add(fromRows(one, [{ id: 6 }]))))
+    expect(await idsIn()).toEqual([1, 2, 3, 4, 5, 6])
+    // Two do not give names at one time: the one that comes later says so, and leaves what is the other's.
+    const busy = join(out, '_COMMITTING')
+    await expect(add(meanwhile(7, () => Promise.resolve(writeFileSync(busy, 'theirs'))))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'SET_NOT_WHOLE', position: { source: busy } })
+    expect(readFileSync(busy, 'utf8')).toBe('theirs')
+    rmSync(busy)
+    expect(await idsIn()).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
+  it('keeps what has the name of a manifest and is none', async () => {
+    const manifest = join(root, 'out', '.manifest.json')
+    mkdirSync(join(root, 'out'))
+    const put = (write: typeof writeCsv | typeof writeTfRecords, ifExists: 'fail' | 'replace'): Promise<WriteReport> => run(pipe(fromRows({ a: field.int32() }, [{ a: 1 }]), write(join(root, 'out'), { partitionBy: [], ifExists })))
+    for (const text of ['{"name":"a web app"}', 'no JSON']) {
+      writeFileSync(manifest, text)
+      for (const [write, ifExists] of [[writeCsv, 'replace'], [writeTfRecords, 'replace'], [writeTfRecords, 'fail']] as const) {
+        await expect(put(write, ifExists)).rejects.toMatchObject({ _tag: 'AlreadyExists', code: 'FOREIGN_FILES', message: expect.stringContaining(manifest) as string })
+      }
+      expect(readFileSync(manifest, 'utf8')).toBe(text)
+    }
+    // Of no matter to what has no manifest and replaces nothing.
+    await put(writeCsv, 'fail')
+    expect(filesIn()).toEqual(['out/.manifest.json', 'out/_SUCCESS', 'out/part-00000.csv'])
+  })
+
   it('has packed files and times as Spark names them', async () => {
     const times = { at: field.timestamp({ unit: 'us', format: 'yyyy' }), b: field.bool(), d: field.dictionary(), n: field.int32() }
     const at = new Date('2026-11-24T10:30:00Z')

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { committingName, failure, listFolder, makeBatch, openOutputSet, pendingManifest, removeEmptyFolders, requireCommitted, throwIfAborted, type Batch, type Column, type RunContext, type Schema } from '@millrace/core'
 import type { FileFormat } from './file-writer.js'
 import { FolderFiles } from './folder-files.js'
-import { folderManifest, manifestOf } from './folder-manifest.js'
+import { folderManifest, hasForeignManifest, manifestOf } from './folder-manifest.js'
 import type { FolderOptions } from './folder-options.js'
 import { fileSchema, rowsByFolder } from './partition-folders.js'
 
@@ -16,7 +16,7 @@ export interface FolderReport {
 const nameOf = (url: string): string => url.slice(url.search(/[^/\\]*$/))
 
 /** The files of earlier jobs, which `replace` removes. @throws `AlreadyExists` for files that no job of ours wrote, `Corrupt` for ones to which none can be added */
-const earlierFiles = async (root: string, ifExists: 'fail' | 'replace' | 'append', signal: AbortSignal | undefined): Promise<readonly string[]> => {
+const earlierFiles = async (root: string, { manifest }: FileFormat, ifExists: 'fail' | 'replace' | 'append', signal: AbortSignal | undefined): Promise<readonly string[]> => {
   if (ifExists === 'append') {
     await requireCommitted(root, undefined, signal)
     return []
@@ -25,7 +25,8 @@ const earlierFiles = async (root: string, ifExists: 'fail' | 'replace' | 'append
   if (ifExists === 'fail' && files.length > 0) {
     throw failure({ tag: 'AlreadyExists', code: 'OUTPUT_EXISTS', problem: 'the folder has files in it already', remedy: "Pass ifExists: 'replace' or 'append', or write to another folder.", position: { source: root } })
   }
-  const foreign = files.find((url) => !/^(part-|_)/.test(nameOf(url)))
+  const changesManifest = ifExists === 'replace' || manifest !== undefined
+  const foreign = files.find((url) => !/^(part-|_)/.test(nameOf(url))) ?? (changesManifest && (await hasForeignManifest(root, signal)) ? manifestOf(root) : undefined)
   if (foreign !== undefined) {
     throw failure({ tag: 'AlreadyExists', code: 'FOREIGN_FILES', problem: `the folder also holds ${foreign}, which no such job wrote`, remedy: 'Move it away, or write to a folder of its own.', position: { source: root } })
   }
@@ -35,26 +36,26 @@ const earlierFiles = async (root: string, ifExists: 'fail' | 'replace' | 'append
 /**
  * Writes a stream as a folder of files, which appear together when all are written: nothing of a job that fails or is aborted. While they get
  * their names `_COMMITTING` is there and `_SUCCESS` is not, so that readers refuse what a process leaves that is killed then.
+ *
+ * @param known - the columns of the batches
+ * @throws `Corrupt` SET_NOT_WHOLE where another job gives its files their names just then, unless all are replaced
  */
 export const writeFolder = async (url: string, format: FileFormat, options: FolderOptions, known: Schema, batches: AsyncIterable<Batch>, { signal, progress }: RunContext): Promise<FolderReport> => {
   const { partitionBy = [], shards = 1, ifExists = 'fail', success = true } = options
   const root = url.replace(/(?<=[^/])\/+$/, '')
-  // Of a stream that does not know its columns only batches do.
-  let schema = Object.keys(known).length > 0 ? fileSchema(known, partitionBy) : undefined
-  const stale = await earlierFiles(root, ifExists, signal)
-  const manifest = await folderManifest(root, format, ifExists === 'append', signal)
-  // Files that do not fit those that are there are told of before they are written.
-  if (schema !== undefined) manifest?.(new Map(), schema)
+  const schema = fileSchema(known, partitionBy)
+  const stale = await earlierFiles(root, format, ifExists, signal)
+  const manifest = await folderManifest(root, format, schema, ifExists === 'append', signal)
   const mark = ifExists === 'append' ? `-${randomBytes(4).toString('hex')}` : ''
   const done = `${root}/_SUCCESS`
-  const markers = [{ url: committingName(root), pending: pendingManifest('millrace.folder', { files: `part-*${mark}${format.ending}` }) }, ...(success || ifExists === 'replace' ? [{ url: done }] : [])]
+  const committing = { url: committingName(root), pending: pendingManifest('millrace.folder', { files: `part-*${mark}${format.ending}` }), ifExists: ifExists === 'replace' ? ifExists : 'fail' } as const
+  const markers = [committing, ...(success || ifExists === 'replace' ? [{ url: done }] : [])]
   const set = await openOutputSet([], { ifExists: ifExists === 'append' ? 'fail' : ifExists, signal, stale, markers })
   const files = new FolderFiles(set, root, format, options, mark)
   try {
     const inFolder = new Map<string, number>()
     let rows = 0
     for await (const batch of batches) {
-      schema ??= fileSchema(batch.schema, partitionBy)
       for (const [folder, indices] of rowsByFolder(batch, partitionBy)) {
         throwIfAborted(signal)
         const before = inFolder.get(folder) ?? 0
@@ -65,7 +66,7 @@ export const writeFolder = async (url: string, format: FileFormat, options: Fold
       progress?.({ stage: `writing ${root}`, done: rows, unit: 'rows' })
     }
     await files.finish()
-    if (manifest !== undefined && schema !== undefined) await (await set.add(manifestOf(root), { ifExists: 'replace' })).write(Buffer.from(manifest(files.counts, schema)))
+    if (manifest !== undefined) await (await set.add(manifestOf(root), { ifExists: 'replace' })).write(Buffer.from(await manifest(files.counts)))
     if (success) await set.add(done, { ifExists: 'replace' })
     await set.commit()
     await removeEmptyFolders(root, stale)
