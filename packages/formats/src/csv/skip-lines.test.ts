@@ -34,4 +34,4 @@ it('looks once at a line of many chunks', async () => {
   await expect(skipped(['a\n', ...pieces], 2, { maxRecordBytes: 1000 })).rejects.toMatchObject(limit)
   expect(await skipped(['a\n', 'x'.repeat(500), `${'x'.repeat(499)}\n`, 'z'], 2, { maxRecordBytes: 1000 })).toMatchObject({ line: 3, rest: 'z' })
   await expect(skipped(['a\n', 'x'.repeat(500), `${'x'.repeat(500)}\n`, 'z'], 2, { maxRecordBytes: 1000 })).rejects.toMatchObject(limit)
-})
+}, 20_000)
