@@ -23,7 +23,7 @@ const small = { schema, batchRows: 2 }
 describe('the quarantine file of a reading', () => {
   it('has the bad records of files that are read at one time', async () => {
     const files = Array.from({ length: 8 }, (_, i) => join(folder, `${i}.csv`))
-    for (const file of files) writeFileSync(file, `n\n${'1\nx\n'.repeat(3)}`)
+    for (const file of files) writeFileSync(file, `n\n${'x\n1\n'.repeat(3)}`)
     const url = join(folder, 'many.jsonl')
     let rows = 0
     for await (const batch of readCsv(files, { ...small, onBadRecord: quarantine(url), workers: 2, order: 'any' })) rows += batch.numRows
