@@ -3,6 +3,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest'
 import { clusterSpec, type Task } from '@millrace/distributed'
 import { describePeer } from '../support/peer.js'
 import { freePort } from '../support/free-port.js'
+import { sumOf } from './support/counting-model.js'
 import { buildTask, startTask, type Said, type TaskOptions, type TaskProcess } from './support/task-process.js'
 
 const ROWS = 4_096
@@ -21,7 +22,7 @@ describePeer('workers in step whose parameter server hangs', 'tensorflow', () =>
     started = []
   })
 
-  test('again and again: no update is made twice, nor with too few gradients', async () => {
+  test('again and again: no update is made twice, nor with too few gradients, and each row is told of as it is in the weights', async () => {
     const addresses = await Promise.all([0, 1, 2].map(async () => `127.0.0.1:${await freePort()}`))
     const spec = clusterSpec({ ps: [addresses[0]!], worker: addresses.slice(1) })
     const options: TaskOptions = { rows: ROWS, synchronous: true, workers: 2, stepTimeoutMs: 1_000 }
@@ -41,6 +42,11 @@ describePeer('workers in step whose parameter server hangs', 'tensorflow', () =>
     const [first, second] = await Promise.all(workers.map((one) => one.report()))
     expect(first!.report.stoppedBy).toBe('data')
     expect(first!.counts.filter((count) => count > 1)).toEqual([])
+    const told = [first!, second!].map(({ report: { workers: [one] } }) => one!)
+    const [rows, uncertain] = [sumOf(told.map((one) => one.rows)), sumOf(told.map(({ uncertainRows }) => uncertainRows))]
+    expect(rows + uncertain).toBe(ROWS)
+    expect(sumOf(first!.counts)).toBeGreaterThanOrEqual(rows)
+    expect(sumOf(first!.counts)).toBeLessThanOrEqual(rows + uncertain)
     for (const { report } of [first!, second!]) {
       expect(report.workers[0]).toMatchObject({ repeatedRows: 0 })
       expect(report.workers[0]!.restarts).toBeGreaterThanOrEqual(HANGS)

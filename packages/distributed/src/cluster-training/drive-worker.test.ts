@@ -47,6 +47,8 @@ class FakeCluster {
   readonly closed: boolean[] = []
   /** Looks at the control variables. */
   looks = 0
+  /** In step: makes the update of the last rows. */
+  lastUpdate: (update: () => void) => void = (update) => update()
   #calls = 0
 
   constructor(private readonly graph: WorkerGraph) {}
@@ -88,19 +90,20 @@ class FakeCluster {
       const set = tensorTexts(this.values.get(control.setProgress.value.name)!)[1]!
       this.values.set(control.setProgress.value.name, texts([...feeds.get(control.setOwnProgress.value.name) as string[], set]))
     }
+    if (targets.includes(training.synchronous?.start.name ?? '')) this.values.set(this.#done, tensorValue('int64', [], [0n]) as HostTensor)
     if (targets.includes(training.initialize.name)) [this.hasValues, this.globalStep, this.rows] = [true, 0, []]
-    const sources = new Map([[control.generation.name, control.setGeneration], [control.training.name, control.setTraining], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.done.map(({ name }, at) => [name, control.setDone[at]!] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const), ...control.alive.map(({ name }, at) => [name, control.setAlive[at]!] as const)])
+    const sources = new Map([[control.generation.name, control.setGeneration], [control.training.name, control.setTraining], [control.lastStep.name, control.setLastStep], [control.progress.name, control.setProgress], ...control.setDone.map((one, at) => [control.done[at]!.name, one] as const), ...control.over.map(({ name }, at) => [name, control.setOver[at]!] as const), ...control.alive.map(({ name }, at) => [name, control.setAlive[at]!] as const)])
     if (fetches.includes(control.generation.name)) this.looks += 1
     return fetches.map((name) => {
       if (control.ready.some((ready) => ready.name === name)) return tensorValue('bool', [], [this.hasValues]) as HostTensor
       if (name === training.globalStep.value.name) return this.#step64()
-      return this.values.get(sources.get(name)!.value.name)!
+      return this.values.get(sources.get(name)?.value.name ?? name)!
     })
   }
 
-  /** What the chief says of the end, or that it lives. */
-  say(what: 'setOver' | 'setAlive', value: bigint): void {
-    for (const { value: { name } } of this.graph.control[what]) this.values.set(name, tensorValue('int64', [], [value]) as HostTensor)
+  /** What the chief says of the end, of the last step, or that it lives. */
+  say(what: 'setOver' | 'setAlive' | 'setLastStep', value: bigint): void {
+    for (const { value: { name } } of [this.graph.control[what]].flat()) this.values.set(name, tensorValue('int64', [], [value]) as HostTensor)
   }
 
   said(what: 'setOver' | 'setAlive'): number {
@@ -108,7 +111,8 @@ class FakeCluster {
   }
 
   get #done(): string {
-    return this.graph.control.setDone[0]!.value.name
+    const { setDone, done } = this.graph.control
+    return (setDone[0]?.value ?? done[0]!).name
   }
 
   /** Steps that the servers have counted. */
@@ -123,14 +127,19 @@ class FakeCluster {
   #step(rows: readonly number[]): HostTensor[] {
     this.#calls += 1
     const fault = this.faults.get(this.#calls)
+    const before = this.#step64()
     if (fault === undefined || fault.done === true) {
-      this.globalStep += 1
-      this.values.set(this.#done, tensorValue('int64', [], [BigInt(this.done + 1)]) as HostTensor)
-      this.rows.push(...rows)
+      const update = (): void => {
+        this.globalStep += 1
+        this.values.set(this.#done, tensorValue('int64', [], [BigInt(this.done + 1)]) as HostTensor)
+        this.rows.push(...rows)
+      }
+      if (rows.includes(ROWS - 1)) this.lastUpdate(update)
+      else update()
     }
     if (fault?.wipes === true) this.hasValues = false
     if (fault !== undefined) throw statusFailure(fault.code, fault.message ?? 'a fault')
-    return [this.#step64(), tensorValue('float32', [], [0.5]) as HostTensor, tensorValue('float32', [], [0]) as HostTensor]
+    return [this.graph.training.synchronous === undefined ? this.#step64() : before, tensorValue('float32', [], [0.5]) as HostTensor, tensorValue('float32', [], [0]) as HostTensor]
   }
 }
 
@@ -317,6 +326,30 @@ describe('a worker', () => {
     expect(await finished).toMatchObject({ report: { rows: ROWS, uncertainRows: 0, repeatedRows: 0, restarts: 1 } })
     expect([begun, most]).toEqual([2, 1])
     expect([...cluster.rows].sort((a, b) => a - b)).toEqual(all)
+  })
+
+  describe('in step, at its end', () => {
+    /** Longer than it waits before it looks what has come of its last gradients. */
+    const LATE_MS = 1_200
+
+    test('waits for the update of its last gradients, as for one whose steps are slow', async () => {
+      const { cluster, finished } = start({ synchronous: {} })
+      cluster.lastUpdate = (update) => setTimeout(update, LATE_MS)
+      expect(await finished).toMatchObject({ globalStep: 10, report: { rows: ROWS, uncertainRows: 0 } })
+      expect(cluster.rows).toEqual(all)
+    })
+
+    test.each([['there will be none', 9n], ['all shall stop', 0n]])('does not wait for it when %s', async (_, lastStep) => {
+      const { cluster, finished } = start({ synchronous: {} })
+      cluster.lastUpdate = () => cluster.say('setLastStep', lastStep)
+      expect(await finished).toMatchObject({ report: { rows: ROWS - BATCH, uncertainRows: BATCH } })
+    })
+
+    test('hears meanwhile that others have begun again', async () => {
+      const { cluster, finished, graph } = start({ synchronous: {} })
+      cluster.lastUpdate = () => cluster.values.set(graph.control.setGeneration.value.name, tensorValue('int64', [], [7n]) as HostTensor)
+      await expect(finished).rejects.toMatchObject({ code: 'CLUSTER_CHIEF_REPLACED' })
+    })
   })
 
   describe('and a chief that is gone', () => {
