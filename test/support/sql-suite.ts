@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { field, filter, fromRows, isMillraceError, map, pipe, run, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Row, type Schema, type Stream } from '@millrace/core'
-import { readSql, sqlSchema, writeSql, type RejectedRecord, type SqlOptions } from '@millrace/formats'
+import { quarantine, readSql, sqlSchema, writeSql, type RejectedRecord, type SqlOptions } from '@millrace/formats'
 import { describe, expect, test } from 'vitest'
 import { badRows, rows, schema } from '../conformance/records.js'
 import { buildProgram } from './program.js'
@@ -155,6 +158,22 @@ export const sqlSuite = (under: SqlUnderTest): void => {
       expect(out.rows).toEqual(kept)
       expect(seen.map(({ record, column }) => [record, column])).toEqual(badRows.map((record) => [record, 'id']))
       expect(JSON.parse(Buffer.from(seen[0]!.raw!).toString())).toMatchObject({ id: String(2 ** 40), name: rows[badRows[0]!]!.name })
+    })
+
+    test('keeps the quarantine file of a reading whose rest has no bad record', async () => {
+      await table('rest', badRows)
+      const folder = mkdtempSync(join(tmpdir(), 'millrace-sql-'))
+      try {
+        const file = join(folder, 'bad.jsonl')
+        const stream = read('rest', { onBadRecord: quarantine(file) })
+        const { rows: found, positions } = await readOut(stream)
+        expect(found).toEqual(kept)
+        const before = readFileSync(file, 'utf8')
+        expect(await readOut(stream, { from: positions.at(-1) })).toMatchObject({ rows: [], error: undefined })
+        expect(readFileSync(file, 'utf8')).toBe(before)
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
     })
 
     test('left early or aborted, stops the query on the server and ends its connection', async () => {
