@@ -37,7 +37,7 @@ describePeer('the examples in step, when one process after another is killed', '
     await rm(folder, { recursive: true, force: true })
   })
 
-  test.each(['mails', 'flights'] as const)('%s: workers\' and parameter servers\' servers, the chief and a client: all rows, the metrics of one machine, and exported', async (name) => {
+  test.each(['mails', 'flights'] as const)('%s: workers\' and parameter servers\' servers, the chief and a client: the metrics of one machine, and exported', async (name) => {
     const example = await examples[name]()
     const alone = await onOneMachine(example)
 

@@ -138,7 +138,7 @@ describePeer('the models of the examples, when one fault comes after another', '
     return model
   }
 
-  test.each([['flights', flights], ['mails', mails]])('%s, each worker for itself: all rows, the metrics of one machine, and exported', async (_, of) => {
+  test.each([['flights', flights], ['mails', mails]])('%s, each worker for itself: the metrics of one machine, and exported', async (_, of) => {
     const example = await of()
     const alone = await onOneMachine(example)
     const model = await throughThemAll(example)

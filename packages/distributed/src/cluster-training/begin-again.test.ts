@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs'
 import { batchFromRows, failure, field, fromRows } from '@millrace/core'
 import { tensorTexts, tensorValue, type FeedValue, type HostTensor, type Session } from '@millrace/export'
 import { expect, test } from 'vitest'
+import type { IteratorState } from '../checkpoints/index.js'
 import { clusterSpec } from '../cluster/index.js'
 import { replicaDeviceSetter } from '../placement/index.js'
-import { notBegun, type Told, type WorkerProgress } from './control.js'
+import { encodeInput, notBegun, type Told, type WorkerProgress } from './control.js'
 import { prepareAsChief, prepareAsWorker } from './prepare.js'
 import { rolesOf } from './roles.js'
 import { workerGraph } from './worker-graph.js'
@@ -21,7 +22,7 @@ const makeGraph = () => {
   return { model, graph: workerGraph(model, options, replicaDeviceSetter({ ps: roles.spec }), roles, roles.trainers[0]!) }
 }
 
-const texts = (values: readonly string[]): HostTensor =>
+const texts = (values: readonly (string | Uint8Array)[]): HostTensor =>
   ({ dtype: 'string', shape: [values.length], data: batchFromRows({ text: field.binary() }, values.map((text) => ({ text: Buffer.from(text) }))).columns.text }) as HostTensor
 
 const wordOf = (share: number, counted: number, more: Partial<WorkerProgress> = {}): string =>
@@ -109,6 +110,15 @@ test('what an update under way has taken is apart from what is in doubt since be
   const { session, graph } = servers()
   const [, second] = await readPositions(session, graph, GENERATION, 0, {})
   expect(second).toMatchObject({ taken: 1, progress: { inDoubt: 2 } })
+})
+
+test('where servers read, positions and doubts are those that were told with the states of what they read', async () => {
+  const { session, graph: { control }, values } = servers()
+  const told = (rows: number, counted: number, inDoubt?: number) => encodeInput({ of: GENERATION, position: { ...notBegun.position, rows }, counted, inDoubt, state: Uint8Array.of(rows) })
+  values.set(control.inputs.name, texts([told(40, 4), '', told(0, 0), told(60, 1, 1)]))
+  expect(await readPositions(session, { control, inputState: {} as IteratorState }, GENERATION, 0, {})).toMatchObject([
+    { progress: { position: { rows: 40 }, counted: -1, inDoubt: undefined }, state: Uint8Array.of(40) }, { progress: { position: { rows: 60 }, counted: -2, inDoubt: 1 }, state: Uint8Array.of(60) },
+  ])
 })
 
 test.each([[-GENERATION, 'begins again'], [0, 'gives values']])('a worker hears that the chief has failed for good while the generation is %i, as when it %s', async (generation) => {
