@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { expect, it } from 'vitest'
 import { renderPart, withPart, type SuiteResult } from '../../bench/harness/results.js'
 import type { BenchRow } from '../../bench/harness/rows.js'
+import { findSqlPrograms } from '../../scripts/support/sql-programs.mjs'
 
 const result: SuiteResult = {
   suite: 'csv', date: '2026-11-26 00:00 UTC', machine: 'a machine', cores: 2, load: [0.1, 2], scale: 1, turns: 7,
@@ -43,10 +44,12 @@ it('npm run bench -- gzip memory --results checks the contenders and writes both
   try {
     const [json, file] = [join(folder, 'rows.json'), join(folder, 'RESULTS.md')]
     execFileSync(process.execPath, [resolve('scripts/bench.mjs'), 'gzip', 'memory', '--scale', '0.002', '--turns', '1', '--no-python', '--json', json, '--results', '--results-file', file], { encoding: 'utf8' })
+    const { postgres, mariadb } = findSqlPrograms()
+    const servers = [...(postgres === undefined ? [] : ['PostgreSQL']), ...(mariadb === undefined ? [] : ['MariaDB'])]
     const rows = JSON.parse(readFileSync(json, 'utf8')) as Omit<BenchRow, 'cpuRatio'>[]
     expect(rows.map((row) => [row.suite, row.case.replace(/, [0-9.]+ GB$/, ''), row.peerName])).toEqual([
       ...['gunzip', 'gunzip, records checked'].flatMap((work) => ['', ', images', ', sequences'].map((shape) => `${work}${shape}`)).map((name) => ['gzip', name, 'node:zlib default stream']),
-      ...['TFRecord', 'TFRecord, gzip', 'CSV', 'JSON lines', 'JSON array', 'Arrow stream', 'Parquet'].map((name) => ['memory', name, 'limit']),
+      ...['TFRecord', 'TFRecord, gzip', 'CSV', 'CSV, gzip', 'JSON lines', 'JSON array', 'Arrow stream', 'Parquet', ...servers].map((name) => ['memory', name, 'limit']),
     ])
     for (const row of rows) expect(Math.min(row.ours, row.peer, row.ratio)).toBeGreaterThan(0)
     const text = readFileSync(file, 'utf8')
