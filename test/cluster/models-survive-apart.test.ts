@@ -126,10 +126,10 @@ describePeer('the examples, when the network is cut, a parameter server hangs, a
     for (const { recoveries } of [ours, theirs]) expect(recoveries).toContainEqual(expect.objectContaining({ what: 'took over' }))
     expect([...cutOff, ...hung, ours.recoveries, theirs.recoveries].flat().filter(({ what }) => what === 'gave up' || what === 'initialized' || what === 'not saved')).toEqual([])
     expect(ours).toMatchObject({ stoppedBy: 'data', notFetched: [] })
+    // Every row of all epochs was fed but for the batches that were under way at a fault, the kill among them.
+    const told = [ours, theirs].map(({ workers: [one] }) => one!)
+    expect(sumOf(told.map(({ rows, uncertainRows }) => rows + uncertainRows))).toBe(example.rates.length * (await run(pipe(example.train, countRows()))))
     if (mode === 'asynchronous') {
-      // Every row of all epochs was fed but for the batches that were under way at a fault, the kill among them.
-      const told = [ours, theirs].map(({ workers: [one] }) => one!)
-      expect(sumOf(told.map(({ rows, uncertainRows }) => rows + uncertainRows))).toBe(example.rates.length * (await run(pipe(example.train, countRows()))))
       const lost = started.flatMap(recoveriesOf).filter(({ what }) => what === 'lost')
       for (const { task, uncertainRows } of told) expect(uncertainRows).toBeLessThanOrEqual((1 + lost.filter((one) => one.task === task).length) * example.rows)
     }
