@@ -1,5 +1,4 @@
 import type { ResolvedCsvOptions } from '../csv-options.js'
-
 import { AFTER_CLOSING_QUOTE, INSIDE_FIELD } from '../csv-splitter.js'
 
 const NEWLINE = 10
