@@ -1,4 +1,5 @@
 import type { Field } from '../schema/index.js'
+import { describeField } from '../schema/describe.js'
 import { getBit } from './bitmap.js'
 
 /**
@@ -33,6 +34,9 @@ export type Values =
   | Uint8Array | Uint16Array | Uint32Array | BigUint64Array
   | Float32Array | Float64Array
 
+/** Values that `console.log` shows of a column. */
+const SHOWN_VALUES = 10
+
 /** What every layout shares. */
 export abstract class BaseColumn<T> implements Column<T> {
   abstract readonly length: number
@@ -58,5 +62,14 @@ export abstract class BaseColumn<T> implements Column<T> {
     const out = new Array<T>(this.length)
     for (let row = 0; row < out.length; row++) out[row] = this.get(row)
     return out
+  }
+  toString(): string {
+    return `Column(${describeField(this.field)}, ${this.length} rows)`
+  }
+
+  /** `console.log` shows the first values. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+    const left = this.length - SHOWN_VALUES
+    return `${this.toString()} ${inspect(this.slice(0, SHOWN_VALUES).toArray(), options)}${left > 0 ? ` and ${left} more` : ''}`
   }
 }

@@ -12,9 +12,10 @@ import { makeBuilder } from '../columns/make-builder.js'
 import { withField } from '../columns/make-column.js'
 import { arrowData, arrowSchema } from '../columns/to-arrow.js'
 import { failure, fromUnknown } from '../errors/index.js'
-import { requireColumn, type Field, type Row, type Schema } from '../schema/index.js'
+import { describeField, requireColumn, type Field, type Row, type Schema } from '../schema/index.js'
 import { ownValue, requireNames } from './own-value.js'
 import type { Position } from './position.js'
+import { renderText } from './table.js'
 
 /** The column class of each kind. */
 export interface ColumnClasses<T> {
@@ -64,6 +65,9 @@ export interface Batch<S extends Schema = Schema> {
   row(index: number): Row<S>
 }
 
+/** Rows that `console.log` shows of a batch. */
+const SHOWN_ROWS = 10
+
 class ColumnarBatch implements Batch {
   private arrowBatch: arrow.RecordBatch | undefined
 
@@ -98,9 +102,16 @@ class ColumnarBatch implements Batch {
     return mapValues(this.columns, (column) => column.get(index))
   }
 
-  /** Notebooks (tslab, Jupyter) and `console.log` show the first rows. */
   toString(): string {
     return `Batch(${this.numRows} rows: ${Object.keys(this.columns).join(', ')})`
+  }
+
+  /** Notebooks (tslab, Jupyter) and `console.log` show the first rows. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const heading = Object.entries(this.schema).map(([name, field]) => [name, describeField(field)] as const)
+    const rows = Array.from({ length: Math.min(this.numRows, SHOWN_ROWS) }, (_, row) => Object.values(this.columns).map((column) => column.get(row)))
+    const left = this.numRows - rows.length
+    return `${this.toString()}\n${renderText(heading, rows)}${left > 0 ? `\n… and ${left} more rows` : ''}`
   }
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { run } from '../job/index.js'
 import { field, type Schema } from '../schema/index.js'
@@ -28,6 +29,13 @@ const by = (key: string) => (a: object, b: object) => Number((a as never)[key]) 
 const all = async (stream: Stream): Promise<unknown> => run(collect()(stream))
 
 describe('a stream whose columns are not known yet', () => {
+  it('is shown without them until they are found', async () => {
+    const stream = source()
+    expect(inspect(stream)).toBe('Stream(?)\nsource:test')
+    await stream.findSchema()
+    expect(inspect(stream)).toBe('Stream(id: int32, name: utf8)\nsource:test')
+  })
+
   it('says so, and looks them up when it is asked', async () => {
     const stream = source()
     expect(stream.knownSchema).toBeUndefined()

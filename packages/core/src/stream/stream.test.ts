@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import {
   atPosition, batchFromRows, collect, concat, concatBatches, explainPlan, features, field, forEach, fromBatches, fromIterable, fromRows, hasTag, isMillraceError, makeBatch, makeStream, map, pipe,
@@ -164,6 +165,17 @@ describe('streams', () => {
     expect(same.explain()).toBe('same {"of":"it"}\n  source:batches {"batches":1}')
     expect(explainPlan(same.plan)).toBe(same.explain())
     expect(JSON.parse(JSON.stringify(same.plan))).toEqual(same.plan)
+  })
+
+  it('are shown by consoles as what they do, without being read, and batches and columns by their first values', () => {
+    const batch = batchFromRows(schema, Array.from({ length: 12 }, (_, i) => data[i % 10]!))
+    const stream = fromBatches(schema, [batch])
+    expect(inspect(stream)).toBe('Stream(n: int32, s: nullable utf8)\nsource:batches {"batches":1}')
+    const lines = inspect(batch).split('\n')
+    expect(lines.slice(0, 5)).toEqual(['Batch(12 rows: n, s)', '    n  s', 'int32  nullable utf8', '─────  ─────────────', '    0  null'])
+    expect(lines.slice(13)).toEqual(['    9  null', '… and 2 more rows'])
+    expect(inspect(batch.columns.n)).toBe('Column(int32, 12 rows) [\n  0, 1, 2, 3, 4,\n  5, 6, 7, 8, 9\n] and 2 more')
+    expect(inspect({ first: batch.slice(0, 1).columns.s })).toBe('{ first: Column(nullable utf8, 1 rows) [ null ] }')
   })
 
   it('tell a transform the ordinal of its first row', async () => {

@@ -186,6 +186,12 @@ class DefinedStream<S extends Schema, M extends Mode> {
     return explainPlan(this.plan)
   }
 
+  /** `console.log` shows what the stream does and the columns it has; no row is read. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const columns = this.knownSchema === undefined ? '?' : Object.entries(this.knownSchema).map(([name, field]) => `${name}: ${describeField(field)}`).join(', ')
+    return `Stream(${columns})\n${this.explain()}`
+  }
+
   pipe(...steps: readonly ((value: unknown) => unknown)[]): unknown {
     return steps.reduce((value: unknown, step) => step(value), this)
   }

@@ -2,7 +2,7 @@ import { job, type Job } from '../../job/index.js'
 import { describeField, type Row, type Schema } from '../../schema/index.js'
 import { take } from '../operators/take.js'
 import type { Mode, Stream } from '../stream.js'
-import { renderHtml, renderText } from './table.js'
+import { renderHtml, renderText } from '../table.js'
 
 const DEFAULT_ROWS = 10
 
