@@ -1,8 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { availableParallelism, loadavg } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { describeMachine } from './harness/machine.js'
+import { busyShare, describeMachine } from './harness/machine.js'
 import { renderPart, withPart, type SuiteResult } from './harness/results.js'
 import { publicRow, renderTable, type BenchRow } from './harness/rows.js'
 import { peerVersions } from './harness/versions.js'
@@ -70,7 +69,7 @@ const python = !values['no-python']
 const names = positionals.flatMap((name) => groups[name] ?? [name])
 
 const runSuite = async (suite: string): Promise<SuiteResult> => {
-  const [load] = loadavg()
+  const before = await busyShare()
   const date = `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`
   let rows: readonly BenchRow[] = []
   let failure: string | undefined
@@ -82,7 +81,7 @@ const runSuite = async (suite: string): Promise<SuiteResult> => {
     say(`${suite} failed: ${error instanceof Error ? (error.stack ?? failure) : failure}`)
     process.exitCode = 1
   }
-  return { suite, rows, failure, date, machine: describeMachine(), cores: availableParallelism(), load: [load!, loadavg()[0]!], scale, turns }
+  return { suite, rows, failure, date, machine: describeMachine(), busy: [before, await busyShare()], scale, turns }
 }
 
 const writeResults = async (result: SuiteResult, versions: readonly string[]): Promise<void> => {

@@ -9,17 +9,16 @@ export interface SuiteResult {
   readonly date: string
   /** The machine in one line. */
   readonly machine: string
-  readonly cores: number
-  /** Load average of the minute before it began, and at its end. */
-  readonly load: readonly [start: number, end: number]
+  /** The share of the processors that other programs used before it began, and after its end. */
+  readonly busy: readonly [start: number, end: number]
   readonly scale: number
   readonly turns: number
   /** Why it ended early. */
   readonly failure?: string | undefined
 }
 
-/** Above this share of the cores another program takes time from the contenders. */
-const BUSY_SHARE = 0.5
+/** Above this share of the processors other programs take time from the contenders. */
+const BUSY_SHARE = 0.1
 
 const PREAMBLE = `# Benchmark results
 
@@ -44,18 +43,19 @@ const line = (row: BenchRow): string => {
 const table = (rows: readonly BenchRow[]): string =>
   ['| case | metric | Millrace | peer | | ratio | by CPU time | at least | met |', '| --- | --- | --: | --: | --- | --: | --: | --: | --- |', ...rows.map(line)].join('\n')
 
+const percent = (share: number): string => `${Math.round(share * 100)} %`
 const begins = (suite: string): string => `<!-- begin ${suite} -->`
 const ends = (suite: string): string => `<!-- end ${suite} -->`
 
 /** A suite's part of the results. */
 export const renderPart = (result: SuiteResult, versions: readonly string[]): string => {
-  const { suite, rows, date, machine, cores, load, scale, turns, failure } = result
+  const { suite, rows, date, machine, busy, scale, turns, failure } = result
   const parts = [
     `## ${suite}`,
-    `${date}; ${machine}; load average ${load[0].toFixed(2)} at the start, ${load[1].toFixed(2)} at the end; ${turns} turns, scale ${scale}.`,
+    `${date}; ${machine}; other programs used ${percent(busy[0])} of the processors before it and ${percent(busy[1])} after it; ${turns} turns, scale ${scale}.`,
     `Peers: ${versions.join(', ')}.`,
   ]
-  if (load[0] > cores * BUSY_SHARE) parts.push('> **Warning:** the machine was busy with other work when the suite began. Take the ratios by CPU time, and run it again before you quote a figure.')
+  if (Math.max(...busy) > BUSY_SHARE) parts.push('> **Warning:** the machine was busy with other work. Take the ratios by CPU time, and run it again before you quote a figure.')
   if (scale !== 1) parts.push(`> **Warning:** only ${scale} of the data: a quick look, not figures to quote.`)
   if (failure !== undefined) parts.push(`> **It failed:** ${cell(failure)}`)
   if (rows.length > 0) parts.push(table(rows))

@@ -8,7 +8,7 @@ import type { BenchRow } from '../../bench/harness/rows.js'
 import { findSqlPrograms } from '../../scripts/support/sql-programs.mjs'
 
 const result: SuiteResult = {
-  suite: 'csv', date: '2026-11-26 00:00 UTC', machine: 'a machine', cores: 2, load: [0.1, 2], scale: 1, turns: 7,
+  suite: 'csv', date: '2026-11-26 00:00 UTC', machine: 'a machine', busy: [0.01, 0.02], scale: 1, turns: 7,
   rows: [
     { suite: 'csv', case: 'typed columns', metric: 'throughput', unit: 'MB/s', ours: 300, peer: 100, peerName: 'uDSV', ratio: 3, cpuRatio: 2.9 },
     { suite: 'csv', case: 'typed columns', metric: 'throughput', unit: 'MB/s', ours: 300, peer: 20, peerName: 'csv-parse', ratio: 15, cpuRatio: 14 },
@@ -23,7 +23,8 @@ it('says of each row what was promised and whether it is met', () => {
   expect(part).toContain('| typed columns | throughput (MB/s) | 300 | 900 | Polars | 0.33 x |  |  |  |')
   expect(part).toContain('udsv 1.0.0')
   expect(part).not.toContain('Warning')
-  expect(renderPart({ ...result, load: [1.5, 2] }, [])).toContain('the machine was busy')
+  expect(part).toContain('other programs used 1 % of the processors before it and 2 % after it')
+  for (const busy of [[0.3, 0], [0, 0.3]] as const) expect(renderPart({ ...result, busy }, [])).toContain('the machine was busy')
   expect(renderPart({ ...result, scale: 0.1 }, [])).toContain('only 0.1 of the data')
   expect(renderPart({ ...result, rows: [], failure: 'no | disk' }, [])).toContain('It failed:** no \\| disk')
 })
