@@ -7,6 +7,7 @@ export default {
       ignoreDependencies: [
         // The packages' optional peers: here so that the tests have them.
         '@tensorflow/tfjs-backend-wasm',
+        '@bokuweb/zstd-wasm',
         'fzstd',
         'pg-copy-streams',
         // Tools that scripts find by their path.

@@ -16,7 +16,7 @@ const DEFAULT_ROWS_PER_BATCH = 65536
 export interface WriteArrowOptions<K extends string = string> extends FolderOptions<K> {
   /** `file` (Feather version 2) has a footer and can be entered anywhere, `stream` can be read while it is written. Default `file`. */
   readonly format?: 'file' | 'stream' | undefined
-  /** How bodies are packed. `zstd` takes Node 22.15. Default `none`. */
+  /** How bodies are packed; `zstd` takes Node 22.15 or the package `@bokuweb/zstd-wasm`. Default `none`. */
   readonly compression?: 'none' | 'lz4' | 'zstd' | undefined
   /** Rows of a record batch: smaller batches of the stream are put together, larger ones are cut. Default 65,536. */
   readonly rowsPerBatch?: number | undefined

@@ -1,11 +1,12 @@
 import * as zlib from 'node:zlib'
-import { failure, loadPeer } from '@millrace/core'
+import { loadPeer } from '@millrace/core'
+
+/** The level that zstd packs with unless it is told another, in Node too. */
+const LEVEL = 3
 
 /** zstd, from wherever it is to be had. */
 export interface Zstd {
   readonly decompress: (input: Uint8Array, length: number) => Uint8Array
-  /** Absent where only reading is. */
-  readonly compress: ((input: Uint8Array) => Uint8Array) | undefined
 }
 
 /** Node's own zstd came with 22.15. */
@@ -20,17 +21,24 @@ interface NodeZstd {
  * @throws `MissingPeer` where there is neither
  */
 export const loadZstd = async (use: string): Promise<Zstd> => {
-  const { zstdDecompressSync, zstdCompressSync } = zlib as NodeZstd
-  if (zstdDecompressSync !== undefined) {
-    return { decompress: (input, length) => zstdDecompressSync(input, { maxOutputLength: Math.max(1, length) }), compress: zstdCompressSync }
-  }
+  const { zstdDecompressSync } = zlib as NodeZstd
+  if (zstdDecompressSync !== undefined) return { decompress: (input, length) => zstdDecompressSync(input, { maxOutputLength: Math.max(1, length) }) }
   const { decompress } = await loadPeer('fzstd', use, () => import('fzstd'))
-  return { decompress: (input, length) => decompress(input, new Uint8Array(length)), compress: undefined }
+  return { decompress: (input, length) => decompress(input, new Uint8Array(length)) }
 }
 
-/** The compressor of zstd. @throws `Usage` on a Node that has none */
-export const loadZstdCompressor = async (): Promise<(input: Uint8Array) => Uint8Array> => {
+/** Starts the package's WebAssembly once: each start takes memory of its own. */
+let started: Promise<void> | undefined
+
+/**
+ * Node's compressor of zstd, or that of the optional peer @bokuweb/zstd-wasm. Each call gives one frame.
+ *
+ * @throws `MissingPeer` where there is neither
+ */
+export const loadZstdCompressor = async (use = 'writing zstd before Node 22.15'): Promise<(input: Uint8Array) => Uint8Array> => {
   const { zstdCompressSync } = zlib as NodeZstd
   if (zstdCompressSync !== undefined) return zstdCompressSync
-  throw failure({ tag: 'Usage', code: 'NO_ZSTD', problem: `Node ${process.versions.node} cannot write zstd`, remedy: 'Use Node 22.15 or later, or another compression.' })
+  const { init, compress } = await loadPeer('@bokuweb/zstd-wasm', use, () => import('@bokuweb/zstd-wasm'))
+  await (started ??= init())
+  return (input) => compress(input, LEVEL)
 }

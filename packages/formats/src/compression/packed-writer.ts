@@ -35,7 +35,7 @@ const frameWriter = (put: (bytes: Uint8Array) => Promise<void>, written: () => n
   },
 })
 
-/** A {@link PackedWriter} to `output` for text. @throws `Usage` NO_ZSTD for `zst` on a Node that has no zstd */
+/** A {@link PackedWriter} to `output` for text. @throws `MissingPeer` for `zst` on a Node that has no zstd, and without the package that has it */
 export const textPackedWriter = async (output: Output, compression: TextCompression): Promise<PackedWriter> => {
   if (compression !== 'zst') return packedWriter(output, compression)
   const pack = await loadZstdCompressor()

@@ -25,7 +25,7 @@ export type ParquetCompression = 'none' | 'snappy' | 'gzip' | 'brotli' | 'zstd' 
 
 /** Options of {@link writeParquet}. */
 export interface WriteParquetOptions<K extends string = string> extends FolderOptions<K> {
-  /** How pages are packed; `lz4` is LZ4_RAW, `zstd` takes Node 22.15. Default `snappy`, which everything reads. */
+  /** How pages are packed; `lz4` is LZ4_RAW, `zstd` takes Node 22.15 or the package `@bokuweb/zstd-wasm`. Default `snappy`, which everything reads. */
   readonly compression?: ParquetCompression | undefined
   /** Rows of a row group, which is held in memory: smaller batches of the stream are put together. Default 131,072. */
   readonly rowGroupRows?: number | undefined

@@ -7,7 +7,7 @@ import type { Schema } from '@millrace/core'
 /** Options that the writers of text files share. */
 export interface TextOutputOptions<K extends string = string> extends FolderOptions<K> {
   /**
-   * How the file is packed. Default: as its name ends, `.gz`, `.br`, `.zst` or `.deflate`, else `none`. `zst` takes Node 22.15; brotli packs with quality 5.
+   * How the file is packed. Default: as its name ends, `.gz`, `.br`, `.zst` or `.deflate`, else `none`. `zst` takes Node 22.15 or the package `@bokuweb/zstd-wasm`; brotli packs with quality 5.
    */
   readonly compression?: TextCompression | undefined
 }
