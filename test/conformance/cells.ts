@@ -8,7 +8,6 @@ export type Direction = 'read' | 'write'
 /** Why a format is not read or written at a storage, where it is not. */
 const notApplicable = (format: FileFormat, scheme: Scheme, direction: Direction): string | undefined => {
   if (direction === 'read') return undefined
-  if (format === 'JSON array') return 'JSON is written as lines, which are whole at every row, can be cut and appended to; what reads arrays reads lines'
   if (scheme === 'http(s)') return 'http has no way to write a file that all servers know'
   return undefined
 }

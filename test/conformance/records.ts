@@ -132,6 +132,7 @@ export const readers: readonly ReaderUnderTest[] = [
 export const writers: readonly WriterUnderTest[] = [
   { name: 'writeCsv', format: 'CSV', write: (folder) => writeCsv(`${folder}/rows.csv`), file: 'rows.csv' },
   { name: 'writeJson', format: 'JSON lines', write: (folder) => writeJson(`${folder}/rows.jsonl`), file: 'rows.jsonl' },
+  { name: 'writeJson, an array', format: 'JSON array', write: (folder) => writeJson(`${folder}/rows.json`, { format: 'array' }), file: 'rows.json' },
   { name: 'writeTfRecords', format: 'TFRecord of Example', write: (folder) => writeTfRecords(`${folder}/rows`), file: 'rows@*' },
   {
     name: 'writeSequenceExamples', format: 'TFRecord of SequenceExample', file: 'rows@*',

@@ -1,7 +1,7 @@
 import { failure, type Column, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnText, namedText, requireTextForms } from '../writing/column-texts.js'
-import type { BatchText } from '../writing/text-writer.js'
+import type { FileText } from '../writing/text-writer.js'
 import { textFormat, type TextOutputOptions } from '../writing/text-options.js'
 import type { HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
@@ -35,7 +35,7 @@ export const writeCsv =
     const quote = (field: string): string => (field.includes(delimiter) || /["\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)
     // A line with nothing on it would be no record.
     const line = (fields: readonly string[]): string => `${fields.length === 1 && fields[0] === '' ? '""' : fields.join(delimiter)}\n`
-    const format = (schema: Schema): { readonly head: string; readonly batchText: BatchText } => {
+    const fileText = (schema: Schema): FileText => {
       requireTextForms(schema, 'CSV')
       const names = Object.keys(schema)
       return {
@@ -47,5 +47,5 @@ export const writeCsv =
         },
       }
     }
-    return writeFiles('writeCsv', url, options, (name) => textFormat('csv', name, options, format), stream)
+    return writeFiles('writeCsv', url, options, (name) => textFormat('csv', name, options, fileText), stream)
   }

@@ -1,7 +1,7 @@
 import { compressionOfName, packedEnding, requireTextCompression, textPackedWriter, type TextCompression } from '../compression/index.js'
 import type { FileFormat } from './file-writer.js'
 import type { FolderOptions } from './folder-options.js'
-import { TextWriter, type BatchText } from './text-writer.js'
+import { TextWriter, type FileText } from './text-writer.js'
 import type { Schema } from '@millrace/core'
 
 /** Options that the writers of text files share. */
@@ -18,16 +18,13 @@ const ROWS_AT_ONCE = 16_384
 /**
  * A format of text files.
  *
- * @param text - of the columns of a file: what stands before the rows, and the rows of a batch
+ * @param fileText - of a file with these columns
  */
-export const textFormat = (extension: string, url: string, options: TextOutputOptions, text: (schema: Schema) => { readonly head: string; readonly batchText: BatchText }): FileFormat => {
+export const textFormat = (extension: string, url: string, options: TextOutputOptions, fileText: (schema: Schema) => FileText): FileFormat => {
   const compression = requireTextCompression(options.compression ?? compressionOfName(url) ?? 'none')
   return {
     ending: `.${extension}${packedEnding(compression)}`,
     groupRows: ROWS_AT_ONCE,
-    open: async (output, schema) => {
-      const { head, batchText } = text(schema)
-      return new TextWriter(await textPackedWriter(output, compression), head, batchText)
-    },
+    open: async (output, schema) => new TextWriter(await textPackedWriter(output, compression), fileText(schema)),
   }
 }

@@ -78,6 +78,24 @@ describe('writeCsv and writeJson', () => {
     expect(await readFile(path, 'utf8')).toBe('')
   })
 
+  it('write arrays, which any parser of JSON takes, also in folders', async () => {
+    const path = join(folder, 'array.json')
+    const report = await run(pipe(fromRows(schema, rows, { batchRows: 1 }), writeJson(path, { format: 'array' })))
+    expect(report.bytes).toBe((await readFile(path)).length)
+    expect(JSON.parse(await readFile(path, 'utf8'))).toHaveLength(2)
+    for (const format of ['array', undefined] as const) expect(await rowsOf(readJson(path, { schema, format }))).toEqual(rows)
+    const ids = { id: field.int32(), day: field.utf8() }
+    const days = [{ id: 1, day: 'a' }, { id: 2, day: 'b' }, { id: 3, day: 'a' }]
+    const parts = join(folder, 'arrays')
+    await run(pipe(fromRows(ids, days), writeJson(parts, { format: 'array', partitionBy: ['day'] })))
+    const [part] = (await readdir(join(parts, 'day=a'))).filter((name) => name.endsWith('.json'))
+    expect(await readFile(join(parts, 'day=a', part!), 'utf8')).toBe('[\n{"id":1},\n{"id":3}\n]\n')
+    await run(pipe(fromRows(ids, []), writeJson(path, { format: 'array', ifExists: 'replace' })))
+    expect(await rowsOf(readJson(path, { schema: ids }))).toEqual([])
+    expect(JSON.parse(await readFile(path, 'utf8'))).toEqual([])
+    await expect(async () => run(pipe(fromRows(ids, days), writeJson(path, { format: 'ndjson' as 'lines' })))).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION' })
+  })
+
   it('leave nothing behind when they fail, and replace only when told to', async () => {
     const path = join(folder, 'nan.jsonl')
     const numbers = { x: field.float64() }
