@@ -52,6 +52,6 @@ export const makeParquet = async (folder: string, shape: string, scale: number):
   const file = `${folder}/${shape}-${count}.parquet`
   if (existsSync(file)) return file
   await mkdir(folder, { recursive: true })
-  await run(pipe(fromBatches(parquetSchemas[shape]!, [...batches(parquetSchemas[shape]!, count)]), writeParquet(file)))
+  await run(pipe(fromBatches(parquetSchemas[shape]!, [...batches(parquetSchemas[shape]!, count)]), writeParquet(file, { dictionary: false })))
   return file
 }

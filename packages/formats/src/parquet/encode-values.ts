@@ -59,10 +59,13 @@ export const leafForm = ({ kind, params }: Field): LeafForm => {
   }
 }
 
+/** Bytes of a value in the encoding PLAIN; 0 where they are not all as long, or less than one. */
+export const plainWidth = ({ type, width }: LeafForm): number => (type === physical.int32 || type === physical.float ? 4 : type === physical.int64 || type === physical.double ? 8 : (width ?? 0))
+
 const bytesOf = (values: ArrayBufferView): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 
 /** Typed array of the stored numbers: 32 bits for all that is narrower. */
-const storedNumbers = ({ values, field }: FixedColumn): ArrayBufferView & ArrayLike<number | bigint> => {
+export const storedNumbers = ({ values, field }: FixedColumn): ArrayBufferView & ArrayLike<number | bigint> => {
   if (field.kind === 'timestamp' && field.params.unit === 's') {
     return (values as BigInt64Array).map((value) => {
       const milliseconds = value * 1000n
@@ -110,47 +113,4 @@ export const encodePlain = (column: Column, form: LeafForm): Uint8Array => {
   if (column instanceof BoolColumn) return column.bits.subarray(0, (column.length + 7) >> 3)
   if (column instanceof DecimalColumn) return decimalBytes(column, form)
   throw failure({ tag: 'Internal', code: 'UNKNOWN_LAYOUT', problem: `no Parquet form for ${column.constructor.name}` })
-}
-
-/** Texts beyond this have no place in statistics. */
-const MAX_BOUND_BYTES = 64
-
-/** Least and greatest value of a chunk as they are stored. */
-export interface Bounds {
-  readonly least: Uint8Array
-  readonly most: Uint8Array
-}
-
-/** The bounds of values without nulls, in the order that Parquet defines for their type; `undefined` where there are none to tell. */
-export const boundsOf = (column: Column): Bounds | undefined => {
-  if (column.length === 0) return undefined
-  if (column instanceof FixedColumn) return numberBounds(storedNumbers(column))
-  if (column instanceof BytesColumn) return byteBounds(column)
-  return undefined
-}
-
-const numberBounds = (values: ArrayBufferView & ArrayLike<number | bigint>): Bounds | undefined => {
-  let [least, most] = [values[0]!, values[0]!]
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
-    // Not a number has no place in an order.
-    if (value !== value) return undefined
-    if (value < least) least = value
-    if (value > most) most = value
-  }
-  const one = (value: number | bigint): Uint8Array => bytesOf((values.constructor as unknown as { of(value: number | bigint): ArrayBufferView }).of(value))
-  // Zero has two signs among floats, of which -0 is to be the lower bound.
-  const isFloat = values instanceof Float32Array || values instanceof Float64Array
-  return { least: one(isFloat && least === 0 ? -0 : least), most: one(isFloat && most === 0 ? 0 : most) }
-}
-
-const byteBounds = ({ bytes, offsets, length }: BytesColumn): Bounds | undefined => {
-  const at = (row: number): Uint8Array => bytes.subarray(offsets[row], offsets[row + 1])
-  let [least, most] = [at(0), at(0)]
-  for (let row = 1; row < length; row++) {
-    const value = at(row)
-    if (Buffer.compare(value, least) < 0) least = value
-    else if (Buffer.compare(value, most) > 0) most = value
-  }
-  return least.length > MAX_BOUND_BYTES || most.length > MAX_BOUND_BYTES ? undefined : { least, most }
 }

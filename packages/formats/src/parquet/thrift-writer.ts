@@ -11,6 +11,8 @@ export type ThriftValue =
 /** Fields by their numbers, in ascending order; `undefined` leaves one out. */
 export type ThriftStruct = readonly (readonly [id: number, value: ThriftValue | undefined])[]
 
+/** Of an item of a list; a field has its value in its type. */
+const BOOL = 1
 const BINARY = 8
 const STRUCT = 12
 
@@ -32,6 +34,7 @@ const put = (out: number[], value: ThriftValue): void => {
   if ('byte' in value) out.push(value.byte & 255)
   else if ('i32' in value) zigzag(out, value.i32)
   else if ('i64' in value) zigzag(out, value.i64)
+  else if ('bool' in value) out.push(value.bool ? 1 : 2)
   else if ('binary' in value) {
     const bytes = typeof value.binary === 'string' ? Buffer.from(value.binary) : value.binary
     varint(out, BigInt(bytes.length))
@@ -39,7 +42,7 @@ const put = (out: number[], value: ThriftValue): void => {
   } else if ('struct' in value) putStruct(out, value.struct)
   else if ('list' in value) {
     const { list } = value
-    const type = list[0] === undefined ? STRUCT : typeOf(list[0])
+    const type = list[0] === undefined ? STRUCT : 'bool' in list[0] ? BOOL : typeOf(list[0])
     if (list.length < 15) out.push((list.length << 4) | type)
     else {
       out.push(0xf0 | type)
@@ -55,7 +58,7 @@ const putStruct = (out: number[], fields: ThriftStruct): void => {
     if (value === undefined) continue
     out.push(((id - last) << 4) | typeOf(value))
     last = id
-    put(out, value)
+    if (!('bool' in value)) put(out, value)
   }
   out.push(0)
 }

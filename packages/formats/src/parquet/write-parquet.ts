@@ -7,8 +7,11 @@ import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
 import type { FolderOptions, HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
+import { boundsOf } from './bounds.js'
+import { withDictionary } from './choose-dictionary.js'
+import { ChunkIndex, type WrittenPage } from './chunk-index.js'
 import { encodeLevels, encodeRuns } from './encode-runs.js'
-import { boundsOf, encodePlain, leafForm, type Bounds, type LeafForm } from './encode-values.js'
+import { encodePlain, leafForm, type LeafForm } from './encode-values.js'
 import { bitWidth } from './page-runs.js'
 import { expanded, highestLevels, leafColumn, leafField, shred } from './shred-column.js'
 import { thriftStruct, type ThriftStruct, type ThriftValue } from './thrift-writer.js'
@@ -29,6 +32,11 @@ export interface WriteParquetOptions<K extends string = string> extends FolderOp
   readonly compression?: ParquetCompression | undefined
   /** Rows of a row group, which is held in memory: smaller batches of the stream are put together. Default 131,072. */
   readonly rowGroupRows?: number | undefined
+  /**
+   * Whether any column of a row group is stored as a dictionary where that saves a quarter of its bytes before packing, with a dictionary of 1 MiB at most. Default
+   * true; with false, dictionary columns alone are.
+   */
+  readonly dictionary?: boolean | undefined
 }
 
 interface PageCodec {
@@ -58,8 +66,9 @@ const codecOf = async (compression: ParquetCompression): Promise<PageCodec> => {
  * Writes a stream as one Parquet file, or as a folder of them (`partitionBy`), which appears when it is complete. Memory holds one row
  * group, of a folder as many rows as four have.
  *
- * Dictionary columns are stored as dictionaries, all else plain; each column of a row group has its bounds and its number of nulls, by
- * which readers skip. Timestamps are instants in UTC (those in seconds are stored in milliseconds), decimals take 32, 64 or 128 bits by
+ * Columns are stored as dictionaries where that pays (see `dictionary`), else plain. Each column of a row group, and each of its pages of 16,384 rows and a
+ * mebibyte at most, has its bounds and its number of nulls, by which readers skip (the page index); bounds of texts and bytes are cut to 64 bytes, and
+ * columns with values that are not a number have none. Timestamps are instants in UTC (those in seconds are stored in milliseconds), decimals take 32, 64 or 128 bits by
  * their precision.
  *
  * @throws `AlreadyExists`, `Storage`, `Usage` for a compression that is not to be had, and what the stream throws
@@ -80,22 +89,36 @@ const parquetFormat = async (options: WriteParquetOptions): Promise<FileFormat> 
     ending: '.parquet',
     groupRows,
     open: async (output, schema) => {
-      const writer = new ParquetWriter(output, schema, codec)
+      const writer = new ParquetWriter(output, schema, codec, options.dictionary ?? true)
       await writer.put(MAGIC)
       return new GroupingWriter(writer, groupRows)
     },
   }
 }
 
+/** A column of a row group that was written: what the footer and the page index are to say of it. */
+interface WrittenChunk {
+  readonly metadata: ThriftStruct
+  readonly index: ChunkIndex
+  readonly plainBytes: number
+}
+
+interface WrittenGroup {
+  readonly columns: readonly { readonly metadata: ThriftStruct; readonly columnIndex: Uint8Array | undefined; readonly offsetIndex: Uint8Array }[]
+  /** Fields of the row group after its columns. */
+  readonly rest: ThriftStruct
+}
+
 class ParquetWriter implements GroupWriter {
   bytes = 0
   rows = 0
-  private readonly groups: ThriftValue[] = []
+  private readonly groups: WrittenGroup[] = []
 
   constructor(
     private readonly output: Output,
     private readonly schema: Schema,
     private readonly codec: PageCodec,
+    private readonly findsDictionaries: boolean,
   ) {}
 
   async put(bytes: Uint8Array): Promise<void> {
@@ -105,41 +128,46 @@ class ParquetWriter implements GroupWriter {
 
   async write(batch: Batch): Promise<void> {
     const start = this.bytes
-    const columns: ThriftValue[] = []
+    const columns: WrittenGroup['columns'][number][] = []
     let plainBytes = 0
     for (const [name, field] of Object.entries(this.schema)) {
       const chunk = await this.writeColumn((batch.columns as { readonly [name: string]: Column })[name]!, name, field)
-      columns.push({ struct: [[2, { i64: 0 }], [3, { struct: chunk.metadata }]] })
+      columns.push({ metadata: chunk.metadata, columnIndex: chunk.index.columnIndex(), offsetIndex: chunk.index.offsetIndex() })
       plainBytes += chunk.plainBytes
     }
     this.rows += batch.numRows
-    this.groups.push({ struct: [[1, { list: columns }], [2, { i64: plainBytes }], [3, { i64: batch.numRows }], [5, { i64: start }], [6, { i64: this.bytes - start }]] })
+    this.groups.push({ columns, rest: [[2, { i64: plainBytes }], [3, { i64: batch.numRows }], [5, { i64: start }], [6, { i64: this.bytes - start }]] })
   }
 
-  private async writeColumn(column: Column, name: string, field: Field): Promise<{ readonly metadata: ThriftStruct; readonly plainBytes: number }> {
+  private async writeColumn(plainColumn: Column, name: string, field: Field): Promise<WrittenChunk> {
     const form = leafForm(leafField(field))
     const start = this.bytes
+    const column = withDictionary(plainColumn, form, this.findsDictionaries)
     const leaf = leafColumn(column)
     const dictionary = leaf instanceof DictionaryColumn ? expanded(leaf.dictionary) : undefined
     let plainBytes = 0
     if (dictionary !== undefined) plainBytes += await this.page(2, encodePlain(dictionary, form), [[7, { struct: [[1, { i32: dictionary.length }], [2, { i32: encodings.plain }]] }]])
     const dataStart = this.bytes
-    const chunk = new ChunkStatistics()
+    const encoding = dictionary === undefined ? encodings.plain : encodings.dictionary
+    const index = new ChunkIndex(storedKind(field))
     const pageRows = rowsOfPage(column)
     for (let row = 0; row < column.length; row += pageRows) {
-      const { bytes, count } = encodePage(column.slice(row, Math.min(column.length, row + pageRows)), field, form, dictionary, chunk)
-      const encoding = dictionary === undefined ? encodings.plain : encodings.dictionary
-      plainBytes += await this.page(0, bytes, [[5, { struct: [[1, { i32: count }], [2, { i32: encoding }], [3, { i32: encodings.rle }], [4, { i32: encodings.rle }]] }]])
+      const { bytes, ...page } = encodePage(column.slice(row, Math.min(column.length, row + pageRows)), field, form, dictionary)
+      const offset = this.bytes
+      plainBytes += await this.page(0, bytes, [[5, { struct: [[1, { i32: page.count }], [2, { i32: encoding }], [3, { i32: encodings.rle }], [4, { i32: encodings.rle }]] }]])
+      index.add({ ...page, offset, size: this.bytes - offset, firstRow: row })
     }
     const metadata: ThriftStruct = [
       [1, { i32: form.type }],
       [2, { list: (dictionary === undefined ? [encodings.plain, encodings.rle] : [encodings.plain, encodings.rle, encodings.dictionary]).map((i32) => ({ i32 })) }],
       [3, { list: leafPath(name, field).map((binary) => ({ binary })) }],
-      [4, { i32: this.codec.number }], [5, { i64: chunk.count }], [6, { i64: plainBytes }], [7, { i64: this.bytes - start }], [9, { i64: dataStart }],
+      [4, { i32: this.codec.number }], [5, { i64: index.count }], [6, { i64: plainBytes }], [7, { i64: this.bytes - start }], [9, { i64: dataStart }],
       [11, dictionary === undefined ? undefined : { i64: start }],
-      [12, { struct: chunk.table() }],
+      [12, { struct: index.statistics() }],
+      // By these a reader knows that all values are in the dictionary, and may look there first.
+      [13, { list: [...(dictionary === undefined ? [] : [pageCount(2, encodings.plain, 1)]), pageCount(0, encoding, index.pageCount)] }],
     ]
-    return { metadata, plainBytes }
+    return { metadata, index, plainBytes }
   }
 
   /** Writes a page; gives its bytes before packing, the header included. */
@@ -152,63 +180,53 @@ class ParquetWriter implements GroupWriter {
   }
 
   async end(): Promise<void> {
-    const { schema } = this
+    const { schema, groups } = this
+    const columnIndexes = await this.putIndexes('columnIndex')
+    const offsetIndexes = await this.putIndexes('offsetIndex')
     const elements = [{ struct: [[4, { binary: 'schema' }], [5, { i32: Object.keys(schema).length }]] as ThriftStruct }, ...Object.entries(schema).flatMap(([name, field]) => schemaElements(name, field))]
     const leaves = Object.keys(schema).length
+    const chunks = groups.map(({ columns, rest }, group): ThriftValue => {
+      const list = columns.map(({ metadata }, column): ThriftValue => ({ struct: [[2, { i64: 0 }], [3, { struct: metadata }], ...indexPlace(4, offsetIndexes[group]![column]), ...indexPlace(6, columnIndexes[group]![column])] }))
+      return { struct: [[1, { list }], ...rest] }
+    })
     const footer = thriftStruct([
-      [1, { i32: 2 }], [2, { list: elements }], [3, { i64: this.rows }], [4, { list: this.groups }], [6, { binary: 'Millrace' }],
+      [1, { i32: 2 }], [2, { list: elements }], [3, { i64: this.rows }], [4, { list: chunks }], [6, { binary: 'Millrace' }],
       [7, { list: Array.from({ length: leaves }, () => ({ struct: [[1, { struct: [] }]] as ThriftStruct })) }],
     ])
     const tail = Buffer.alloc(4)
     tail.writeUInt32LE(footer.length)
     for (const part of [footer, tail, MAGIC]) await this.put(part)
   }
-}
 
-/** What is told of a column of a row group. */
-class ChunkStatistics {
-  count = 0
-  private nulls = 0
-  private bounds: Bounds | undefined
-  private isBounded = true
-  private order: ((a: Uint8Array, b: Uint8Array) => number) | undefined
-
-  add(count: number, values: Column): void {
-    this.count += count
-    this.nulls += count - values.length
-    if (values.length === 0 || !this.isBounded) return
-    const bounds = boundsOf(values)
-    if (bounds === undefined) {
-      this.isBounded = false
-      return
+  /** Writes the indexes of one sort, which readers fetch together; gives their places, by row group and column. */
+  private async putIndexes(sort: 'columnIndex' | 'offsetIndex'): Promise<readonly (readonly (Place | undefined)[])[]> {
+    const places: (Place | undefined)[][] = []
+    for (const { columns } of this.groups) {
+      const ofGroup: (Place | undefined)[] = []
+      for (const { [sort]: index } of columns) {
+        ofGroup.push(index && { offset: this.bytes, length: index.length })
+        if (index !== undefined) await this.put(index)
+      }
+      places.push(ofGroup)
     }
-    this.order ??= storedOrder(values.field)
-    this.bounds = this.bounds === undefined ? bounds : {
-      least: this.order(bounds.least, this.bounds.least) < 0 ? bounds.least : this.bounds.least,
-      most: this.order(bounds.most, this.bounds.most) > 0 ? bounds.most : this.bounds.most,
-    }
-  }
-
-  table(): ThriftStruct {
-    const bounds = this.isBounded ? this.bounds : undefined
-    return [[3, { i64: this.nulls }], [5, bounds && { binary: bounds.most }], [6, bounds && { binary: bounds.least }]]
+    return places
   }
 }
 
-const storedOrder = ({ kind }: Field): ((a: Uint8Array, b: Uint8Array) => number) => {
-  if (kind === 'utf8' || kind === 'binary') return Buffer.compare
-  const read = (bytes: Uint8Array): number | bigint => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    if (kind === 'float32') return view.getFloat32(0, true)
-    if (kind === 'float64') return view.getFloat64(0, true)
-    if (kind === 'uint64') return view.getBigUint64(0, true)
-    if (kind === 'uint32') return view.getUint32(0, true)
-    return bytes.length === 8 ? view.getBigInt64(0, true) : view.getInt32(0, true)
-  }
-  return (a, b) => {
-    const [x, y] = [read(a), read(b)]
-    return x < y ? -1 : x > y ? 1 : 0
-  }
+/** Bytes of the file. */
+interface Place {
+  readonly offset: number
+  readonly length: number
+}
+
+const indexPlace = (id: number, place: Place | undefined): ThriftStruct => (place === undefined ? [] : [[id, { i64: place.offset }], [id + 1, { i32: place.length }]])
+
+const pageCount = (type: number, encoding: number, count: number): ThriftValue => ({ struct: [[1, { i32: type }], [2, { i32: encoding }], [3, { i32: count }]] })
+
+/** The kind of the values that are stored. */
+const storedKind = (field: Field): string => {
+  const leaf = leafField(field)
+  return leaf.kind === 'dictionary' ? storedKind(leaf.params.item!) : leaf.kind
 }
 
 const rowsOfPage = (column: Column): number => {
@@ -218,12 +236,31 @@ const rowsOfPage = (column: Column): number => {
   return Math.max(1, Math.min(PAGE_ROWS, Math.floor((PAGE_BYTES * column.length) / Math.max(1, bytes))))
 }
 
-const encodePage = (column: Column, field: Field, form: LeafForm, dictionary: Column | undefined, chunk: ChunkStatistics): { readonly bytes: Uint8Array; readonly count: number } => {
+/** A page before it is packed, and what the index tells of it. */
+interface EncodedPage extends Pick<WrittenPage, 'count' | 'nulls' | 'bounds'> {
+  readonly bytes: Uint8Array
+}
+
+const encodePage = (column: Column, field: Field, form: LeafForm, dictionary: Column | undefined): EncodedPage => {
   const { values, definition, repetition, count } = shred(column, field)
   const levels = highestLevels(field)
-  chunk.add(count, expanded(values))
-  const stored = values instanceof DictionaryColumn && dictionary !== undefined ? encodeIndices(values.indices, dictionary.length) : encodePlain(values, form)
-  return { bytes: Buffer.concat([encodeLevels(repetition, levels.repetition), encodeLevels(definition, levels.definition), stored]), count }
+  const isIndexed = values instanceof DictionaryColumn && dictionary !== undefined
+  const stored = isIndexed ? encodeIndices(values.indices, dictionary.length) : encodePlain(values, form)
+  const bounds = boundsOf(isIndexed ? dictionary.take(used(values.indices, dictionary.length)) : values, form)
+  return { bytes: Buffer.concat([encodeLevels(repetition, levels.repetition), encodeLevels(definition, levels.definition), stored]), count, nulls: count - values.length, bounds }
+}
+
+/** The indices that occur, each once. */
+const used = (indices: Int32Array, entries: number): Int32Array => {
+  const seen = new Uint8Array(entries)
+  let count = 0
+  for (const index of indices) {
+    if (seen[index] === 0) count++
+    seen[index] = 1
+  }
+  const out = new Int32Array(count)
+  for (let entry = 0, at = 0; at < count; entry++) if (seen[entry] === 1) out[at++] = entry
+  return out
 }
 
 const encodeIndices = (indices: Int32Array, entries: number): Uint8Array => {
