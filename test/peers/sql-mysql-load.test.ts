@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { field, fromRows, map, pipe, run, type ProgressEvent, type Row, type Schema, type Stream } from '@millrace/core'
-import { readSql, writeSql, type WriteSqlOptions } from '@millrace/formats'
+import { readSql, writeSql, type RejectedRecord, type WriteSqlOptions } from '@millrace/formats'
 import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeSqlServer } from '../support/sql-peer.js'
@@ -134,6 +134,41 @@ describeSqlServer('MariaDB, loaded in bulk', 'mariadb', () => {
       }
       await expect(write(fromRows({ d: field.date() }, [{ d: new Date('2024-01-01') }, { d: new Date('-000001-01-01') }]), 'early')).rejects.toMatchObject({ _tag: 'BadRecord', position: { record: 1 } })
       expect(await admin("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'millrace%' OR table_name = 'early'")).toEqual([])
+    })
+
+    test('is set aside where that is asked, the same rows by INSERTs', async () => {
+      await admin('DROP TABLE IF EXISTS aside')
+      await admin(`CREATE TABLE aside (id int PRIMARY KEY, t varchar(3) CHARACTER SET latin1, f double, CHECK (id <> 13))`)
+      await admin("CREATE TRIGGER no_fives BEFORE INSERT ON aside FOR EACH ROW BEGIN IF NEW.id % 100 = 55 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no fives'; END IF; END")
+      const schema = { id: field.int32(), t: field.utf8(), f: field.float64() }
+      const rows = Array.from({ length: 3000 }, (_, id) => ({ id: id === 2000 ? 1 : id, t: id % 700 === 1 ? '€😀' : id === 2500 ? 'long' : 'abc', f: id === 2999 ? NaN : 0.5 }))
+      const refused = [1, 13, ...Array.from({ length: 30 }, (_, i) => 100 * i + 55), 701, 1401, 2101, 2500, 2801, 2999].sort((a, b) => a - b)
+      const warnings: string[] = []
+      const warn = ({ message }: Error): void => void warnings.push(message)
+      process.on('warning', warn)
+      // The one with the key 1 that came first was refused.
+      for (const [way, by] of [[write, 'LOAD DATA'], [inserted, 'INSERT']] as const) {
+        const seen: RejectedRecord[] = []
+        const onBadRecord = { quarantine: (record: RejectedRecord) => void seen.push(record) }
+        expect(await way(fromRows(schema, rows, { batchRows: 3000 }), 'aside', { ifExists: 'append', onBadRecord })).toMatchObject({ by, rows: rows.length - refused.length, rejected: refused.length })
+        expect(seen.map(({ record }) => record)).toEqual(refused)
+        expect(seen.map(({ column }) => column)).toEqual(refused.map((id) => (id % 700 === 1 || id === 2500 ? 't' : id === 2999 ? 'f' : undefined)))
+        expect(seen.find(({ record }) => record === 55)!.reason).toContain('no fives')
+        expect(JSON.parse(Buffer.from(seen.at(-1)!.raw!).toString())).toEqual({ id: 2999, t: 'abc', f: 'NaN' })
+        expect(await admin('SELECT COUNT(*), COUNT(DISTINCT id) FROM aside')).toEqual([[rows.length - refused.length, rows.length - refused.length]])
+        await admin('DELETE FROM aside')
+      }
+      process.off('warning', warn)
+      // Listeners of some hundred loads.
+      expect(warnings).toEqual([])
+      // Without transactions nothing could be taken back.
+      await admin('SET GLOBAL default_storage_engine = MyISAM')
+      try {
+        await expect(write(fromRows(schema, rows), 'nowhere', { onBadRecord: 'skip' })).rejects.toMatchObject({ code: 'SQL_NO_TRANSACTIONS' })
+      } finally {
+        await admin('SET GLOBAL default_storage_engine = InnoDB')
+      }
+      expect(await admin("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'millrace%' OR table_name = 'nowhere'")).toEqual([])
     })
 
     test('columns of other types than the fields\' are filled by INSERTs', async () => {

@@ -1,5 +1,5 @@
 import { describeField, field, fromRows, pipe, run, type Batch, type Field } from '@millrace/core'
-import { readSql, writeSql, type SqlTls } from '@millrace/formats'
+import { readSql, writeSql, type RejectedRecord, type SqlTls } from '@millrace/formats'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { describeSqlServer } from '../support/sql-peer.js'
@@ -30,6 +30,23 @@ describeSqlServer('PostgreSQL', 'postgres', () => {
     numbers: (count) => `SELECT id FROM generate_series(1, ${count}) AS id`,
     slow: 'SELECT pg_sleep(60)::text AS nothing',
     timestamp: 'timestamp(6)',
+  })
+
+  test('rows that a trigger refuses, and constraints that would be checked at the end, are set aside too', async () => {
+    await admin('DROP TABLE IF EXISTS deferred_rows, deferred_parents')
+    await admin('CREATE TABLE deferred_parents (id int PRIMARY KEY)')
+    await admin('CREATE TABLE deferred_rows (id int UNIQUE DEFERRABLE INITIALLY DEFERRED, parent int REFERENCES deferred_parents (id) DEFERRABLE INITIALLY DEFERRED)')
+    await admin("CREATE OR REPLACE FUNCTION no_fives() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 5 THEN RAISE EXCEPTION 'no fives'; END IF; RETURN NEW; END $$")
+    await admin('CREATE TRIGGER no_fives BEFORE INSERT ON deferred_rows FOR EACH ROW EXECUTE FUNCTION no_fives()')
+    const schema = { id: field.int32(), parent: field.nullable(field.int32()) }
+    const seen: string[] = []
+    const onBadRecord = { quarantine: ({ record, reason }: RejectedRecord) => void seen.push(`${record}: ${reason}`) }
+    const rows = [1, 2, 5, 2, 6].map((id) => ({ id, parent: id === 6 ? 1 : null }))
+    expect(await run(pipe(fromRows(schema, rows), writeSql(server.url, 'deferred_rows', { ifExists: 'append', onBadRecord })))).toMatchObject({ rows: 2, rejected: 3 })
+    expect(seen).toEqual([expect.stringMatching(/^2: .*no fives/), expect.stringMatching(/^3: .*unique/), expect.stringMatching(/^4: .*foreign key/)])
+    expect(await admin('SELECT id FROM deferred_rows ORDER BY id')).toEqual([[1], [2]])
+    // Told where it is also where it ends the loading.
+    await expect(run(pipe(fromRows(schema, rows), writeSql(server.url, 'deferred_rows', { ifExists: 'append' })))).rejects.toMatchObject({ code: 'SQL_VALUE_REFUSED', position: { record: 2 } })
   })
 
   describe('types of PostgreSQL', () => {

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { field, filter, fromRows, isMillraceError, map, pipe, run, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Row, type Schema, type Stream } from '@millrace/core'
-import { quarantine, readSql, sqlSchema, writeSql, type RejectedRecord, type SqlOptions } from '@millrace/formats'
+import { field, filter, fixedColumn, fromBatches, fromRows, isMillraceError, makeBatch, map, pipe, run, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Row, type Schema, type Stream } from '@millrace/core'
+import { quarantine, readJson, readQuarantine, readSql, sqlSchema, writeSql, type OnBadRecord, type RejectedRecord, type SqlOptions } from '@millrace/formats'
 import { describe, expect, test } from 'vitest'
 import { badRows, rows, schema } from '../conformance/records.js'
 import { buildProgram } from './program.js'
@@ -391,6 +391,119 @@ export const sqlSuite = (under: SqlUnderTest): void => {
       const left = await admin("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'millrace%'")
       expect(left).toEqual([])
       expect(await released(under)).toBe(0)
+    })
+
+    describe('rows that the table does not take', () => {
+      const wide = { id: field.int32(), small: field.nullable(field.int64()), t: field.utf8(), n: field.decimal(12, 3), parent: field.nullable(field.int32()), at: field.timestamp() }
+      const sound = (id: number): Row<typeof wide> => ({ id, small: 1n, t: 'abc', n: '1.500', parent: null, at: new Date(id * 1000) })
+      /** Each breaks the table in a way of its own. */
+      const faults: readonly Partial<Row<typeof wide>>[] = [{ small: 70_000n }, { small: null }, { t: 'too long' }, { n: '123456.000' }, { parent: 7 }, { id: 3 }, { small: 13n }]
+      const makeTables = async (): Promise<void> => {
+        await admin('DROP TABLE IF EXISTS strict_rows')
+        await admin('DROP TABLE IF EXISTS strict_parents')
+        await admin('CREATE TABLE strict_parents (id int PRIMARY KEY)')
+        await admin(`CREATE TABLE strict_rows (id int PRIMARY KEY, small smallint NOT NULL, t varchar(5), n decimal(5,2), parent int, at ${under.timestamp},
+          CHECK (small <> 13), FOREIGN KEY (parent) REFERENCES strict_parents (id))`)
+      }
+      const into = (onBadRecord: OnBadRecord) => writeSql(url(), 'strict_rows', { ifExists: 'append', onBadRecord })
+
+      test('are set aside one by one, wherever they stand, and what is kept appears at once', async () => {
+        // First and last, alone, in a row, and in other pieces than the first.
+        const places = [0, 1, 2, 500, 4095, 4096, 5000, 9998, 9999]
+        const all = Array.from({ length: 10_000 }, (_, i) => ({ ...sound(i + 10), ...(places.includes(i) ? faults[i % faults.length]! : {}) }))
+        // The first of a key stays.
+        all[7] = sound(3)
+        all[3] = sound(3)
+        await makeTables()
+        const seen: RejectedRecord[] = []
+        const tally = new Tally()
+        const watched: unknown[] = []
+        const report = await run(pipe(fromRows(wide, all, { batchRows: 5000 }), into({ quarantine: async (record) => {
+          seen.push(record)
+          watched.push(...(await admin('SELECT COUNT(*) FROM strict_rows'))[0]!)
+        } })), { tally })
+        const refused = [...places, 7].sort((a, b) => a - b)
+        expect(seen.map(({ record }) => record)).toEqual(refused)
+        expect(new Set(watched.map(Number))).toEqual(new Set([0]))
+        expect(report).toMatchObject({ rows: all.length - refused.length, rejected: refused.length, rejectedByCode: { SQL_VALUE_REFUSED: refused.length }, created: false })
+        expect(report.tally).toMatchObject({ read: all.length, delivered: all.length, rejected: 0 })
+        expect(await ids('strict_rows')).toEqual(all.filter((_, i) => !refused.includes(i)).map(({ id }) => id).sort((a, b) => a - b))
+        expect(seen[0]).toMatchObject({ code: 'SQL_VALUE_REFUSED', encoding: 'utf-8', byte: undefined })
+        expect(seen[0]!.source).toContain('127.0.0.1')
+        expect(JSON.parse(Buffer.from(seen[0]!.raw!).toString())).toEqual({ id: 10, small: 70_000, t: 'abc', n: 1.5, parent: null, at: '1970-01-01T00:00:10.000Z' })
+        expect(seen.map(({ column }) => column).filter((column) => column !== undefined)).toEqual(expect.arrayContaining(['small']))
+      })
+
+      test('are replayed from the quarantine once they are mended', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'millrace-sql-'))
+        try {
+          await makeTables()
+          const file = join(folder, 'refused.jsonl')
+          const rows = [sound(1), { ...sound(2), small: 99_999n }, sound(3), { ...sound(4), t: 'far too long' }]
+          expect(await run(pipe(fromRows(wide, rows), into(quarantine(file))))).toMatchObject({ rows: 2, rejected: 2 })
+          const lines: string[] = []
+          for await (const { raw, reason } of readQuarantine(file)) {
+            expect(reason).toMatch(/small|too long|'t'/)
+            lines.push(Buffer.from(raw!).toString().replace('99999', '9').replace('far too long', 'short'))
+          }
+          writeFileSync(join(folder, 'mended.jsonl'), lines.join('\n'))
+          expect(await run(pipe(readJson(join(folder, 'mended.jsonl'), { schema: wide }), into(quarantine(file))))).toMatchObject({ rows: 2, rejected: 0, rejectedByCode: {} })
+          expect((await readOut(readSql(url(), { table: 'strict_rows' }, { schema: wide, orderBy: 'id' }))).rows).toEqual([rows[0], { ...rows[1], small: 9n }, rows[2], { ...rows[3], t: 'short' }].map((row) => ({ ...row!, n: '1.500' })))
+          // Nothing was refused this time.
+          expect(existsSync(file)).toBe(false)
+        } finally {
+          rmSync(folder, { recursive: true, force: true })
+        }
+      })
+
+      test('are all of them, some hundreds, and the table stays as it was', async () => {
+        await makeTables()
+        const seen: number[] = []
+        const all = Array.from({ length: 500 }, (_, id) => ({ ...sound(id), parent: 7 }))
+        expect(await run(pipe(fromRows(wide, all), into({ quarantine: ({ record }) => void seen.push(record) })))).toMatchObject({ rows: 0, rejected: 500 })
+        expect(seen).toEqual(all.map(({ id }) => id))
+        expect(await ids('strict_rows')).toEqual([])
+      })
+
+      test('end the loading unless it is said otherwise, and what is no row\'s fault always does', async () => {
+        await makeTables()
+        const rows = [sound(1), { ...sound(2), small: null }, sound(3)]
+        await expect(run(pipe(fromRows(wide, rows), into('fail')))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'SQL_VALUE_REFUSED' })
+        expect(await run(pipe(fromRows(wide, rows), into('skip')))).toMatchObject({ rows: 2, rejected: 1 })
+        expect(await ids('strict_rows')).toEqual([1, 3])
+        expect(() => into('drop' as 'skip')(fromRows(wide, rows))).toThrow(/onBadRecord/)
+        const other = { ...wide, nowhere: field.int32() }
+        await expect(run(pipe(fromRows(other, rows.map((row) => ({ ...row, nowhere: 1 }))), into('skip')))).rejects.toMatchObject({ _tag: 'NotFound' })
+        const broken = { quarantine: () => {
+          throw new Error('the quarantine is full')
+        } }
+        await expect(run(pipe(fromRows(wide, [sound(8), { ...sound(9), small: null }]), into(broken)))).rejects.toThrow(/the quarantine is full/)
+        const killed = pipe(fromRows(wide, Array.from({ length: 9000 }, (_, id) => sound(id + 10)), { batchRows: 1000 }), into({ quarantine: () => undefined }))
+        let kills = 0
+        await expect(run(killed, { progress: ({ done }) => {
+          if (done >= 3000 && kills++ === 0) void under.kill()
+        } })).rejects.toMatchObject({ _tag: 'Storage' })
+        expect(await ids('strict_rows')).toEqual([1, 3])
+        expect(await released(under)).toBe(0)
+      })
+
+      test('are refused by a new table, too, and aborting leaves none', async () => {
+        await admin('DROP TABLE IF EXISTS fresh_rows')
+        const schema = { id: field.int32(), at: field.timestamp({ unit: 'ns' }) }
+        // Neither server keeps nanoseconds.
+        const columns = { id: fixedColumn(schema.id, Int32Array.of(1, 2, 3)), at: fixedColumn(schema.at, BigInt64Array.of(1000n, 1001n, 2000n)) }
+        const stream = fromBatches(schema, [makeBatch(schema, columns)])
+        for (const ifExists of ['fail', 'replace'] as const) {
+          expect(await run(pipe(stream, writeSql(url(), 'fresh_rows', { ifExists, onBadRecord: 'skip' })))).toMatchObject({ rows: 2, rejectedByCode: { OUT_OF_RANGE: 1 }, created: true })
+          expect(await ids('fresh_rows')).toEqual([1, 3])
+        }
+        await admin('DROP TABLE fresh_rows')
+        const controller = new AbortController()
+        const aborting = pipe(fromRows(wide, Array.from({ length: 9000 }, (_, id) => sound(id)), { batchRows: 1000 }), writeSql(url(), 'fresh_rows', { onBadRecord: 'skip' }))
+        await expect(run(aborting, { signal: controller.signal, progress: ({ done }) => done >= 4000 && controller.abort() })).rejects.toMatchObject({ _tag: 'Aborted' })
+        expect((await readOut(readSql(url(), { table: 'fresh_rows' }))).error).toMatchObject({ _tag: 'NotFound' })
+        expect(await released(under)).toBe(0)
+      })
     })
 
     test('carries a stream from a query into a table, by names', async () => {

@@ -3,8 +3,9 @@ import { failure, type Column, type Field, type Schema } from '@millrace/core'
 import type { MysqlLoaded, MysqlSession } from './mysql-session.js'
 import { mysqlCells } from './sql-cells.js'
 import { mysqlDialect } from './sql-dialect.js'
+import { columnIn } from './sql-error.js'
 import type { SqlTableSource } from './sql-statement.js'
-import { textPieces, type TextPiece } from './text-pieces.js'
+import { textPieces, type Batches, type TextPiece } from './text-pieces.js'
 import type { SqlLoading } from './write-sql.js'
 
 /** No packet may be longer than the server's `max_allowed_packet`. */
@@ -30,11 +31,13 @@ const numbers = /^((tiny|small|medium|big)?int|float|double|decimal)$/
 
 const takes = ({ kind, params }: Field, type: string): boolean => (kind === 'dictionary' ? takes(params.item!, type) : (takers[kind] ?? numbers).test(type))
 
-/** Whether the server lets clients load from their own side (`local_infile`). */
-export const allowsBulkLoad = async (session: MysqlSession): Promise<boolean> => {
+/** Whether the server lets clients load from their own side (`local_infile`); prepares the session for it. */
+export const beginBulkLoad = async (session: MysqlSession): Promise<boolean> => {
   // Servers that only speak MySQL's protocol may not know the variable.
   const [row] = await session.query({ sql: 'SELECT @@local_infile', parameters: [] }).catch(() => [])
-  return Number(row?.[0] ?? 0) === 1
+  if (Number(row?.[0] ?? 0) !== 1) return false
+  await session.query({ sql: LOAD_SETTINGS, parameters: [] })
+  return true
 }
 
 /** Whether rows that are loaded as text become in a table what INSERTs make of them; of a table made from the schema they do. */
@@ -46,13 +49,12 @@ export const takesTexts = async (session: MysqlSession, table: SqlTableSource, s
 }
 
 /**
- * Loads rows by `LOAD DATA LOCAL INFILE` from memory, within the transaction that the session is in.
+ * Loads rows by `LOAD DATA LOCAL INFILE` from memory, within the transaction that a session that was prepared is in.
  *
  * @returns false when the server refused before it asked for a row, so that nothing of the stream was taken
  * @throws `BadRecord` for a row that the server would change or leave out
  */
-export const bulkLoad = async (session: MysqlSession, table: string, { server, schema, batches, announce }: SqlLoading): Promise<boolean> => {
-  await session.query({ sql: LOAD_SETTINGS, parameters: [] })
+export const bulkLoad = async (session: MysqlSession, table: string, { server, schema, announce }: SqlLoading, batches: Batches): Promise<boolean> => {
   const name = `millrace_${randomBytes(8).toString('hex')}`
   const sql = loadStatement(name, table, schema)
   const texts = textPieces(schema, batches, loadCells)
@@ -108,7 +110,7 @@ async function* partOf(texts: AsyncGenerator<TextPiece, void, undefined>, part: 
 const requireWhole = ({ rows, warnings, warning }: MysqlLoaded, { before, rows: sent }: Part, source: string): void => {
   if (warnings === 0 && rows === sent) return
   const row = /at row (\d+)/.exec(warning ?? '')?.[1]
-  const at = row === undefined ? {} : { record: before + Number(row) - 1 }
+  const at = { record: row === undefined ? undefined : before + Number(row) - 1, column: columnIn(warning ?? '') }
   throw failure({
     tag: 'BadRecord', code: 'SQL_VALUE_REFUSED',
     problem: warning === undefined ? `the server took ${rows} of ${sent} rows` : `the server would change the row, or leave it out: ${warning}`,

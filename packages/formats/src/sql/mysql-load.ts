@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { failure, fromUnknown, throwIfAborted, type Batch, type Column, type Schema } from '@millrace/core'
-import { allowsBulkLoad, bulkLoad, takesTexts } from './mysql-bulk.js'
+import { failure, fromUnknown, throwIfAborted, type Column, type Schema } from '@millrace/core'
+import { loadSound } from './load-sound.js'
+import { beginBulkLoad, bulkLoad, takesTexts } from './mysql-bulk.js'
 import { openMysql, type MysqlSession } from './mysql-session.js'
 import { mysqlCells } from './sql-cells.js'
 import { createTable } from './sql-create.js'
 import { mysqlDialect } from './sql-dialect.js'
+import { RefusedRow } from './sql-error.js'
 import { openSession, stopWith } from './sql-open.js'
 import type { SqlSession } from './sql-session.js'
 import { quotedTable, type SqlParameter } from './sql-statement.js'
 import { sqlValueBytes } from './sql-values.js'
+import type { Batches } from './text-pieces.js'
 import type { SqlLoading } from './write-sql.js'
 
 /** A prepared statement has at most 65,535 parameters. */
@@ -37,6 +40,7 @@ export const loadMysql = async (loading: SqlLoading): Promise<boolean> => {
     }
     await execute(session, createTable(mysqlDialect, quotedTable(mysqlDialect, staging), loading.schema))
     staged = true
+    if (loading.reject !== undefined) requireTransactions((await engineOf(session, { ...loading, table: staging }))!, loading)
     await fill(session, staging, loading, true)
     throwIfAborted(signal)
     await takeName(session, loading, staging, engine !== undefined)
@@ -88,32 +92,51 @@ const dropTable = async ({ server }: SqlLoading, table: SqlLoading['table']): Pr
 
 /** Fills a table in one transaction. @param byText - whether the table takes texts as it takes values */
 const fill = async (session: MysqlSession, table: SqlLoading['table'], loading: SqlLoading, byText: boolean): Promise<void> => {
-  const target = quotedTable(mysqlDialect, table)
-  const bulk = byText && (await allowsBulkLoad(session))
+  const load = loaderInto(session, quotedTable(mysqlDialect, table), loading, byText && (await beginBulkLoad(session)))
   // BEGIN cannot be prepared on every server.
   await execute(session, 'SET SESSION autocommit = 0')
-  if (!bulk || !(await bulkLoad(session, target, loading))) await insertAll(session, target, loading)
+  if (loading.reject === undefined) await load(loading.batches)
+  else await loadSound(loading, loading.reject, { command: session.command, load })
   await execute(session, 'COMMIT')
 }
 
-const insertAll = async (session: SqlSession, table: string, { schema, batches, announce }: SqlLoading): Promise<void> => {
+/** Loads rows by `LOAD DATA` until the server refuses one before it asks for a row, and by INSERTs from then on. */
+const loaderInto = (session: MysqlSession, target: string, loading: SqlLoading, bulk: boolean): ((batches: Batches) => Promise<void>) => {
+  let inBulk = bulk
+  return async (batches) => {
+    inBulk &&= await bulkLoad(session, target, loading, batches)
+    if (!inBulk) await insertAll(session, target, loading, batches)
+  }
+}
+
+const insertAll = async (session: SqlSession, table: string, { schema, announce }: SqlLoading, batches: Batches): Promise<void> => {
   const names = Object.keys(schema)
   const head = `INSERT INTO ${table} (${names.map(mysqlDialect.quote).join(', ')}) VALUES `
   const place = `(${names.map(() => '?').join(',')})`
   const mostRows = Math.max(1, Math.min(MOST_ROWS, Math.floor(MAX_PARAMETERS / names.length)))
+  let before = 0
   const insert = async (rows: readonly (readonly SqlParameter[])[]): Promise<void> => {
     // Numbers of rows that are powers of two make few different statements.
     for (let at = 0; at < rows.length; ) {
       const count = 2 ** Math.floor(Math.log2(rows.length - at))
-      await session.query({ sql: head + Array<string>(count).fill(place).join(','), parameters: rows.slice(at, at + count).flat() as SqlParameter[] })
+      await session.query({ sql: head + Array<string>(count).fill(place).join(','), parameters: rows.slice(at, at + count).flat() as SqlParameter[] }).catch((error: unknown) => {
+        throw insertRefusal(error, before)
+      })
       at += count
+      before += count
     }
   }
   announce('INSERT')
   for await (const rows of pieces(schema, batches, mostRows)) await insert(rows)
 }
 
-async function* pieces(schema: Schema, batches: AsyncIterable<Batch>, mostRows: number): AsyncGenerator<readonly (readonly SqlParameter[])[], void, undefined> {
+/** The row that the server names, from 1 in its statement. */
+const insertRefusal = (error: unknown, before: number): unknown => {
+  const row = error instanceof Error ? / at row (\d+)$/.exec(error.message)?.[1] : undefined
+  return row === undefined ? error : new RefusedRow(error, before + Number(row) - 1)
+}
+
+async function* pieces(schema: Schema, batches: Batches, mostRows: number): AsyncGenerator<readonly (readonly SqlParameter[])[], void, undefined> {
   const names = Object.keys(schema)
   let rows: SqlParameter[][] = []
   let bytes = 0

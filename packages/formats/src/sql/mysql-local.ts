@@ -14,6 +14,7 @@ import type { MysqlLoad, MysqlLoaded } from './mysql-session.js'
  */
 export const loadLocal = async (connection: Connection, { sql, name, source }: MysqlLoad, lost: Promise<never>): Promise<MysqlLoaded> => {
   let stream: Readable | undefined
+  const restore = keepListeners(socketOf(connection))
   const infileStreamFactory = (asked: string): Readable => {
     if (asked !== name || stream !== undefined) return refusing(asked)
     return (stream = Readable.from(paced(source(), connection, lost), { highWaterMark: 1 }))
@@ -31,6 +32,19 @@ export const loadLocal = async (connection: Connection, { sql, name, source }: M
     return { rows: Number(affectedRows), warnings: warningStatus, warning: warningStatus === 0 ? undefined : await firstWarning(connection), refused: undefined }
   } finally {
     stream?.destroy()
+    restore()
+  }
+}
+
+const socketOf = (connection: Connection): Writable => (connection as unknown as { readonly stream: Writable }).stream
+
+/** The driver leaves two listeners on the socket for every load; the result takes off those that have come since. */
+const keepListeners = (socket: Writable): (() => void) => {
+  const before = ['pause', 'drain'].map((event) => [event, new Set(socket.listeners(event))] as const)
+  return () => {
+    for (const [event, known] of before) {
+      for (const listener of socket.listeners(event)) if (!known.has(listener)) socket.off(event, listener as () => void)
+    }
   }
 }
 
@@ -46,7 +60,7 @@ const refusing = (asked: string): Readable => {
 
 /** The driver takes all that a stream gives, and keeps what the connection has not sent: so the stream waits. */
 async function* paced(source: AsyncGenerator<Buffer, void, undefined>, connection: Connection, lost: Promise<never>): AsyncGenerator<Buffer, void, undefined> {
-  const socket = (connection as unknown as { readonly stream: Writable }).stream
+  const socket = socketOf(connection)
   for await (const piece of source) {
     yield piece
     if (!socket.writableNeedDrain) continue

@@ -53,6 +53,8 @@ export interface MysqlLoaded {
 
 /** A connection to MySQL or MariaDB, with what only the writer does. */
 export interface MysqlSession extends SqlSession {
+  /** Runs a statement that not every server can prepare. */
+  readonly command: (sql: string) => Promise<void>
   /** Loads rows from memory; what the source throws comes as it is, once the server has answered. */
   readonly load: (load: MysqlLoad) => Promise<MysqlLoaded>
 }
@@ -96,6 +98,15 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
     return Promise.race([done, lost])
   }
   const query = async (statement: SqlStatement): Promise<SqlRows> => (await run(statement)).rows
+  const command = (sql: string): Promise<void> => {
+    running++
+    const done = new Promise<void>((resolve, reject) => connection.query(sql, (error) => {
+      running--
+      if (error === null) resolve()
+      else reject(error)
+    }))
+    return Promise.race([done, lost])
+  }
 
   /** Whether the pool has it back. */
   const leave = async ({ giveBack, another }: MysqlLink): Promise<boolean> => {
@@ -167,7 +178,7 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
   }
 
   return {
-    dialect: mysqlDialect, query, cursor, load,
+    dialect: mysqlDialect, query, command, cursor, load,
     beginReading: () => Promise.resolve(),
     exportSnapshot: () => Promise.resolve(undefined),
     describe: async (statement) => (await run(narrow(mysqlDialect, statement, { limit: 0 }))).fields.map(mysqlColumn),

@@ -1,5 +1,8 @@
 import { fromUnknown, type Batch, type Column, type Schema } from '@millrace/core'
 
+/** Batches as they come, or as they are. */
+export type Batches = AsyncIterable<Batch> | readonly Batch[]
+
 /** Text is handed to the connection in pieces of about this many characters. */
 const PIECE = 1 << 18
 
@@ -10,7 +13,7 @@ export interface TextPiece {
 }
 
 /** Rows as lines with tabs between their cells. @param cellsOf - the escaped text of a column's values */
-export async function* textPieces(schema: Schema, batches: AsyncIterable<Batch>, cellsOf: (column: Column) => (row: number) => string): AsyncGenerator<TextPiece, void, undefined> {
+export async function* textPieces(schema: Schema, batches: Batches, cellsOf: (column: Column) => (row: number) => string): AsyncGenerator<TextPiece, void, undefined> {
   const names = Object.keys(schema)
   let text = ''
   let rows = 0

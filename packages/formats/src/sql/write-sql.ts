@@ -1,6 +1,8 @@
-import { fromUnknown, job, requireOneOf, Tally, throwIfAborted, type Batch, type Job, type Mode, type RunContext, type Schema, type Stream, type TallySummary } from '@millrace/core'
+import { fromUnknown, job, requireOneOf, Tally, throwIfAborted, type Batch, type Job, type MillraceError, type Mode, type RunContext, type Schema, type Stream, type TallySummary } from '@millrace/core'
+import { requirePolicy, withQuarantine, type OnBadRecord } from '../records/index.js'
 import { loadMysql } from './mysql-load.js'
 import { loadPostgres } from './postgres-load.js'
+import { rejectRow } from './reject-row.js'
 import { requireSqlTypes } from './sql-create.js'
 import { mysqlDialect, postgresDialect } from './sql-dialect.js'
 import { sqlError } from './sql-error.js'
@@ -14,6 +16,13 @@ export interface WriteSqlOptions {
    * place, without the old one's indexes and grants. A table that does not exist is made from the schema.
    */
   readonly ifExists?: 'fail' | 'append' | 'replace' | undefined
+  /**
+   * What happens to a row that the server has no value for or the table does not take: a number out of range, a null that a column may not
+   * hold, a key that is there already, what a constraint or a trigger refuses. Default `fail`. Otherwise rows are loaded
+   * in pieces of at most 4,096 between savepoints, and a piece with such rows again in parts until each stands alone; what is kept appears at
+   * once all the same.
+   */
+  readonly onBadRecord?: OnBadRecord | undefined
 }
 
 /** How rows go to a server: `LOAD DATA` where a MySQL server allows it (`local_infile`) and the table's columns are of the fields' own types. */
@@ -22,7 +31,11 @@ export type SqlWriteMethod = 'COPY' | 'LOAD DATA' | 'INSERT'
 /** What `writeSql` wrote. */
 export interface SqlWriteReport {
   readonly table: string
+  /** Rows that are in the table; with `rejected`, those that came. */
   readonly rows: number
+  /** Rows that were left out. */
+  readonly rejected: number
+  readonly rejectedByCode: { readonly [code: string]: number }
   /** Whether the table was made. */
   readonly created: boolean
   /** How the rows went to the server. */
@@ -38,6 +51,8 @@ export interface SqlLoading {
   readonly schema: Schema
   readonly ifExists: 'fail' | 'append' | 'replace'
   readonly batches: AsyncIterable<Batch>
+  /** Leaves a row out, by itself in a batch, with its index in the stream; absent where it ends the loading. Rows come in order. */
+  readonly reject: ((error: MillraceError, row: Batch, record: number) => Promise<void>) | undefined
   /** Told the way that the rows go, before the first one. */
   readonly announce: (by: SqlWriteMethod) => void
   readonly signal: AbortSignal | undefined
@@ -65,22 +80,33 @@ export const writeSql =
   (connection: SqlConnection, table: string | SqlTableSource, options: WriteSqlOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<SqlWriteReport> => {
     const { server: kind } = requireConnection(connection)
+    const { onBadRecord } = options
+    requirePolicy(onBadRecord)
     const ifExists = requireOneOf('ifExists of writeSql', options.ifExists ?? 'fail', ['fail', 'append', 'replace'])
     const target = typeof table === 'string' ? { table } : table
     const dialect = kind === 'postgres' ? postgresDialect : mysqlDialect
     return job(async (context) => {
       const server = await resolveServer(connection)
       const tally = new Tally(context.tally)
+      const taken = new Tally()
       const counted: Counted = { rows: 0, by: 'INSERT' }
       const source = stream.open({ ...context, tally })
       try {
         const first = await source.next()
         const schema = stream.knownSchema ?? (first.done === true ? await stream.findSchema(context) : first.value.schema)
         requireSqlTypes(dialect, schema)
-        const batches = counting(first, source, counted, context, `writing ${server.name}: ${describeSource(target)}`)
+        let policy = onBadRecord
+        // The quarantine ends with the rows, so that it stands before they appear.
+        const batches = withQuarantine(onBadRecord, (open) => {
+          policy = open
+          return counting(first, source, counted, context, `writing ${server.name}: ${describeSource(target)}`)
+        })
+        const fails = onBadRecord === undefined || onBadRecord === 'fail'
+        const reject: SqlLoading['reject'] = fails ? undefined : (error, row, record) => rejectRow(policy, taken, error, row, server.name, record)
         const announce = (by: SqlWriteMethod): void => void (counted.by = by)
-        const created = await (kind === 'postgres' ? loadPostgres : loadMysql)({ server, table: target, schema, ifExists, batches, announce, signal: context.signal })
-        return { table: describeSource(target), rows: counted.rows, created, by: counted.by, tally: tally.summary() }
+        const created = await (kind === 'postgres' ? loadPostgres : loadMysql)({ server, table: target, schema, ifExists, batches, reject, announce, signal: context.signal })
+        const { rejected, rejectedByCode } = taken.summary()
+        return { table: describeSource(target), rows: counted.rows - rejected, rejected, rejectedByCode, created, by: counted.by, tally: tally.summary() }
       } catch (error) {
         throwIfAborted(context.signal)
         throw error instanceof SourceError ? error.cause : sqlError(error, server, `writing ${describeSource(target)} failed after ${counted.rows} rows, and left the database as it was`, true)
@@ -105,14 +131,15 @@ async function* counting(
   { signal, progress }: RunContext,
   target: string,
 ): AsyncGenerator<Batch, void, undefined> {
-  const stage = `${target} by ${counted.by}`
+  // Known by the time that the first rows are written.
+  const stage = (): string => `${target} by ${counted.by}`
   for (let next = first; next.done !== true; next = await rest.next().catch((cause: unknown) => {
     throw new SourceError('', { cause: fromUnknown(cause) })
   })) {
     throwIfAborted(signal)
     yield next.value
     counted.rows += next.value.numRows
-    progress?.({ stage, done: counted.rows, unit: 'rows' })
+    progress?.({ stage: stage(), done: counted.rows, unit: 'rows' })
   }
-  progress?.({ stage, done: counted.rows, unit: 'rows', finished: true })
+  progress?.({ stage: stage(), done: counted.rows, unit: 'rows', finished: true })
 }
