@@ -2,41 +2,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { isMillraceError, run, Tally, type Batch, type Json, type OpenOptions, type ProgressEvent, type Stream } from '@millrace/core'
+import { run, Tally, type Batch, type Json, type ProgressEvent } from '@millrace/core'
 import { quarantine, readQuarantine, type RejectedRecord } from '@millrace/formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MemoryStorage } from './memory-storage.js'
-import { badRows, rows, type ReaderUnderTest, type Record, type schema } from './records.js'
-
-type Rows = Stream<typeof schema, 'cold'>
-
-interface Outcome {
-  readonly rows: readonly Record[]
-  readonly positions: readonly Json[]
-  readonly sizes: readonly number[]
-  readonly error: unknown
-}
-
-/** Reads to the end, or to the error. */
-const readAll = async (stream: Rows, options: OpenOptions = {}): Promise<Outcome> => {
-  const out = { rows: [] as Record[], positions: [] as Json[], sizes: [] as number[], error: undefined as unknown }
-  try {
-    for await (const batch of stream.open(options)) {
-      out.sizes.push(batch.numRows)
-      out.positions.push(batch.position!)
-      for (let row = 0; row < batch.numRows; row++) out.rows.push(batch.row(row))
-    }
-  } catch (error) {
-    out.error = error
-  }
-  return out
-}
-
-const expectTyped = (error: unknown): void => {
-  expect(isMillraceError(error) ? undefined : error).toBeUndefined()
-  // A defect of ours, not of the file, would be Internal.
-  expect((error as { _tag: string })._tag).toMatch(/^(BadRecord|Corrupt|Schema|Limit)$/)
-}
+import { expectTyped, readAll, repeated } from './outcome.js'
+import { badRows, rows, type ReaderUnderTest } from './records.js'
 
 /** Long enough for a reader that reads ahead of its user to do so. */
 const idle = async (): Promise<void> => {
@@ -53,7 +24,8 @@ const randoms = (seed: number): (() => number) => {
 }
 
 /**
- * What every reader must do, whatever its format. A reader passes when it gives the same rows in whatever pieces the bytes
+ * What every reader must do, whatever its format, with files in memory, where every byte and every chunk is in the suite's hand: all that readers
+ * make of bytes. What they do on a real storage is in `reading.ts`. A reader passes when it gives the same rows in whatever pieces the bytes
  * come, says with a typed error what is wrong with a file, never gives a row that is not in the file, lets go of what it holds,
  * and can go on from wherever it was.
  */
@@ -320,7 +292,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
     })
 
     if (reader.streams) test('takes no more of a file than its rows need, however long its reader waits', async () => {
-      const many = storage.put(`many.${reader.extension}`, reader.extension === 'json' ? Buffer.from(`[${Array(20_000).fill(sound.toString().trim().slice(1, -1)).join(',')}]`) : repeated(reader, sound, 20_000))
+      const many = storage.put(`many.${reader.extension}`, repeated(reader, sound, 20_000))
       storage.chunkBytes = 64 * 1024
       storage.served = 0
       for await (const batch of reader.read(many, { batchRows: 10 })) {
@@ -356,15 +328,4 @@ export const conformance = (reader: ReaderUnderTest): void => {
       }
     })
   })
-}
-
-/** The file over and over: a CSV file's header only once. */
-const repeated = (reader: ReaderUnderTest, sound: Uint8Array, times: number): Uint8Array => {
-  const bytes = Buffer.from(sound)
-  if (reader.extension === 'csv') {
-    const header = bytes.indexOf('\n') + 1
-    return Buffer.concat([bytes.subarray(0, header), ...Array<Buffer>(times).fill(bytes.subarray(header))])
-  }
-  const end = reader.extension === 'jsonl' ? Buffer.from('\n') : Buffer.alloc(0)
-  return Buffer.concat(Array<Buffer>(times).fill(Buffer.concat([bytes, end])))
 }

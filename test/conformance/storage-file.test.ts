@@ -1,8 +1,11 @@
+import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+import { openFilesIn } from '../support/open-files.js'
 import { foldersConform } from './folders.js'
+import { readersConformAt } from './reading.js'
 import { storageConformance } from './storage.js'
 
 const folders: string[] = []
@@ -18,3 +21,13 @@ const newFolder = async (): Promise<string> => {
 
 storageConformance({ name: 'files of this machine', scheme: 'file', folder: newFolder })
 foldersConform('files of this machine', newFolder)
+
+const place = mkdtempSync(join(realpathSync(tmpdir()), 'millrace-files-'))
+folders.push(place)
+readersConformAt({
+  name: 'files of this machine', scheme: 'file', held: () => openFilesIn(place), knows: 'at once', cuts: 200,
+  put: async (name, bytes) => {
+    writeFileSync(join(place, name), bytes)
+    return join(place, name)
+  },
+})

@@ -1,18 +1,29 @@
 import { field, fromRows, gcsStorage, pipe, registerStorage, run } from '@millrace/core'
 import { writeParquet } from '@millrace/formats'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { foldersConform, prunesPartitions } from '../conformance/folders.js'
+import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
 import { countRequests } from '../support/count-requests.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { describeObjectServer, startGcs, type ObjectServer } from '../support/object-servers.js'
+import { countOpenRequests, type OpenRequests } from '../support/open-requests.js'
 
 describeObjectServer('Google Cloud Storage', 'gcs', () => {
   let server: ObjectServer
   let undo: () => void
+  const register = (): void => {
+    undo = registerStorage(gcsStorage({ endpoint: server.endpoint, credentials: 'anonymous', partBytes: 1 << 20, tries: 3 }))
+  }
+  /** Puts an object without us. */
+  const put = async (key: string, body: Uint8Array<ArrayBuffer> | string): Promise<void> => {
+    const answer = await fetch(`${server.endpoint}/upload/storage/v1/b/bucket/o?uploadType=media&name=${encodeURIComponent(key)}`, { method: 'POST', body })
+    expect(answer.ok).toBe(true)
+    await answer.text()
+  }
   beforeAll(async () => {
     server = await startGcs()
-    undo = registerStorage(gcsStorage({ endpoint: server.endpoint, credentials: 'anonymous', partBytes: 1 << 20, tries: 3 }))
+    register()
   })
   afterAll(async () => {
     undo()
@@ -34,14 +45,35 @@ print(table.num_rows, sum(table['id'].to_pylist()))
     })
   })
 
+  // As users have it: worker threads find the server in the environment, and ask it by themselves.
+  describe('as it is built in', () => {
+    let requests: OpenRequests
+    beforeAll(() => {
+      undo()
+      vi.stubEnv('STORAGE_EMULATOR_HOST', server.endpoint)
+      requests = countOpenRequests()
+    })
+    afterAll(() => {
+      requests.close()
+      vi.unstubAllEnvs()
+      register()
+    })
+    readersConformAt({
+      name: 'Google Cloud Storage', scheme: 'gs', held: () => requests.count(), knows: 'later', cuts: 20, silence: () => server.silence(),
+      put: async (name, bytes) => {
+        await put(`reading/${name}`, new Uint8Array(bytes))
+        return `gs://bucket/reading/${name}`
+      },
+    })
+  })
+
   const newFolder = async (): Promise<string> => `gs://bucket/folder-${++folders}`
   storageConformance({ scheme: 'gs', name: 'Google Cloud Storage', folder: newFolder })
   foldersConform('Google Cloud Storage', newFolder)
   prunesPartitions(async (days, filesADay, text) => {
     for (let day = 0; day < days; day++) {
       const folder = `many/day=${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)}`
-      const put = (file: number): Promise<Response> => fetch(`${server.endpoint}/upload/storage/v1/b/bucket/o?uploadType=media&name=${encodeURIComponent(`${folder}/part-0000${file}.csv`)}`, { method: 'POST', body: text })
-      await Promise.all(Array.from({ length: filesADay }, async (_, file) => expect((await put(file)).ok).toBe(true)))
+      await Promise.all(Array.from({ length: filesADay }, (_, file) => put(`${folder}/part-0000${file}.csv`, text)))
     }
     return 'gs://bucket/many'
   }, countRequests)

@@ -2,12 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expandInputs, hdfsStorage, openOutputSet, readBytes, readWhole, registerStorage, storageFor, withOutputSet, writeBytes, writeText } from '@millrace/core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { foldersConform } from '../conformance/folders.js'
+import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
 import { bytesOf } from '../support/bytes.js'
 import { errorOf } from '../support/error-of.js'
 import { describeHdfs, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
+import { countOpenRequests, type OpenRequests } from '../support/open-requests.js'
 
 /** Of the cluster. */
 const BLOCK_BYTES = 1 << 20
@@ -35,15 +37,21 @@ describeHdfs('HDFS', 'ha', () => {
   let config = ''
   const undo: (() => void)[] = []
   let folders = 0
+  const register = (): void => {
+    for (const scheme of ['hdfs', 'webhdfs'] as const) undo.push(registerStorage(hdfsStorage({ scheme, configFolder: config, user: 'alice', partBytes: BLOCK_BYTES / 2 })))
+  }
+  const unregister = (): void => {
+    for (const one of undo.splice(0)) one()
+  }
 
   beforeAll(async () => {
     cluster = await startHdfs('ha')
     config = writeConfig(cluster.folder, cluster.ports)
     // Small parts, so that a test writes several.
-    for (const scheme of ['hdfs', 'webhdfs'] as const) undo.push(registerStorage(hdfsStorage({ scheme, configFolder: config, user: 'alice', partBytes: BLOCK_BYTES / 2 })))
+    register()
   })
   afterAll(async () => {
-    for (const one of undo) one()
+    unregister()
     await cluster?.stop()
   })
 
@@ -58,6 +66,29 @@ describeHdfs('HDFS', 'ha', () => {
     const answer = (await web('GET', url.replace(/^hdfs:\/\/mill/, ''), 'op=LISTSTATUS')) as { FileStatuses: { FileStatus: { pathSuffix: string }[] } }
     return answer.FileStatuses.FileStatus.map(({ pathSuffix }) => pathSuffix)
   }
+
+  // As users have it: worker threads find the cluster in the environment, and ask it by themselves.
+  describe('as it is built in', () => {
+    let requests: OpenRequests
+    beforeAll(() => {
+      unregister()
+      vi.stubEnv('HADOOP_CONF_DIR', config)
+      vi.stubEnv('HADOOP_USER_NAME', 'alice')
+      requests = countOpenRequests()
+    })
+    afterAll(() => {
+      requests.close()
+      vi.unstubAllEnvs()
+      register()
+    })
+    readersConformAt({
+      name: 'HDFS', scheme: 'hdfs', held: () => requests.count(), knows: 'later', cuts: 8, silence: () => cluster.silence(),
+      put: async (name, bytes) => {
+        await writeBytes(`hdfs://mill/reading/${name}`, bytes)
+        return `hdfs://mill/reading/${name}`
+      },
+    })
+  })
 
   storageConformance({ scheme: 'hdfs', name: 'hdfs', folder: async () => newFolder() })
   foldersConform('hdfs', async () => newFolder(), ['CSV', 'TFRecord'])

@@ -1,22 +1,27 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { field, fromRows, pipe, registerStorage, run, s3Storage } from '@millrace/core'
+import { field, fromRows, pipe, registerStorage, run, s3Storage, writeBytes } from '@millrace/core'
 import { exportSavedModel, loadSavedModel } from '@millrace/export'
 import { readParquet, writeParquet } from '@millrace/formats'
 import * as tf from '@tensorflow/tfjs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { foldersConform, prunesPartitions } from '../conformance/folders.js'
+import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
 import { countRequests } from '../support/count-requests.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { describeObjectServer, s3Keys, startS3, type ObjectServer } from '../support/object-servers.js'
+import { countOpenRequests, type OpenRequests } from '../support/open-requests.js'
 
 describeObjectServer('S3', 's3', () => {
   let server: ObjectServer
   let undo: () => void
+  const register = (): void => {
+    undo = registerStorage(s3Storage({ endpoint: server.endpoint, credentials: s3Keys, partBytes: 5 << 20, tries: 3 }))
+  }
   beforeAll(async () => {
     server = await startS3()
-    undo = registerStorage(s3Storage({ endpoint: server.endpoint, credentials: s3Keys, partBytes: 5 << 20, tries: 3 }))
+    register()
   })
   afterAll(async () => {
     undo()
@@ -59,6 +64,30 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
     } finally {
       predictor.dispose()
     }
+  })
+
+  // As users have it: worker threads find the server in the environment, and ask it by themselves.
+  describe('as it is built in', () => {
+    let requests: OpenRequests
+    beforeAll(() => {
+      undo()
+      vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint)
+      vi.stubEnv('AWS_ACCESS_KEY_ID', s3Keys.accessKeyId)
+      vi.stubEnv('AWS_SECRET_ACCESS_KEY', s3Keys.secretAccessKey)
+      requests = countOpenRequests()
+    })
+    afterAll(() => {
+      requests.close()
+      vi.unstubAllEnvs()
+      register()
+    })
+    readersConformAt({
+      name: 'S3', scheme: 's3', held: () => requests.count(), knows: 'later', cuts: 20, silence: () => server.silence(),
+      put: async (name, bytes) => {
+        await writeBytes(`s3://bucket/reading/${name}`, bytes)
+        return `s3://bucket/reading/${name}`
+      },
+    })
   })
 
   const newFolder = async (): Promise<string> => `s3://bucket/folder-${++folders}`

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, test } from 'vitest'
 import { peersRequired } from './peer.js'
+import { silence } from './silence.js'
 
 /** Where scripts/hdfs-setup.mjs puts it. */
 const place = fileURLToPath(new URL('../../.peers/hdfs', import.meta.url))
@@ -18,6 +19,8 @@ export interface HdfsTestCluster {
   readonly folder: string
   /** Has it do something (test/support/hdfs/HdfsCluster.java says what). Gives its answer. */
   readonly tell: (...words: readonly (string | number)[]) => Promise<string>
+  /** Has all its nodes say nothing any more, until what is given back is called. */
+  readonly silence: () => () => void
   readonly stop: () => Promise<void>
 }
 
@@ -64,6 +67,7 @@ export const startHdfs = async (kind: 'ha' | 'kerberos'): Promise<HdfsTestCluste
         last = told
         return told
       },
+      silence: () => silence(child),
       stop,
     }
   } catch (error) {

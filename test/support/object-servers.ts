@@ -7,6 +7,7 @@ import { describe, test } from 'vitest'
 import { objectServers } from '../../scripts/support/object-programs.mjs'
 import { freePort } from './free-port.js'
 import { peersRequired } from './peer.js'
+import { silence } from './silence.js'
 
 /** An object store that a test started, with a bucket named `bucket`. */
 export interface ObjectServer {
@@ -14,6 +15,8 @@ export interface ObjectServer {
   readonly endpoint: string
   /** Where the S3 server keeps its buckets, as folders. */
   readonly folder: string
+  /** Has it say nothing any more, until what is given back is called. */
+  readonly silence: () => () => void
   readonly stop: () => Promise<void>
 }
 
@@ -30,7 +33,7 @@ const start = async (program: string, args: readonly string[], env: NodeJS.Proce
     rmSync(folder, { recursive: true, force: true })
   }
   for (let tries = 0; tries < 300 && child.exitCode === null; tries++) {
-    if (await fetch(endpoint).then(() => true, () => false)) return { endpoint, folder, stop }
+    if (await fetch(endpoint).then(() => true, () => false)) return { endpoint, folder, silence: () => silence(child), stop }
     await pause(50)
   }
   await stop()

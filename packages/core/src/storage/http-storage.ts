@@ -76,7 +76,9 @@ const statHttp = async (url: string, signal?: AbortSignal): Promise<FileInfo> =>
   const size = length === null ? undefined : Number(length)
   // Mirrors give the same file other times: these tell only where there is nothing better.
   const changed = size === undefined ? response.headers.get('last-modified') : null
-  return { url, size, version: strongTag(response) ?? changed ?? undefined }
+  // Servers that know ranges say so; of the others most give the whole file whatever is asked for.
+  const ranges = response.headers.get('accept-ranges') === 'bytes' ? {} : { ranges: false as const }
+  return { url, size, version: strongTag(response) ?? changed ?? undefined, ...ranges }
 }
 
 const makeHttp = (scheme: string): Storage => ({ scheme, stat: statHttp, read: readHttp })

@@ -9,6 +9,8 @@ export interface FileInfo {
    * of the last change. Local files have none: a copy of the same bytes has another time.
    */
   readonly version?: string | undefined
+  /** `false` where only the whole file is to be had, from its first byte on, as from some web servers. Default: parts of it may be asked for. */
+  readonly ranges?: false | undefined
 }
 
 /** Options of a read. */

@@ -6,6 +6,8 @@ import { TRIES } from './try-request.js'
 
 const DEFAULT_CHUNK_BYTES = 1 << 20
 const PAUSE_MS = 100
+/** What is fetched and left out, request by request, where a server gives the whole file: beyond it, a copy of the file costs less. */
+const MOST_SKIPPED_BYTES = 64 * 2 ** 20
 
 /** A request for bytes of a file. */
 export interface RangeRequest {
@@ -44,14 +46,19 @@ const dueEnd = (response: Response, at: number): number | undefined => {
   return length === null || response.headers.has('content-encoding') ? undefined : at + Number(length)
 }
 
-/** Refuses an answer whose bytes are not those that were asked for. */
-const checkRange = async (response: Response, at: number, source: string): Promise<void> => {
+/**
+ * Where the bytes of an answer begin in the file: at the byte that was asked for, or at the first one, from a server that knows no ranges.
+ *
+ * @throws `Storage` HTTP_NO_RANGES for other bytes, for the whole of a file that is not the same any more, and for more than is worth leaving out
+ */
+const beginOf = async (file: RangedFile, response: Response, at: number, version: string | undefined): Promise<number> => {
   const begins = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1]
-  const isRange = response.status === 206 && (begins === undefined || Number(begins) === at)
-  if (isRange || (at === 0 && response.status !== 206)) return
+  if (response.status === 206 && (begins === undefined || Number(begins) === at)) return at
+  const isSame = version === undefined || file.versionOf(response) === version
+  if (response.status !== 206 && (at === 0 || (isSame && at <= MOST_SKIPPED_BYTES))) return 0
   await response.body?.cancel()
   throw failure({
-    tag: 'Storage', code: 'HTTP_NO_RANGES', problem: 'the server does not serve ranges, or the file changed while it was read', remedy: 'Copy the file to this machine first.', position: { source, byte: at },
+    tag: 'Storage', code: 'HTTP_NO_RANGES', problem: 'the server does not serve ranges, or the file changed while it was read', remedy: 'Copy the file to this machine first.', position: { source: file.source, byte: at },
   })
 }
 
@@ -66,9 +73,10 @@ export async function* readRanges(file: RangedFile, options: ReadOptions = {}): 
     const watch = new IdleWatch(signal)
     const response = await file.open({ start: at, end, version, watch, signal })
     if (response === undefined) return
-    await checkRange(response, at, source)
+    const begin = await beginOf(file, response, at, version)
     version ??= file.versionOf(response)
-    const due = dueEnd(response, at)
+    const due = dueEnd(response, begin)
+    let skip = at - begin
     const reader = response.body?.getReader()
     if (reader === undefined) return
     try {
@@ -76,10 +84,12 @@ export async function* readRanges(file: RangedFile, options: ReadOptions = {}): 
         watch.touch()
         const { done, value } = await reader.read()
         watch.rest()
-        if (done && due !== undefined && at < due) throw new Error(`the answer ended at byte ${at}, and was to reach ${due}`)
+        if (done && due !== undefined && at - skip < due) throw new Error(`the answer ended at byte ${at - skip}, and was to reach ${due}`)
         if (done) return
-        const chunk = end !== undefined && at + value.length > end ? value.subarray(0, end - at) : value
-        cuts = 0
+        const wanted = value.subarray(Math.min(skip, value.length))
+        skip -= value.length - wanted.length
+        const chunk = end !== undefined && at + wanted.length > end ? wanted.subarray(0, end - at) : wanted
+        if (chunk.length > 0) cuts = 0
         for (let from = 0; from < chunk.length; from += chunkBytes) {
           const piece = chunk.subarray(from, from + chunkBytes)
           at += piece.length
