@@ -1,8 +1,8 @@
-import { countIn, field, throwIfAborted, type Batch, type FileInfo, type Json, type Schema, type Stream } from '@millrace/core'
+import { countIn, field, fieldIn, throwIfAborted, type Batch, type FileInfo, type Json, type Schema, type Stream } from '@millrace/core'
 import { byteSpans } from '../reading/byte-spans.js'
 import { faultsLast } from '../reading/faults-last.js'
 import { LinesOfSpan } from '../reading/line-span.js'
-import { openText } from '../reading/open-text.js'
+import { encodingOf, openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
@@ -59,15 +59,35 @@ export const csvFiles = (source: string | readonly string[], options: CsvOptions
 }
 
 /**
- * The parts of a file; of one that is packed, of another encoding than UTF-8, with a byte order mark or lines to skip, there are none. Nor where a line end ends
- * no record, and for csv-parse, which tells of a record only once it has seen some of the next.
+ * The parts of a file; of one that is packed or of another encoding than UTF-8 there are none. Nor where a line end ends no record, and for csv-parse, which
+ * tells of a record only once it has seen some of the next.
  */
 const recordSpans = async (task: FileTask, splitBytes: number, options: ResolvedCsvOptions): Promise<FileSpans | undefined> => {
   const { recordDelimiter, packed, encoding } = options
-  if (options.skipLines > 0) return undefined
+  const { file, context: { signal }, resume } = task
   if (chooseParser(options).parser !== 'columnar' || !recordDelimiter.some((end) => end.endsWith('\n'))) return undefined
-  const head = await plainHead(task.file, { packed, encoding, signal: task.context.signal })
-  return head === undefined || head[0] === 0xef ? undefined : byteSpans(task, splitBytes)
+  const head = await plainHead(file, { packed, encoding, signal })
+  if (head === undefined) return undefined
+  const { mark } = encodingOf(head, undefined)
+  if (resume !== undefined || (mark === 0 && options.skipLines === 0)) return byteSpans(task, splitBytes)
+  const from = await beginning(file, options, signal)
+  return { ...byteSpans(task, splitBytes, from.byte), from: { ...from } }
+}
+
+/** The place of the first record of a file, or of its header: after a byte order mark, and lines that are skipped. */
+const beginning = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<CsvBeginning> => {
+  const text = await openText(file, { ...options.packed, encoding: options.encoding, signal })
+  try {
+    const { start, line } = await skipLines(text, options, file.url)
+    return { byte: start, record: 0, line, isBeginning: true }
+  } finally {
+    await text.close()
+  }
+}
+
+/** A place that a header may follow. */
+interface CsvBeginning extends CsvPlace {
+  readonly isBeginning: true
 }
 
 /** The names that the columns of a file have without a schema. */
@@ -153,7 +173,8 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
  */
 async function* readSpan(task: FileTask, span: FileSpan, schema: Schema | undefined, options: ResolvedCsvOptions): AsyncGenerator<Batch, void, undefined> {
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
-  const head = resume === undefined && span.start === 0 ? undefined : await headFor(task, schema, options)
+  const isBeginning = resume === undefined ? span.start === 0 : fieldIn(task.resume!, 'isBeginning') === true
+  const head = isBeginning ? undefined : await headFor(task, schema, options)
   const parser = parserOf(options, task.file.url)
   const lines = new LinesOfSpan(task, span, resume?.byte)
   let file: CsvFile | undefined

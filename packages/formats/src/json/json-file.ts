@@ -51,7 +51,7 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     schema: S,
     private readonly options: ResolvedJsonOptions,
     start: number,
-    resume: JsonPlace | undefined,
+    private readonly resume: JsonPlace | undefined,
     parser: JsonParser,
   ) {
     this.source = task.file.url
@@ -79,6 +79,18 @@ export class JsonFile<S extends Schema> implements JsonHandler {
       const held = text.end - text.held
       if (held > this.options.maxRecordBytes) throw this.tooLong(text.held, held)
     })
+  }
+
+  /** Offset after the last record, or of the beginning. */
+  get recordEnd(): number {
+    return this.end
+  }
+
+  /** Ends the array where the text has come to: the rest is for others to read. Gives that offset. */
+  closeArray(): number {
+    const { end } = this.text
+    this.push(Buffer.from(`]${'}'.repeat(this.options.records?.length ?? 0)}`))
+    return end
   }
 
   /** Ends the text. */
@@ -243,7 +255,7 @@ export class JsonFile<S extends Schema> implements JsonHandler {
   /** @param from - where what is not read any more begins */
   corrupt(problem: string, byte: number, from = byte): MillraceError {
     // Where nothing was read yet, all of it is meant.
-    const isMidway = this.records > 0 && (this.size === undefined || from < this.size)
+    const isMidway = (this.records > 0 || this.resume !== undefined) && (this.size === undefined || from < this.size)
     const lost = isMidway ? `; ${unread(from, this.size)}` : ''
     return failure({
       tag: 'Corrupt', code: 'JSON_MALFORMED', problem: `${problem}${lost}`, remedy: 'Check how the file was written, and whether all of it was.',

@@ -1,12 +1,14 @@
 import { countIn, fieldIn, throwIfAborted, type Json, type Batch, type Schema, type Stream } from '@millrace/core'
 import { byteSpans } from '../reading/byte-spans.js'
+import { fileBytes } from '../reading/file-bytes.js'
 import { faultsLast } from '../reading/faults-last.js'
 import { LinesOfSpan } from '../reading/line-span.js'
-import { openText } from '../reading/open-text.js'
+import { encodingOf, openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
+import { bytesBeyond, firstKey, recordEndAt } from './array-parts.js'
 import { chooseParser } from './choose-parser.js'
 import { columnarParser } from './columnar/columnar-parser.js'
 import { JsonFile, type JsonPlace } from './json-file.js'
@@ -40,14 +42,32 @@ export const jsonFiles = <S extends Schema>(source: string | readonly string[], 
   return {
     format: 'json', rawEncoding: 'utf-8', source, schema, input: options, onBadRecord: options.onBadRecord, options: jsonPlanOptions(options, chooseParser(schema, resolved)), remote: sentOptions(options),
     readFile: (task) => readFile(task, task.schema ?? schema, resolved),
-    spans: (task, splitBytes) => lineSpans(task, splitBytes, resolved),
+    spans: (task, splitBytes) => recordSpans(task, splitBytes, resolved),
   }
 }
 
-/** The parts of a file of JSON lines; of an array, a packed file, and one of another encoding than UTF-8, there are none. */
-const lineSpans = async (task: FileTask, splitBytes: number, { format, packed, encoding }: ResolvedJsonOptions): Promise<FileSpans | undefined> => {
-  const head = format === 'array' ? undefined : await plainHead(task.file, { packed, encoding, signal: task.context.signal })
-  return head !== undefined && Buffer.from(head).toString('latin1').trimStart().startsWith('{') ? byteSpans(task, splitBytes) : undefined
+/** The parts of a file of lines or of one array; of a packed file, one of another encoding than UTF-8, and an array whose records begin with no key, there are none. */
+const recordSpans = async (task: FileTask, splitBytes: number, { format, records, packed, encoding }: ResolvedJsonOptions): Promise<FileSpans | undefined> => {
+  const { file, context: { signal } } = task
+  const head = await plainHead(file, { packed, encoding, signal })
+  if (head === undefined) return undefined
+  const { mark } = encodingOf(head, undefined)
+  const begins = Buffer.from(head.subarray(mark)).toString('latin1').trimStart()
+  if (format !== 'array' && begins.startsWith('{')) {
+    const place: JsonPlace = { format: 'lines', byte: mark, record: 0, line: 1 }
+    return { ...byteSpans(task, splitBytes, mark), from: mark === 0 ? undefined : { ...place } }
+  }
+  const isArray = records !== undefined || (format !== 'lines' && begins.startsWith('['))
+  const key = isArray ? await firstKey(file, mark, records, signal) : undefined
+  if (key === undefined) return undefined
+  const { bounds, areGuesses } = byteSpans(task, splitBytes, mark)
+  const from: ArrayBeginning = { format: 'array', byte: mark, record: 0, line: 1, isBeginning: true }
+  return { bounds: bounds.map((bound) => ({ ...bound, key })), areGuesses, from: { ...from } }
+}
+
+/** The place of the text, before its array. */
+interface ArrayBeginning extends JsonPlace {
+  readonly isBeginning: true
 }
 
 const placeFrom = (json: Json): JsonPlace => ({
@@ -88,8 +108,13 @@ async function* readFile<S extends Schema>(task: FileTask, schema: S, options: R
 
 const parserOf = (schema: Schema, options: ResolvedJsonOptions): JsonParser => (chooseParser(schema, options).parser === 'columnar' ? columnarParser(options) : referenceParser(options))
 
-/** The lines that begin in a part of a file, counted from there unless it is known which they are. */
-async function* readSpan<S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
+/** The records that begin in a part of a file, counted from there unless it is known which they are. */
+const readSpan = <S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> => {
+  const { key } = span
+  return key === undefined ? readLineSpan(task, span, schema, options) : readArraySpan(task, { ...span, key }, schema, options)
+}
+
+async function* readLineSpan<S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
   const lines = new LinesOfSpan(task, span, resume?.byte)
   let file: JsonFile<S> | undefined
@@ -108,6 +133,38 @@ async function* readSpan<S extends Schema>(task: FileTask, span: FileSpan, schem
     span.ended({ ...file.placeAt(lines.end) })
   } finally {
     file?.destroy()
+  }
+}
+
+async function* readArraySpan<S extends Schema>(task: FileTask, span: FileSpan & { readonly key: string }, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
+  const { file: info, context: { signal }, onRead } = task
+  const bytes = { reuse: true, signal, onRead }
+  const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
+  const start = resume?.byte ?? (await recordEndAt(info, span.start, span.end, span.key, bytes))
+  span.found(start)
+  if (start === undefined) return
+  const isBeginning = task.resume !== undefined && fieldIn(task.resume, 'isBeginning') === true
+  const place: JsonPlace | undefined = isBeginning ? undefined : (resume ?? { format: 'array', byte: start, record: 0, line: 1 })
+  const file = new JsonFile(task, schema, options, start, place, parserOf(schema, options))
+  file.size = info.size
+  try {
+    for await (const chunk of fileBytes(info, { ...bytes, start, end: span.end })) {
+      throwIfAborted(signal)
+      file.push(chunk)
+      yield* delivered(file, task)
+    }
+    const { recordEnd } = file
+    let end = info.size!
+    for await (const { bytes: beyond, isLast } of bytesBeyond(info, recordEnd, span.end, place !== undefined || recordEnd > start, options.records, bytes)) {
+      file.push(beyond)
+      if (isLast) end = file.closeArray()
+      yield* delivered(file, task)
+    }
+    file.finish()
+    yield* delivered(file, task)
+    span.ended({ ...file.placeAt(end) })
+  } finally {
+    file.destroy()
   }
 }
 

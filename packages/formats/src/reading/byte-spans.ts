@@ -5,11 +5,11 @@ import type { FileSpans, FileTask } from './read-files.js'
 /** The record that reaches out of a part of a file mostly ends within this. */
 const BEYOND = 64 * 1024
 
-/** Parts of a file of so many bytes each, at the same places wherever the reading begins. */
-export const byteSpans = ({ file, resume }: FileTask, splitBytes: number): FileSpans => {
+/** Parts of a file of so many bytes each, at the same places wherever the reading begins. @param first - where the records begin, a header included */
+export const byteSpans = ({ file, resume }: FileTask, splitBytes: number, first = 0): FileSpans => {
   const size = file.size ?? 0
   const bounds: { start: number; end: number }[] = []
-  for (let start = resume === undefined ? 0 : countIn(resume, 'byte'); start < size; start = bounds[bounds.length - 1]!.end) {
+  for (let start = resume === undefined ? first : countIn(resume, 'byte'); start < size; start = bounds[bounds.length - 1]!.end) {
     bounds.push({ start, end: Math.min(size, (Math.floor(start / splitBytes) + 1) * splitBytes) })
   }
   return { bounds, areGuesses: true }

@@ -7,6 +7,7 @@ import type { Condition } from '../values/index.js'
 import { choosePartitions } from './choose-partitions.js'
 import { FileColumns } from './file-columns.js'
 import type { InputOptions } from './input-options.js'
+import type { SpanBounds } from '../workers/messages.js'
 import { RemoteFiles } from '../workers/remote-files.js'
 import { resolveWorkerOptions, type ResolvedWorkerOptions } from '../workers/worker-options.js'
 
@@ -33,9 +34,7 @@ export interface FileTask {
 }
 
 /** A part of a file: the records that begin in it. Bytes, or row groups of Parquet. */
-export interface FileSpan {
-  readonly start: number
-  readonly end: number
+export interface FileSpan extends SpanBounds {
   /**
    * Told where the first record begins; `undefined` where none does. Without a place to resume from, where that is may be guessed, and records
    * and lines are counted from there.
@@ -48,7 +47,9 @@ export interface FileSpan {
 /** Parts of a file that may be read at the same time. */
 export interface FileSpans {
   /** They follow one another without a gap. */
-  readonly bounds: readonly { readonly start: number; readonly end: number }[]
+  readonly bounds: readonly SpanBounds[]
+  /** The place where the first part begins, where that is not the beginning of the file: what stands before it was looked at. Without one, the reader tells. */
+  readonly from?: Json | undefined
   /** Whether only the records before tell for certain where those of a part begin, and how many came before. */
   readonly areGuesses: boolean
 }

@@ -8,6 +8,8 @@ export interface SpanBounds {
   readonly start: number
   /** … and before here. */
   readonly end: number
+  /** How records begin, where that is needed to guess where the first one does. */
+  readonly key?: string | undefined
 }
 
 /** What a worker is to read. */

@@ -18,6 +18,8 @@ export class RemoteFile {
   private reads: (RemoteRead | undefined)[] = []
   private parts: readonly (SpanBounds | undefined)[] = [undefined]
   private current = 0
+  /** Where the first part begins, if not with the file. */
+  private from: Json | undefined
   private isClosed = false
 
   constructor(
@@ -26,6 +28,7 @@ export class RemoteFile {
     private readonly slots: Slots,
     private readonly options: ResolvedWorkerOptions,
   ) {
+    this.from = task.resume
     this.spans = this.start()
   }
 
@@ -39,7 +42,7 @@ export class RemoteFile {
     try {
       const { areGuesses } = await this.spans
       // Where the part begins that is read: known of the first, told by each of the one after it.
-      let place = this.task.resume
+      let place = this.from
       for (; this.current < this.parts.length; this.current++) {
         this.startAhead(place)
         const bounds = this.parts[this.current]
@@ -63,13 +66,17 @@ export class RemoteFile {
   private async start(): Promise<FileSpans> {
     const { task, reader, options } = this
     let spans: FileSpans | undefined
-    if (reader.spans !== undefined && task.file.size !== undefined && task.file.size > options.splitBytes) {
+    const { size, ranges } = task.file
+    if (reader.spans !== undefined && size !== undefined && size > options.splitBytes && ranges !== false) {
       // What is wrong with the file, its reader will tell.
       spans = await reader.spans(task, options.splitBytes).catch(() => undefined)
     }
     spans ??= WHOLE
-    if (spans.bounds.length > 1) this.parts = spans.bounds
-    if (!this.isClosed) this.startAhead(task.resume)
+    if (spans.bounds.length > 1) {
+      this.parts = spans.bounds
+      this.from ??= spans.from
+    }
+    if (!this.isClosed) this.startAhead(this.from)
     return spans
   }
 

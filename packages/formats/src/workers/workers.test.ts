@@ -99,6 +99,53 @@ describe('worker threads', () => {
     }
   })
 
+  describe('read parts of text that does not begin with its records:', () => {
+    const many = Array.from({ length: 1500 }, (_, i) => ({ n: i, text: i % 5 === 0 ? `é "${i}", }, {"n": 1}\n` : `text ${i}` }))
+    const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`
+    const csv = `n,text\n${many.map(({ n, text }) => `${n % 700 === 650 ? 'none' : n},${quoted(text)}\n`).join('')}`
+    const object = ({ n, text }: (typeof many)[number], more: object = {}): string => JSON.stringify({ n: n % 700 === 650 ? 'none' : n, text, ...more })
+    const array = (more: (n: number) => object = () => ({}), between = ',\n'): string => `[${many.map((one) => object(one, more(one.n))).join(between)}]`
+    /** Nested lists whose objects look like records. */
+    const nested = (n: number): object => ({ items: Array.from({ length: n % 4 }, (_, i) => ({ n: i, text: `item ${i}` })) })
+    const nullable = { n: field.int32(), text: field.utf8() }
+    const mark = '\uFEFF'
+    const skipped = `# one\r\n# "two\n${'#'.repeat(5000)}\n`
+    type Options = WorkerOptions & { readonly onBadRecord: { readonly quarantine: (record: RejectedRecord) => void } }
+    const cases: readonly (readonly [string, string, (file: string, options: Options) => Stream])[] = [
+      ['CSV with a byte order mark', mark + csv, (file, options) => readCsv(file, { schema: nullable, batchRows: 70, ...options })],
+      ['CSV after lines that are skipped', skipped + csv, (file, options) => readCsv(file, { schema: nullable, batchRows: 70, skipLines: 3, ...options })],
+      ['CSV with both, and without a header', mark + skipped + csv.slice(csv.indexOf('\n') + 1), (file, options) => readCsv(file, { schema: nullable, header: ['n', 'text'], batchRows: 70, skipLines: 3, ...options })],
+      ['CSV that names its columns itself', skipped + csv.replaceAll('none', '7'), (file, options) => readCsv(file, { batchRows: 70, skipLines: 3, ...options })],
+      ['JSON lines with a byte order mark', `${mark}${many.map((one) => `${object(one)}\n`).join('')}`, (file, options) => readJson(file, { schema: nullable, batchRows: 70, ...options })],
+      ['a JSON array', array(), (file, options) => readJson(file, { schema: nullable, batchRows: 70, ...options })],
+      ['a JSON array in one line, with a byte order mark', `${mark} ${array(undefined, ' , ')}\n`, (file, options) => readJson(file, { schema: nullable, batchRows: 70, ...options })],
+      ['a JSON array of records that hold some like them', array(nested), (file, options) => readJson(file, { schema: nullable, batchRows: 70, ...options })],
+      ['an array within an object', `{"head": [{"n": 1, "text": "none"}, {"n": 2}], "data": {"rows": ${array(nested)}, "rest": [{"n": 5}, {"n": 6}]}}`, (file, options) => readJson(file, { schema: nullable, batchRows: 70, records: 'data.rows', ...options })],
+      ['an array after much else', `{"head": [${'{"n": 1}, '.repeat(500)}{}], "rows": ${array()}}`, (file, options) => readJson(file, { schema: nullable, batchRows: 70, records: 'rows', parser: 'stream-json', ...options })],
+    ]
+    test.each(cases)('%s', async (name, text, open) => {
+      const file = join(folder, `${name.replaceAll(' ', '-')}.txt`)
+      writeFileSync(file, text)
+      const readParts = async (options: WorkerOptions, from?: Json): Promise<Awaited<ReturnType<typeof read>> & { rejected: RejectedRecord[]; parts: number }> => {
+        const rejected: RejectedRecord[] = []
+        const out = await read(open(file, { ...options, onBadRecord: { quarantine: (record) => void rejected.push(record) } }), from === undefined ? {} : { from })
+        // Batches end with parts, and with the memory for rows.
+        return { ...out, rejected, parts: out.ends.filter((end, i) => end - (out.ends[i - 1] ?? 0) < 70).length }
+      }
+      const due = await readParts({})
+      expect(due.rows.length + due.rejected.length).toBe(many.length)
+      for (const splitBytes of [1000, 20_000]) {
+        const parts = await readParts({ workers: 2, splitBytes })
+        expect(parts.rows).toEqual(due.rows)
+        expect(parts.rejected).toEqual(due.rejected)
+        expect(parts.parts).toBeGreaterThan(due.parts)
+        for (const at of [0, Math.floor(parts.positions.length / 2), parts.positions.length - 1]) {
+          for (const workers of [0, 2]) expect((await readParts({ workers, splitBytes: 7000 }, parts.positions[at]!)).rows).toEqual(due.rows.slice(parts.ends[at]))
+        }
+      }
+    })
+  })
+
   test('believe the option compression where lines are cut into parts', async () => {
     const packed = join(folder, 'packed.jsonl')
     writeFileSync(packed, brotliCompressSync(readFileSync(lines)))
