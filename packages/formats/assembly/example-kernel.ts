@@ -4,7 +4,7 @@
  * It takes what nearly all files hold, plain encodings of scalars and lists, and stops before any record that looks otherwise,
  * is damaged, or does not fit the schema: that one, and the words for what is wrong with it, are the TypeScript decoder's, whose
  * results these must equal byte for byte. It allocates nothing; src/example/kernel/kernel-layout.ts places all that it works on, and
- * leaves 16 bytes after each buffer, which loads and copies by 8 bytes may touch.
+ * leaves 64 bytes after each buffer, which loads and copies by 16 bytes may touch.
  *
  * All bounds of the input are checked here. What the layout says (addresses, capacities) is trusted.
  *
@@ -30,7 +30,7 @@ const TEXT: i32 = 4
 
 const TOP_BITS: u64 = 0x8080808080808080
 
-/** A column, 72 bytes. Its fields are written by src/example/kernel/kernel-layout.ts. */
+/** A column, 144 bytes. Its fields are written by src/example/kernel/kernel-layout.ts. */
 @unmanaged
 class Column {
   wire: i32
@@ -56,7 +56,22 @@ class Column {
   /** The record in which the column was last seen. */
   stamp: i32
   padding: i32
+  /** The 5 bytes between the lead and a packed payload, were that empty: lengths and tags. Of lists, what no 5 bytes are. */
+  shape: u64
+  /** The first 32 bytes of the lead, then as many whose bits are set where it has bytes. */
+  leadStart: u64
 }
+
+// Offsets of `leadStart` and its mask, by 16 bytes.
+const LEAD: usize = 80
+const LEAD_REST: usize = 96
+const LEAD_MASK: usize = 112
+const LEAD_REST_MASK: usize = 128
+const COLUMN_BYTES: usize = 144
+
+/** What each byte of a payload adds to the lengths in `shape`: of the feature, of its list, of the payload. */
+const SHAPE_STEP: u64 = 0x0100010001
+const SHAPE_BYTES: u64 = 0xffffffffff
 
 // Set once by `configure`.
 let columns: usize = 0
@@ -64,10 +79,16 @@ let columnCount: i32 = 0
 let keys: usize = 0
 let keyMask: u32 = 0
 let places: usize = 0
-let placeCount: i32 = 0
+let placesEnd: usize = 0
 let longest: u32 = 0
 
+// The record that is read.
 let stamp: i32 = 0
+/** Columns that it has. */
+let found: i32 = 0
+/** Where the guess stands of which column comes next; `placesEnd` after the last of them. */
+let guess: usize = 0
+
 let stoppedAt: usize = 0
 let reason: i32 = 0
 let fullColumn: i32 = 0
@@ -78,7 +99,7 @@ export function configure(first: usize, count: i32, keyTable: usize, mask: u32, 
   keys = keyTable
   keyMask = mask
   places = guesses
-  placeCount = guessCount
+  placesEnd = guesses + (<usize>guessCount << 2)
   longest = longestRecord
 }
 
@@ -134,6 +155,12 @@ function startsWith(at: usize, column: Column): bool {
   return ((load<u64>(at) ^ load<u64>(lead)) << ((8 - left) << 3)) == 0
 }
 
+/** Whether 16 bytes at `at` differ from those of the column's lead, as far as it reaches. */
+@inline
+function differs(at: usize, column: usize, lead: usize, mask: usize): bool {
+  return v128.any_true(v128.and(v128.xor(v128.load(at), v128.load(column + lead)), v128.load(column + mask)))
+}
+
 /** Length and three bytes tell the names of columns apart; src/example/kernel/kernel-layout.ts hashes alike. */
 @inline
 function hash(key: usize, length: u32): u32 {
@@ -148,7 +175,7 @@ function find(at: usize, keyLength: u32): usize {
   let address: usize
   while ((address = load<u32>(keys + (<usize>slot << 2))) != 0) {
     const column = changetype<Column>(address)
-    if (<u32>column.leadLength == keyLength + 3 && startsWith(at, column)) break
+    if (<u32>column.leadLength == keyLength + 3 && !differs(at, address, LEAD, LEAD_MASK) && (keyLength <= 13 || startsWith(at, column))) break
     slot = (slot + 1) & keyMask
   }
   return address
@@ -180,27 +207,27 @@ function isUtf8(at: usize, end: usize): bool {
   return true
 }
 
-/** Copies by 8 bytes, some too many; tells whether a byte above 127 was among those asked for. */
+/** Copies by 16 bytes, some too many; tells whether a byte above 127 was among those asked for. */
 @inline
 function copyText(from: usize, to: usize, length: u32): bool {
-  let high: u64 = 0
-  let i: u32 = 0
-  for (; i + 8 <= length; i += 8) {
-    const word = load<u64>(from + i)
-    high |= word
-    store<u64>(to + i, word)
+  let high: i32 = 0
+  let left = length
+  while (left > 16) {
+    const bytes = v128.load(from)
+    v128.store(to, bytes)
+    high |= i8x16.bitmask(bytes)
+    from += 16
+    to += 16
+    left -= 16
   }
-  if (i < length) {
-    const word = load<u64>(from + i)
-    high |= word << ((8 - (length - i)) << 3)
-    store<u64>(to + i, word)
-  }
-  return (high & TOP_BITS) != 0
+  const bytes = v128.load(from)
+  v128.store(to, bytes)
+  return (high | (i8x16.bitmask(bytes) & ((1 << left) - 1))) != 0
 }
 
 @inline
 function full(column: Column): i32 {
-  fullColumn = <i32>((changetype<usize>(column) - columns) / offsetof<Column>())
+  fullColumn = <i32>((changetype<usize>(column) - columns) / COLUMN_BYTES)
   return FULL
 }
 
@@ -315,6 +342,15 @@ function readList(column: Column, at: usize, end: usize, row: i32): i32 {
   return result
 }
 
+/** The low 7 bits of each of 8 bytes, pushed together, pairs first. */
+@inline
+function packSevens(bytes: u64): u64 {
+  let word = bytes & 0x7f7f7f7f7f7f7f7f
+  word = (word & 0x007f007f007f007f) | ((word & 0x7f007f007f007f00) >> 1)
+  word = (word & 0x00003fff00003fff) | ((word & 0x3fff00003fff0000) >> 2)
+  return (word & 0x000000000fffffff) | ((word & 0x0fffffff00000000) >> 4)
+}
+
 /** A scalar between the bytes that say how long its list is and the end of its entry. */
 @inline
 function readScalar(column: Column, at: usize, end: usize, row: i32): i32 {
@@ -339,12 +375,9 @@ function readScalar(column: Column, at: usize, end: usize, row: i32): i32 {
     if (length - 1 < 8) {
       // All bytes but the last have their top bit set; then the groups of 7 bits are pushed together, pairs first.
       const shift = (8 - length) << 3
-      let word = load<u64>(at) << shift
+      const word = load<u64>(at) << shift
       if ((word & TOP_BITS) != (TOP_BITS << shift) - ((<u64>1) << 63)) return ODD
-      word = (word >> shift) & 0x7f7f7f7f7f7f7f7f
-      word = (word & 0x007f007f007f007f) | ((word & 0x7f007f007f007f00) >> 1)
-      word = (word & 0x00003fff00003fff) | ((word & 0x3fff00003fff0000) >> 2)
-      value = <i64>((word & 0x000000000fffffff) | ((word & 0x0fffffff00000000) >> 4))
+      value = <i64>packSevens(word >> shift)
     } else {
       value = readInteger(at, end)
       if (varintEnd != end) return ODD
@@ -359,15 +392,106 @@ function readScalar(column: Column, at: usize, end: usize, row: i32): i32 {
   return putBytes(column, row, at, varint)
 }
 
+/** Whether an entry from `at` to `end` is plain: a short key, and a value that reaches to the end. */
+function isPlain(at: usize, end: usize, keyLength: usize): bool {
+  const value = at + keyLength + 3
+  return load<u8>(at) == 10 && load<u8>(value - 1) == 18 && value < end && <usize>load<u8>(value) == end - value - 1
+}
+
+/**
+ * Reads entries as nearly all are: short, with one value, packed, so that all lengths follow from that of the entry. Stops at the first that is
+ * not so, or wrong, which is left to `readEntry`.
+ *
+ * @returns where it stopped
+ */
+function readPlainEntries(at: usize, end: usize, row: i32): usize {
+  const mark = stamp
+  const lastPlace = placesEnd
+  let place = guess
+  let count = 0
+  while (at < end) {
+    if (place == lastPlace) break
+    const head = <u32>load<u16>(at)
+    if ((head & 0x80ff) != 10) break
+    const next = at + 2 + (head >> 8)
+    if (next > end) break
+    let address = <usize>load<u32>(place)
+    if (differs(at + 2, address, LEAD, LEAD_MASK)) {
+      const keyLength = <usize>load<u8>(at, 3)
+      if (keyLength + 3 > <usize>(head >> 8)) break
+      address = find(at + 2, <u32>keyLength)
+      if (address == 0) {
+        if (!isPlain(at + 2, next, keyLength)) break
+        at = next
+        place += 4
+        continue
+      }
+      store<u32>(place, <u32>address)
+    }
+    const column = changetype<Column>(address)
+    const leadLength = column.leadLength
+    if (leadLength > 16) {
+      if (leadLength > 32) break
+      if (differs(at + 18, address, LEAD_REST, LEAD_REST_MASK)) break
+    }
+    // An entry that is shorter than the lead has a size beyond all.
+    const payload = at + 7 + leadLength
+    const size = <u32>(next - payload)
+    if ((load<u64>(payload - 5) & SHAPE_BYTES) != column.shape + <u64>size * SHAPE_STEP) break
+    const wire = column.wire
+    if (wire == FLOAT) {
+      if (size != 4) break
+      store<u32>(column.values + (<usize>row << 2), load<u32>(payload))
+    } else if (wire == INT64) {
+      const bytes = load<u64>(payload)
+      // Where a varint ends, the top bit is clear.
+      const stops = ~bytes & TOP_BITS
+      let value: u64
+      if (size <= 8) {
+        if (<u32>ctz(stops) != (size << 3) - 1) break
+        value = packSevens(bytes & (stops ^ (stops - 1)))
+      } else {
+        const last = <u64>load<u16>(payload, 8)
+        if (stops != 0) break
+        if (size == 9) {
+          if ((last & 0x80) != 0) break
+          value = packSevens(bytes) | (last << 56)
+        } else {
+          if (size != 10 || (last & 0x8080) != 0x80) break
+          value = packSevens(bytes) | ((last & 127) << 56) | ((last >> 8) << 63)
+        }
+      }
+      if (<i64>value < column.least) break
+      if (<i64>value > column.most) break
+      store<u64>(column.values + (<usize>row << 3), value)
+    } else {
+      const offsets = column.values + (<usize>row << 2)
+      const used = load<u32>(offsets) + size
+      if (used > <u32>column.byteCapacity) break
+      if (copyText(payload, column.bytes + used - size, size)) if ((column.flags & TEXT) != 0) break
+      store<u32>(offsets, used, 4)
+    }
+    if (column.stamp != mark) {
+      column.stamp = mark
+      count++
+    }
+    at = next
+    place += 4
+  }
+  found += count
+  guess = place
+  return at
+}
+
 /** Gives the columns that a record lacks their nulls. */
 function fillAbsent(row: i32): i32 {
   let address = columns
-  for (let i = 0; i < columnCount; i++, address += offsetof<Column>()) {
+  for (let i = 0; i < columnCount; i++, address += COLUMN_BYTES) {
     const column = changetype<Column>(address)
     if (column.stamp != stamp && (column.flags & NULLABLE) == 0) return ODD
   }
   address = columns
-  for (let i = 0; i < columnCount; i++, address += offsetof<Column>()) {
+  for (let i = 0; i < columnCount; i++, address += COLUMN_BYTES) {
     const column = changetype<Column>(address)
     if (column.stamp == stamp) continue
     if ((column.flags & LIST) != 0) {
@@ -385,53 +509,67 @@ function fillAbsent(row: i32): i32 {
   return OK
 }
 
+/** Where the entry ended that `readEntry` read. */
+let entryAfter: usize = 0
+
+/** An entry with all the liberties that are taken here. */
+function readEntry(start: usize, end: usize, row: i32): i32 {
+  if (load<u8>(start) != 10) return ODD
+  let at = readVarint(start + 1, end)
+  if (at == 0 || <usize>varint > end - at) return ODD
+  const entryEnd = at + varint
+  entryAfter = entryEnd
+  const place = guess
+  const isGuessed = place < placesEnd
+  if (isGuessed) guess += 4
+  let address: usize = isGuessed ? <usize>load<u32>(place) : 0
+  // An entry too short for the guess reaches past itself into bytes that are there, and is found out below.
+  if (address == 0 || !startsWith(at, changetype<Column>(address))) {
+    const keyLength = <u32>load<u8>(at, 1)
+    if (load<u8>(at) != 10 || keyLength > 127 || at + keyLength + 3 > entryEnd || load<u8>(at + keyLength + 2) != 18) return ODD
+    address = find(at, keyLength)
+    if (address == 0) {
+      at = readVarint(at + keyLength + 3, entryEnd)
+      return at == 0 || at + varint != entryEnd ? ODD : OK
+    }
+    if (isGuessed) store<u32>(place, <u32>address)
+  }
+  const column = changetype<Column>(address)
+  at += column.leadLength
+  // The feature, then its list, each to the very end of the entry.
+  at = readVarint(at, entryEnd)
+  if (at == 0 || at + varint != entryEnd || at == entryEnd) return ODD
+  if (<i32>load<u8>(at) != ((column.wire << 3) | 2)) return ODD
+  at = readVarint(at + 1, entryEnd)
+  if (at == 0 || at + varint != entryEnd) return ODD
+  let result: i32
+  if ((column.flags & LIST) != 0) result = readList(column, at, entryEnd, row)
+  else if (at == entryEnd) return ODD
+  else result = readScalar(column, at, entryEnd, row)
+  if (result == OK && column.stamp != stamp) {
+    column.stamp = stamp
+    found++
+  }
+  return result
+}
+
 /** One serialized tf.train.Example as row `row`. */
 function decodeRecord(start: usize, end: usize, row: i32): i32 {
   stamp++
-  let found: i32 = 0
+  found = 0
+  guess = places
   let at = start
   if (at < end) {
     if (load<u8>(at) != 10) return ODD
     at = readVarint(at + 1, end)
     if (at == 0 || at + varint != end) return ODD
   }
-  for (let place = 0; at < end; place++) {
-    if (load<u8>(at) != 10) return ODD
-    at = readVarint(at + 1, end)
-    if (at == 0 || <usize>varint > end - at) return ODD
-    const entryEnd = at + varint
-    let address: usize = place < placeCount ? <usize>load<u32>(places + (<usize>place << 2)) : 0
-    // An entry too short for the guess reaches past itself into bytes that are there, and is found out below.
-    if (address == 0 || !startsWith(at, changetype<Column>(address))) {
-      const keyLength = <u32>load<u8>(at, 1)
-      if (load<u8>(at) != 10 || keyLength > 127 || at + keyLength + 3 > entryEnd || load<u8>(at + keyLength + 2) != 18) return ODD
-      address = find(at, keyLength)
-      if (address == 0) {
-        at = readVarint(at + keyLength + 3, entryEnd)
-        if (at == 0 || at + varint != entryEnd) return ODD
-        at = entryEnd
-        continue
-      }
-      if (place < placeCount) store<u32>(places + (<usize>place << 2), <u32>address)
-    }
-    const column = changetype<Column>(address)
-    at += column.leadLength
-    // The feature, then its list, each to the very end of the entry.
-    at = readVarint(at, entryEnd)
-    if (at == 0 || at + varint != entryEnd || at == entryEnd) return ODD
-    if (<i32>load<u8>(at) != ((column.wire << 3) | 2)) return ODD
-    at = readVarint(at + 1, entryEnd)
-    if (at == 0 || at + varint != entryEnd) return ODD
-    let result: i32
-    if ((column.flags & LIST) != 0) result = readList(column, at, entryEnd, row)
-    else if (at == entryEnd) return ODD
-    else result = readScalar(column, at, entryEnd, row)
+  for (;;) {
+    at = readPlainEntries(at, end, row)
+    if (at == end) break
+    const result = readEntry(at, end, row)
     if (result != OK) return result
-    if (column.stamp != stamp) {
-      column.stamp = stamp
-      found++
-    }
-    at = entryEnd
+    at = entryAfter
   }
   return found == columnCount ? OK : fillAbsent(row)
 }

@@ -45,13 +45,14 @@ const schema = {
   f: field.float32(), wide: field.nullable(field.float64()), i: field.int64(), small: field.nullable(field.int8()), word: field.uint32(), safe: field.nullable(field.int64({ as: 'number' })),
   yes: field.bool(), text: field.utf8(), raw: field.nullable(field.binary()), floats: field.list(field.float32()), pair: field.nullable(field.list(field.int32(), { size: 2 })),
   longs: field.nullable(field.list(field.int64())), texts: field.list(field.utf8()),
+  'fourteen bytes': field.int64(), 'key of twenty-nine characters': field.nullable(field.utf8()), 'a key that is longer than thirty': field.float32(),
 }
-const kinds: { readonly [name: string]: number } = { f: 2, wide: 2, i: 3, small: 3, word: 3, safe: 3, yes: 3, text: 1, raw: 1, floats: 2, pair: 3, longs: 3, texts: 1 }
+const kinds: { readonly [name: string]: number } = { f: 2, wide: 2, i: 3, small: 3, word: 3, safe: 3, yes: 3, text: 1, raw: 1, floats: 2, pair: 3, longs: 3, texts: 1, 'fourteen bytes': 3, 'key of twenty-nine characters': 1, 'a key that is longer than thirty': 2 }
 const names = Object.keys(schema)
 
-const integers = [0n, 1n, 1n, 1n, 127n, 128n, -1n, 300n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 49n - 1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 56n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)]
+const integers = [0n, 1n, 1n, 1n, 127n, 128n, -1n, 300n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 49n - 1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 56n - 1n, 2n ** 56n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)]
 const safeFor: { readonly [name: string]: readonly bigint[] } = { small: [0n, -128n, 127n], word: [0n, 2n ** 32n - 1n], safe: [-1n, 2n ** 53n - 1n, 77n], yes: [0n, 1n], pair: [5n, -5n, 2n ** 31n - 1n] }
-const texts = ['', 'a', 'hello', 'Grüße', '日本語', '🚲', 'x'.repeat(63), 'y'.repeat(64), 'z'.repeat(65), 'ü'.repeat(100), 'plain ascii of some length']
+const texts = ['', 'a', 'hello', 'Grüße', '日本語', '🚲', 'w'.repeat(16), 'v'.repeat(17), '16 bytes, the ü', 'x'.repeat(63), 'y'.repeat(64), 'z'.repeat(65), 'ü'.repeat(100), 'plain ascii of some length']
 
 const value = (dice: Dice, name: string): Bytes => {
   const kind = dice.once(200) ? dice.one([1, 2, 3]) : kinds[name]!
@@ -84,7 +85,7 @@ const record = (dice: Dice): Uint8Array => {
   if (dice.once(6)) order.push(dice.one(names))
   if (dice.once(50)) order.splice(dice.below(order.length), 1)
   const entries = order.flatMap((name) => entry(dice, name))
-  if (dice.once(5)) entries.unshift(...message(1, [...message(1, text(dice.one(['other', 'tex', 'texts2', '']))), ...message(2, value(dice, 'longs'))]))
+  if (dice.once(5)) entries.unshift(...message(1, [...message(1, text(dice.one(['other', 'tex', 'texts2', '', 'fourteen bytez', 'key of twenty-nine characterz', 'a key that is longer than thirtz']))), ...message(2, value(dice, 'longs'))]))
   const bytes = Uint8Array.from(dice.once(200) ? [] : message(1, entries))
   // Damage that checksums do not show.
   if (dice.once(8)) for (let n = dice.below(3); n >= 0; n--) bytes[dice.below(bytes.length)] = dice.below(256)

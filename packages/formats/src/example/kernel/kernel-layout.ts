@@ -6,9 +6,15 @@ import type { SlotValues } from '../slot-column.js'
 export const CRC_TABLE = 1024
 /** Bytes of records that are handed to the kernel at once: chunks of files are of this size. */
 export const WINDOW_BYTES = 1024 * 1024
-/** The kernel reads and writes by 8 bytes, and may touch so many after the end of anything. */
-const SLACK = 16
-const COLUMN_BYTES = 72
+/** The kernel reads and writes by 16 bytes, and compares keys before it knows that they end within what it was given. */
+const SLACK = 64
+const COLUMN_BYTES = 144
+/** Of the key of a column and what stands around it, so many bytes are compared at once. */
+const LEAD_BYTES = 32
+/** The 5 bytes between a lead and a packed payload that is empty, but for the tag of the list, which is the second: lengths and tags. */
+const SHAPE = 0x000a020004n
+/** What no 5 bytes are. */
+const NO_SHAPE = 1n << 63n
 /** Places in a record whose feature is guessed. */
 const PLACES = 1024
 
@@ -57,7 +63,7 @@ export const layOut = (columns: readonly KernelColumn[], rows: number): KernelLa
     at = (at + size + SLACK + 7) & ~7
     return start
   }
-  const descriptions = place(columns.length * COLUMN_BYTES)
+  const descriptions = place((columns.length + 1) * COLUMN_BYTES)
   const leads = columns.map(({ slot }) => place(slot.key.length + 3))
   let keyCount = 16
   while (keyCount < columns.length * 4) keyCount *= 2
@@ -88,6 +94,13 @@ export const describeColumns = (memory: ArrayBuffer, layout: KernelLayout, colum
   const view = new DataView(memory)
   const bytes = new Uint8Array(memory)
   bytes.fill(0, layout.keys, layout.window)
+  // A column that no key leads to, guessed wherever none has come yet.
+  const nobody = layout.columns + columns.length * COLUMN_BYTES
+  bytes.fill(255, nobody, nobody + COLUMN_BYTES)
+  view.setUint32(nobody + 32, nobody + 80, true)
+  view.setInt32(nobody + 36, LEAD_BYTES, true)
+  view.setBigUint64(nobody + 72, NO_SHAPE, true)
+  new Uint32Array(memory, layout.places, layout.placeCount).fill(nobody)
   for (const [i, { slot, absentIsNull, valueCapacity, byteCapacity }] of columns.entries()) {
     const column = layout.columns + i * COLUMN_BYTES
     const data = layout.data[i]!
@@ -110,7 +123,12 @@ export const describeColumns = (memory: ArrayBuffer, layout: KernelLayout, colum
     view.setBigInt64(column + 48, least, true)
     view.setBigInt64(column + 56, most, true)
     view.setInt32(column + 64, 0, true)
-    bytes.set(leadOf(slot), layout.leads[i])
+    view.setBigUint64(column + 72, slot.list ? NO_SHAPE : SHAPE | BigInt(((slot.wire << 3) | 2) << 8), true)
+    const lead = leadOf(slot)
+    bytes.fill(0, column + 80, column + COLUMN_BYTES)
+    bytes.set(lead.subarray(0, LEAD_BYTES), column + 80)
+    bytes.fill(255, column + 80 + LEAD_BYTES, column + 80 + LEAD_BYTES + Math.min(LEAD_BYTES, lead.length))
+    bytes.set(lead, layout.leads[i])
     bytes.fill(255, data.validity, data.validity + ((rows + 7) >> 3))
     if (slot.wire === BYTES) view.setInt32(data.values, 0, true)
     if (slot.list) view.setInt32(data.listOffsets, 0, true)
