@@ -115,7 +115,7 @@ print(json.dumps({'rows': rows(table.drop_columns(['odd']).slice(44000, 2000)), 
     const zero = indexOf('zero')
     expect(zero.min_values.map((value) => Object.is(value, -0))).toEqual([true, true, true])
     expect(zero.max_values.map((value) => Object.is(value, 0))).toEqual([true, true, true])
-    expect(indexOf('code')).toMatchObject({ min_values: [0, 0, 0], max_values: [999, 999, 999] })
+    expect(indexOf('code')).toMatchObject({ boundary_order: 'ASCENDING', min_values: [0, 0, 0], max_values: [999, 999, 999] })
   })
 
   it('is read by pages that can have rows in question, and by no others', async () => {

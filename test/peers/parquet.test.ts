@@ -38,7 +38,7 @@ describePeer('Parquet, as pyarrow reads and writes it', 'pyarrow', () => {
   })
 
   it('pyarrow, DuckDB and we read what we wrote, packed in every way, with bounds and nulls of each row group', async () => {
-    const compressions = ['none', 'snappy', 'gzip', 'brotli', 'lz4'] as const
+    const compressions = ['none', 'snappy', 'gzip', 'brotli', 'lz4', 'zstd'] as const
     for (const compression of compressions) await run(pipe(fromRows(kinds, rows), writeParquet(join(folder, `${compression}.parquet`), { compression, rowGroupRows: 128 })))
     await run(pipe(fromRows(kinds, []), writeParquet(join(folder, 'empty.parquet'))))
     const told = JSON.parse(await runPython(`${plainTable}
