@@ -30,7 +30,7 @@ const decimalForm = (precision: number, scale: number): LeafForm => ({
 })
 
 /** The form of a leaf, dictionaries by their values. */
-export const leafForm = ({ kind, params }: Field): LeafForm => {
+export const leafForm = ({ kind, params }: Field, hasLocalTimes = false): LeafForm => {
   const integer = /^(u?)int(\d+)$/.exec(kind)
   if (integer !== null) return integerForm(Number(integer[2]), integer[1] === '')
   switch (kind) {
@@ -48,12 +48,13 @@ export const leafForm = ({ kind, params }: Field): LeafForm => {
       return { type: physical.int32, converted: 6, logical: [[6, empty]] }
     case 'timestamp': {
       const unit = timeUnits[params.unit ?? 'ms']!
-      return { type: physical.int64, ...(unit === 3 ? {} : { converted: 8 + unit }), logical: [[8, { struct: [[1, { bool: true }], [2, { struct: [[unit, empty]] }]] }]] }
+      // The older annotation means instants, and has no nanoseconds.
+      return { type: physical.int64, ...(unit === 3 || hasLocalTimes ? {} : { converted: 8 + unit }), logical: [[8, { struct: [[1, { bool: !hasLocalTimes }], [2, { struct: [[unit, empty]] }]] }]] }
     }
     case 'decimal':
       return decimalForm(params.precision ?? 38, params.scale ?? 0)
     case 'dictionary':
-      return leafForm(params.item!)
+      return leafForm(params.item!, hasLocalTimes)
     default:
       throw failure({ tag: 'Schema', code: 'UNKNOWN_KIND', problem: `no such kind of field: ${kind}` })
   }

@@ -39,7 +39,8 @@ export const readRuns = (bytes: Uint8Array, from: number, to: number, width: num
     }
     const groups = header >>> 1
     const size = groups * width
-    if (groups === 0 || at >= to) throw damaged()
+    // Values of no bits, of a dictionary with one entry, have no bytes.
+    if (groups === 0 || (at >= to && width > 0)) throw damaged()
     const count = Math.min(due - i, groups * 8)
     // Writers fill bit-packed runs up, to 8 values or to a block of 512; the last ones may leave the filling out.
     if (groups * 8 > due - i + 512) throw new Error(`a run has ${groups * 8} values where a page has ${due - i} left`)

@@ -37,6 +37,11 @@ export interface WriteParquetOptions<K extends string = string> extends FolderOp
    * true; with false, dictionary columns alone are.
    */
   readonly dictionary?: boolean | undefined
+  /**
+   * What timestamps are to readers: instants, or times of day that belong to no zone, of the digits that the instants have in UTC
+   * (`isAdjustedToUTC` false), as Hive's `TIMESTAMP` and Spark's `TIMESTAMP_NTZ` are. Default `instant`.
+   */
+  readonly timestamps?: 'instant' | 'local' | undefined
 }
 
 interface PageCodec {
@@ -85,11 +90,12 @@ const parquetFormat = async (options: WriteParquetOptions): Promise<FileFormat> 
   const codec = await codecOf(requireOneOf('compression', options.compression ?? 'snappy', ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4']))
   const groupRows = options.rowGroupRows ?? DEFAULT_GROUP_ROWS
   requireCount(groupRows, 1, 'rowGroupRows of writeParquet')
+  const isLocal = requireOneOf('timestamps', options.timestamps ?? 'instant', ['instant', 'local']) === 'local'
   return {
     ending: '.parquet',
     groupRows,
     open: async (output, schema) => {
-      const writer = new ParquetWriter(output, schema, codec, options.dictionary ?? true)
+      const writer = new ParquetWriter(output, schema, codec, options.dictionary ?? true, isLocal)
       await writer.put(MAGIC)
       return new GroupingWriter(writer, groupRows)
     },
@@ -119,6 +125,7 @@ class ParquetWriter implements GroupWriter {
     private readonly schema: Schema,
     private readonly codec: PageCodec,
     private readonly findsDictionaries: boolean,
+    private readonly hasLocalTimes: boolean,
   ) {}
 
   async put(bytes: Uint8Array): Promise<void> {
@@ -183,7 +190,7 @@ class ParquetWriter implements GroupWriter {
     const { schema, groups } = this
     const columnIndexes = await this.putIndexes('columnIndex')
     const offsetIndexes = await this.putIndexes('offsetIndex')
-    const elements = [{ struct: [[4, { binary: 'schema' }], [5, { i32: Object.keys(schema).length }]] as ThriftStruct }, ...Object.entries(schema).flatMap(([name, field]) => schemaElements(name, field))]
+    const elements = [{ struct: [[4, { binary: 'schema' }], [5, { i32: Object.keys(schema).length }]] as ThriftStruct }, ...Object.entries(schema).flatMap(([name, field]) => schemaElements(name, field, this.hasLocalTimes))]
     const leaves = Object.keys(schema).length
     const chunks = groups.map(({ columns, rest }, group): ThriftValue => {
       const list = columns.map(({ metadata }, column): ThriftValue => ({ struct: [[2, { i64: 0 }], [3, { struct: metadata }], ...indexPlace(4, offsetIndexes[group]![column]), ...indexPlace(6, columnIndexes[group]![column])] }))
@@ -271,16 +278,16 @@ const encodeIndices = (indices: Int32Array, entries: number): Uint8Array => {
 /** Names from a column to its leaf: the three levels of a list are its own, `list` and `element`. */
 const leafPath = (name: string, field: Field): string[] => (field.kind === 'list' ? [name, 'list', ...leafPath('element', field.params.item!)] : [name])
 
-const schemaElements = (name: string, field: Field): { readonly struct: ThriftStruct }[] => {
+const schemaElements = (name: string, field: Field, hasLocalTimes: boolean): { readonly struct: ThriftStruct }[] => {
   const repetition: ThriftValue = { i32: field.nullable ? 1 : 0 }
   if (field.kind === 'list') {
     return [
       { struct: [[3, repetition], [4, { binary: name }], [5, { i32: 1 }], [6, { i32: 3 }], [10, { struct: [[3, { struct: [] }]] }]] },
       { struct: [[3, { i32: 2 }], [4, { binary: 'list' }], [5, { i32: 1 }]] },
-      ...schemaElements('element', field.params.item!),
+      ...schemaElements('element', field.params.item!, hasLocalTimes),
     ]
   }
-  const { type, width, converted, logical, decimal } = leafForm(field)
+  const { type, width, converted, logical, decimal } = leafForm(field, hasLocalTimes)
   return [{
     struct: [
       [1, { i32: type }], [2, width === undefined ? undefined : { i32: width }], [3, repetition], [4, { binary: name }], [6, converted === undefined ? undefined : { i32: converted }],
