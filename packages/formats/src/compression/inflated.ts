@@ -1,6 +1,8 @@
-import { createBrotliDecompress, createGunzip, createInflate, type BrotliDecompress, type Gunzip, type Inflate } from 'node:zlib'
+import { setImmediate } from 'node:timers/promises'
 import { failure, fromUnknown, type MillraceError } from '@millrace/core'
 import { guessTextCompression, mayBe, TEXT_MAGIC_BYTES, type TextCompression } from './compression.js'
+import { Inflater, InflateFault } from './inflater.js'
+import { inflatedByNode } from './node-inflate.js'
 import { unzstd } from './unzstd.js'
 
 /**
@@ -71,42 +73,6 @@ const trailing = (kind: Packed, source: string, end: number, { read, given }: Pr
     position: { source, byte: given },
   })
 
-/**
- * What an inflater gives at a time. With Node's default of 16 KiB each step costs more than the inflating; beyond this it writes to memory that
- * is in no cache, which costs a tenth more.
- */
-const INFLATED_BYTES = 256 * 1024
-/** How far an inflater may be ahead of its reader. */
-const AHEAD_BYTES = 1024 * 1024
-
-type Engine = Gunzip | Inflate | BrotliDecompress
-
-/** Node's own inflaters. */
-const engineOf = (kind: 'gzip' | 'zlib' | 'br'): Engine => {
-  const options = { chunkSize: INFLATED_BYTES, highWaterMark: AHEAD_BYTES }
-  return kind === 'gzip' ? createGunzip(options) : kind === 'zlib' ? createInflate(options) : createBrotliDecompress(options)
-}
-
-/** Hands chunks to an engine, each when the engine is done with the one before: their memory may be used again then. */
-const feed = async (engine: Engine, packed: AsyncGenerator<Uint8Array, void, undefined>): Promise<void> => {
-  let settle = (_isTaken: boolean): void => undefined
-  // An engine that is destroyed, or has come to the end of its data, may never say that it took a chunk.
-  engine.once('close', () => settle(false))
-  try {
-    // Not by a loop that closes it: what follows the data is looked at.
-    for (let next = await packed.next(); next.done !== true; next = await packed.next()) {
-      const isTaken = await new Promise<boolean>((resolve) => {
-        settle = resolve
-        engine.write(next.value, (error) => resolve(!(error instanceof Error)))
-      })
-      if (!isTaken) return
-    }
-    engine.end()
-  } catch (error) {
-    engine.destroy(fromUnknown(error))
-  }
-}
-
 const note = (progress: Progress, chunk: Uint8Array): void => {
   const { head, read } = progress
   if (head.length < TEXT_MAGIC_BYTES) head.push(...chunk.subarray(0, TEXT_MAGIC_BYTES - head.length))
@@ -116,29 +82,64 @@ const note = (progress: Progress, chunk: Uint8Array): void => {
   progress.read += chunk.length
 }
 
-async function* throughZlib(packed: AsyncGenerator<Uint8Array, void, undefined>, kind: 'gzip' | 'zlib' | 'br', source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
-  const engine = engineOf(kind)
-  // What goes wrong comes out of the loop below.
-  const fed = feed(engine, packed)
+/** After how many bytes other work of the program has its turn: nothing else here waits for anything but the next chunk. */
+const TURN_BYTES = 4 * 1024 * 1024
+
+/** What follows the data has to be nothing, after gzip zeros, with which archives and tapes fill up; gzip itself passes over them. */
+const requireEnd = async (packed: AsyncGenerator<Uint8Array, void, undefined>, kind: Packed, source: string, progress: Progress, end: number): Promise<void> => {
+  const reached = (): number => (kind === 'gzip' ? progress.filled : progress.read)
+  // After the data, so that no more than what should not be there is read.
+  for (let isMore = true; isMore && reached() <= end; ) isMore = (await packed.next()).done !== true
+  if (reached() > end) throw trailing(kind, source, end, progress)
+}
+
+async function* throughKernel(inflater: Inflater, packed: AsyncGenerator<Uint8Array, void, undefined>, kind: 'gzip' | 'zlib', source: string, progress: Progress, reuse: boolean): AsyncGenerator<Uint8Array, void, undefined> {
+  let turn = TURN_BYTES
   try {
-    yield* engine as AsyncIterable<Uint8Array>
+    while (!inflater.isOver) {
+      const chunk = await packed.next()
+      if (chunk.done === true) break
+      inflater.push(chunk.value)
+      for (let piece = inflater.next(); piece !== undefined; piece = inflater.next()) {
+        yield reuse ? piece : piece.slice()
+        if (progress.given < turn) continue
+        await setImmediate()
+        turn = progress.given + TURN_BYTES
+      }
+    }
+    if (!inflater.isWhole) throw damage(kind, source, progress, true, undefined)
+    await requireEnd(packed, kind, source, progress, inflater.used)
   } catch (error) {
-    const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-    if (code === undefined || !/^(Z|ERR)_/.test(code)) throw error
-    throw damage(kind, source, progress, code === 'Z_BUF_ERROR', error)
+    if (!(error instanceof InflateFault)) throw error
+    // By as many it is told what the file is instead.
+    for (let isMore = true; isMore && progress.head.length < TEXT_MAGIC_BYTES; ) isMore = (await packed.next()).done !== true
+    throw damage(kind, source, progress, false, error)
   } finally {
-    engine.destroy()
-    await fed
+    inflater.release()
   }
-  // Archives and tapes fill up with zeros, which gzip itself passes over; after the data, so that no more than them is read.
-  const end = engine.bytesWritten
-  if (kind === 'gzip') for (let isMore = end < progress.read; isMore && progress.filled <= end; ) isMore = (await packed.next()).done !== true
-  // zlib stops at the end of its data and swallows the rest, which would hide a damaged second part of a gzip file.
-  if (kind === 'gzip' ? progress.filled > end : end < progress.read) throw trailing(kind, source, end, progress)
+}
+
+async function* throughZlib(packed: AsyncGenerator<Uint8Array, void, undefined>, kind: 'gzip' | 'zlib' | 'br', source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
+  const end = yield* inflatedByNode(packed, kind, (error, isCut) => damage(kind, source, progress, isCut, error))
+  await requireEnd(packed, kind, source, progress, end)
 }
 
 async function* throughZstd(packed: AsyncIterable<Uint8Array>, source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
   yield* unzstd(packed, (problem, cut) => damage('zst', source, progress, cut, problem))
+}
+
+/** Options of {@link inflated}. */
+export interface InflateOptions extends InflationLimits {
+  /** Whether a chunk is good only until the next one is asked for. Default false. */
+  readonly reuse?: boolean | undefined
+  /** Whether gzip and zlib are inflated by Node, as they are where there is no WebAssembly. Default false. */
+  readonly byNode?: boolean | undefined
+}
+
+const chunksOf = (packed: AsyncGenerator<Uint8Array, void, undefined>, kind: Packed, source: string, progress: Progress, { byNode = false, reuse = false }: InflateOptions): AsyncGenerator<Uint8Array, void, undefined> => {
+  if (kind === 'zst') return throughZstd(packed, source, progress)
+  const inflater = byNode || kind === 'br' ? undefined : Inflater.of(kind)
+  return inflater === undefined || kind === 'br' ? throughZlib(packed, kind, source, progress) : throughKernel(inflater, packed, kind, source, progress, reuse)
 }
 
 /**
@@ -153,8 +154,9 @@ export async function* inflated(
   chunks: AsyncIterable<Uint8Array>,
   kind: Packed,
   source: string,
-  { maxInflation = MAX_INFLATION, maxInflatedBytes = Infinity }: InflationLimits = {},
+  options: InflateOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const { maxInflation = MAX_INFLATION, maxInflatedBytes = Infinity } = options
   const progress: Progress = { read: 0, given: 0, head: [], filled: 0 }
   const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of chunks) {
@@ -167,7 +169,7 @@ export async function* inflated(
   const limit = (code: string, problem: string, remedy: string): MillraceError =>
     failure({ tag: 'Limit', code, problem: `the ${words[kind]} data ${problem}`, remedy, position: { source, byte: progress.given } })
   try {
-    for await (const chunk of kind === 'zst' ? throughZstd(packed, source, progress) : throughZlib(packed, kind, source, progress)) {
+    for await (const chunk of chunksOf(packed, kind, source, progress, options)) {
       const given = progress.given + chunk.length
       if (given > maxInflatedBytes) throw limit('INFLATED_TOO_LONG', `grows to more than ${maxInflatedBytes} bytes`, 'Raise maxInflatedBytes if the file is sound.')
       if (given > INFLATION_GRACE_BYTES && given > maxInflation * progress.read) {
