@@ -35,9 +35,7 @@ const pythonPeer = async ({ say, python }: SuiteContext, name: string, module: s
   return program
 }
 
-/** CSV files of several shapes to typed columns. */
-export const csvSuite = async (context: SuiteContext): Promise<readonly BenchRow[]> => {
-  const ours = { name: 'Millrace', program: startContender('csv ours'), isExact: true, share: 1 }
+const startPeers = async (context: SuiteContext): Promise<readonly Entrant[]> => {
   const peers: Entrant[] = [
     { name: 'csv-parse', program: startContender('csv csv-parse'), isExact: true, share: 0.1 },
     { name: 'uDSV', program: startContender('csv udsv'), isExact: true, share: 1 },
@@ -46,13 +44,26 @@ export const csvSuite = async (context: SuiteContext): Promise<readonly BenchRow
     const program = await pythonPeer(context, name, module)
     if (program !== undefined) peers.push({ name, program, isExact: name !== 'Polars', share })
   }
-  try {
-    const rows: BenchRow[] = []
-    for (const [name, shape] of Object.entries(cases)) if (name.includes(context.only)) rows.push(...(await readCase(context, name, shape, ours, peers)))
-    return rows
-  } finally {
-    for (const { program } of [ours, ...peers]) program.close()
+  return peers
+}
+
+/**
+ * CSV files of several shapes to typed columns. The processes are new for each: how much a collector of garbage lets its heap grow depends on
+ * what it saw before, and cases would be slower after others than alone.
+ */
+export const csvSuite = async (context: SuiteContext): Promise<readonly BenchRow[]> => {
+  const rows: BenchRow[] = []
+  const wanted = Object.entries(cases).filter(([name]) => name.includes(context.only))
+  for (const [i, [name, shape]] of wanted.entries()) {
+    const ours = { name: 'Millrace', program: startContender('csv ours'), isExact: true, share: 1 }
+    const peers = await startPeers(i === 0 ? context : { ...context, say: () => undefined })
+    try {
+      rows.push(...(await readCase(context, name, shape, ours, peers)))
+    } finally {
+      for (const { program } of [ours, ...peers]) program.close()
+    }
   }
+  return rows
 }
 
 const readCase = async (context: SuiteContext, name: string, shape: string, ours: Entrant, peers: readonly Entrant[]): Promise<BenchRow[]> => {
