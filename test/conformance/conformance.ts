@@ -318,7 +318,7 @@ export const conformance = (reader: ReaderUnderTest): void => {
           break
         }
         // What says where the parts are, and a few of them.
-        expect(storage.served).toBeLessThanOrEqual(bytes.length / 4)
+        expect(storage.served).toBeLessThanOrEqual(bytes.length / 2)
         expect(storage.open).toBe(0)
         let count = 0
         for await (const batch of reader.read(many)) count += batch.numRows

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { batchFromRows, concatBatches, field, fromBatches, mapColumns, pipe, type Batch, type Field, type Job, type Mode, type Row, type Stream } from '@millrace/core'
+import { batchFromRows, concatBatches, field, fromBatches, mapColumns, pipe, type Batch, type Field, type IfExists, type Job, type Mode, type Row, type Stream } from '@millrace/core'
 import {
   ByteBuffer, encodeFrame, ExampleEncoder, readArrow, readCsv, readJson, readParquet, readSequenceExamples, readTfRecords, SequenceExampleEncoder, writeArrow, writeCsv, writeJson, writeParquet,
-  writeSequenceExamples, writeTfRecords, type OnBadRecord, type WorkerOptions,
+  writeSequenceExamples, writeTfRecords, type FolderOptions, type OnBadRecord, type WorkerOptions, type WriteSequenceExamplesOptions,
 } from '@millrace/formats'
 import { RecordBatchFileWriter, RecordBatchStreamWriter } from 'apache-arrow'
 
@@ -47,13 +47,24 @@ export interface ReaderUnderTest {
 export const fileFormats = ['TFRecord of Example', 'TFRecord of SequenceExample', 'CSV', 'JSON lines', 'JSON array', 'Arrow file', 'Arrow stream', 'Parquet'] as const
 export type FileFormat = (typeof fileFormats)[number]
 
+type Written = <M extends Mode>(stream: Stream<typeof schema, M>) => Job<unknown>
+
 /** A writer, and what reads its files. */
 export interface WriterUnderTest {
   readonly name: string
   readonly format: FileFormat
-  readonly write: (url: string) => <M extends Mode>(stream: Stream<typeof schema, M>) => Job<unknown>
-  /** The name of its files within the folder, for the reader. */
+  /** Writes into a folder: one file, which the reader finds as `file` there. */
+  readonly write: (folder: string, options?: { readonly ifExists?: IfExists | undefined }) => Written
   readonly file: string
+  /** Writes several files that belong together, as shards or as a folder, which the reader finds as `set`. */
+  readonly writeSet: (folder: string, options: { readonly shards: number; readonly ifExists?: IfExists | 'append' | undefined }) => Written
+  readonly set: string
+  /** Whether rows can be added to a set. */
+  readonly appends: boolean
+  /** Whether it gives its bytes while it gets its rows, and not row groups or record batches when these are full. */
+  readonly streams: boolean
+  /** Bytes that a letter of a text becomes. */
+  readonly letterBytes: number
 }
 
 const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`
@@ -129,17 +140,31 @@ export const readers: readonly ReaderUnderTest[] = [
   { name: 'readParquet', format: 'Parquet', extension: 'parquet', read: (source, options) => readParquet(source, { schema, ...options }), file: (bad) => parquet(bad.length === 0 ? 'records' : 'records-bad'), empty: 'an error', gzip: false, streams: false, parts: (target, times) => pipe(often(times), writeParquet(target, { rowGroupRows: 1000 })) },
 ]
 
+/** A writer whose sets are folders without partitions. */
+const folderWriter = (name: string, format: FileFormat, file: string, write: (url: string, options: FolderOptions) => Written): WriterUnderTest => ({
+  name, format, file, set: 'set', appends: true, streams: format !== 'Parquet' && !format.startsWith('Arrow'), letterBytes: 1,
+  write: (folder, options = {}) => write(`${folder}/${file}`, options),
+  writeSet: (folder, options) => write(`${folder}/set`, { partitionBy: [], ...options }),
+})
+
+const writeSequences = (url: string, options: Omit<WriteSequenceExamplesOptions, 'featureLists'>): Written => (stream) =>
+  pipe(stream, mapColumns(lists, ({ columns }) => ({ name: columns.name.toArray().map((text) => [...text]) })), writeSequenceExamples(url, { featureLists: ['name'], ...options }))
+
 export const writers: readonly WriterUnderTest[] = [
-  { name: 'writeCsv', format: 'CSV', write: (folder) => writeCsv(`${folder}/rows.csv`), file: 'rows.csv' },
-  { name: 'writeJson', format: 'JSON lines', write: (folder) => writeJson(`${folder}/rows.jsonl`), file: 'rows.jsonl' },
-  { name: 'writeJson, an array', format: 'JSON array', write: (folder) => writeJson(`${folder}/rows.json`, { format: 'array' }), file: 'rows.json' },
-  { name: 'writeTfRecords', format: 'TFRecord of Example', write: (folder) => writeTfRecords(`${folder}/rows`), file: 'rows@*' },
+  folderWriter('writeCsv', 'CSV', 'rows.csv', writeCsv),
+  folderWriter('writeJson', 'JSON lines', 'rows.jsonl', writeJson),
+  folderWriter('writeJson, an array', 'JSON array', 'rows.json', (url, options) => writeJson(url, { format: 'array', ...options })),
   {
-    name: 'writeSequenceExamples', format: 'TFRecord of SequenceExample', file: 'rows@*',
-    write: (folder) => (stream) =>
-      pipe(stream, mapColumns(lists, ({ columns }) => ({ name: columns.name.toArray().map((text) => [...text]) })), writeSequenceExamples(`${folder}/rows`, { featureLists: ['name'] })),
+    name: 'writeTfRecords', format: 'TFRecord of Example', file: 'rows@*', set: 'set@*', appends: false, streams: true, letterBytes: 1,
+    write: (folder, options = {}) => writeTfRecords(`${folder}/rows`, options),
+    writeSet: (folder, { shards, ifExists }) => writeTfRecords(`${folder}/set`, { shards, ifExists }),
   },
-  { name: 'writeArrow, a file', format: 'Arrow file', write: (folder) => writeArrow(`${folder}/rows.arrow`), file: 'rows.arrow' },
-  { name: 'writeArrow, a stream', format: 'Arrow stream', write: (folder) => writeArrow(`${folder}/rows.arrows`, { format: 'stream' }), file: 'rows.arrows' },
-  { name: 'writeParquet', format: 'Parquet', write: (folder) => writeParquet(`${folder}/rows.parquet`), file: 'rows.parquet' },
+  {
+    name: 'writeSequenceExamples', format: 'TFRecord of SequenceExample', file: 'rows@*', set: 'set@*', appends: false, streams: true, letterBytes: 7,
+    write: (folder, options = {}) => writeSequences(`${folder}/rows`, options),
+    writeSet: (folder, { shards, ifExists }) => writeSequences(`${folder}/set`, { shards, ifExists: ifExists === 'append' ? undefined : ifExists }),
+  },
+  folderWriter('writeArrow, a file', 'Arrow file', 'rows.arrow', writeArrow),
+  folderWriter('writeArrow, a stream', 'Arrow stream', 'rows.arrows', (url, options) => writeArrow(url, { format: 'stream', ...options })),
+  folderWriter('writeParquet', 'Parquet', 'rows.parquet', writeParquet),
 ]

@@ -7,6 +7,7 @@ import { openFilesIn } from '../support/open-files.js'
 import { foldersConform } from './folders.js'
 import { readersConformAt } from './reading.js'
 import { storageConformance } from './storage.js'
+import { temporaryNames, writersConformAt } from './writing.js'
 
 const folders: string[] = []
 afterAll(async () => {
@@ -21,6 +22,7 @@ const newFolder = async (): Promise<string> => {
 
 storageConformance({ name: 'files of this machine', scheme: 'file', folder: newFolder })
 foldersConform('files of this machine', newFolder)
+writersConformAt({ name: 'files of this machine', scheme: 'file', folder: newFolder, partBytes: 1 << 20, unfinished: temporaryNames })
 
 const place = mkdtempSync(join(realpathSync(tmpdir()), 'millrace-files-'))
 folders.push(place)

@@ -1,7 +1,7 @@
 import { writeFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
-  committingName, expandInputs, field, fromIterable, fromRows, hasTag, manifestName, openOutputSet, pendingManifest, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
+  committingName, expandInputs, field, fromRows, hasTag, manifestName, openOutputSet, pendingManifest, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
   type Json, type Stream,
 } from '@millrace/core'
 import { readCsv, readTfRecords, writeCsv, writeParquet, readParquet, writeTfRecords } from '@millrace/formats'
@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { collect } from '../support/bytes.js'
 import { errorOf } from '../support/error-of.js'
 import { cellsOf, type Scheme } from './cells.js'
-import { readers, rows, schema as rowSchema, writers, type schema } from './records.js'
+import { readers, rows, type schema } from './records.js'
 
 /** A storage, and a place of its for tests. */
 export interface StorageUnderTest {
@@ -177,23 +177,6 @@ export const storageConformance = (storage: StorageUnderTest): void => {
       const folder = await storage.folder()
       for (const [name, bytes] of files) await writeBytes(`${folder}/${name}`, bytes)
       return `${folder}/*`
-    })
-
-    test.each(cellsOf(storage.scheme, 'write').map((format) => [format] as const))('%s is written', async (format) => {
-      const folder = await storage.folder()
-      const { write, file } = writers.find((writer) => writer.format === format)!
-      const reader = readers.find((found) => found.format === format)!
-      await run(pipe(fromRows(rowSchema, rows, { batchRows: 4 }), write(folder)))
-      expect((await readRows(reader.read(`${folder}/${file}`))).rows).toEqual(rows)
-      const before = await namesIn(folder)
-      const again = errorOf(() => run(pipe(fromRows(rowSchema, rows), write(folder))))
-      expect(await again).toMatchObject({ _tag: 'AlreadyExists' })
-      const failing = fromIterable(rowSchema, function* () {
-        yield rows[0]!
-        throw new Error('the source broke')
-      })
-      await expect(run(pipe(failing, write(`${folder}/more`)))).rejects.toThrow('the source broke')
-      expect(await namesIn(folder)).toEqual(before)
     })
 
     test('writers write to it, and take the place of what they wrote', async () => {

@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import { expandInputs, field, readBytes, registerStorage, s3Storage, withOutputSet, writeBytes, type S3StorageOptions } from '@millrace/core'
 import { readCsv } from '@millrace/formats'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { S3Client } from '../../packages/core/src/storage/s3/s3-client.js'
 import { bytesOf, collect } from '../support/bytes.js'
 import { errorOf } from '../support/error-of.js'
 import { once, startFaultyProxy, type FaultyProxy, type PassingRequest } from '../support/faulty-proxy.js'
-import { describeObjectServer, s3Keys, startS3, type ObjectServer } from '../support/object-servers.js'
+import { describeObjectServer, s3Keys, s3Uploads, startS3, type ObjectServer } from '../support/object-servers.js'
 
 const PART = 5 << 20
 
@@ -36,10 +35,6 @@ describeObjectServer('S3 that fails', 's3', () => {
     use()
   })
   afterEach(() => undo())
-
-  /** Uploads that are not completed, as the server lists them. */
-  const uploads = async (): Promise<number> =>
-    new S3Client({ endpoint: server.endpoint, credentials: s3Keys }).request({ method: 'GET', bucket: 'bucket', source: 'bucket', query: { uploads: '' } }, async ({ response }) => (await response.text()).split('<UploadId>').length - 1)
 
   test('reads the same where answers are cut, lost and refused', async () => {
     const bytes = bytesOf(200_000)
@@ -91,7 +86,7 @@ describeObjectServer('S3 that fails', 's3', () => {
       expect(proxy.seen.map(partOf).filter((part) => part !== undefined).sort()).toEqual(['1', '2', '3', '3', '4'])
       expect((await collect(readBytes('s3://bucket/parts'))).equals(bytes)).toBe(true)
     }
-    expect(await uploads()).toBe(0)
+    expect(await s3Uploads(server)).toBe(0)
   })
 
   test('a part that is changed on its way is refused by the server, and sent again', async () => {
@@ -128,7 +123,7 @@ describeObjectServer('S3 that fails', 's3', () => {
     expect(await errorOf(writeBytes('s3://bucket/late', bytesOf(2 * PART)))).toMatchObject({ _tag: 'Storage', code: 'S3_INTERNAL_ERROR' })
     proxy.fate = () => 'pass'
     expect(await errorOf(collect(readBytes('s3://bucket/late')))).toMatchObject({ _tag: 'NotFound', code: 'S3_NO_SUCH_KEY' })
-    expect(await uploads()).toBe(0)
+    expect(await s3Uploads(server)).toBe(0)
   })
 
   test('an upload that is aborted, or that fails for good, leaves neither an object nor parts', async () => {
@@ -144,12 +139,12 @@ describeObjectServer('S3 that fails', 's3', () => {
     })
     expect(await errorOf(writing)).toMatchObject({ _tag: 'Aborted' })
     expect(parts).toBeGreaterThan(1)
-    expect(await uploads()).toBe(0)
+    expect(await s3Uploads(server)).toBe(0)
     undo()
     use({ tries: 2 })
     proxy.fate = (request) => (partOf(request) === '2' ? { status: 500 } : 'pass')
     expect(await errorOf(writeBytes('s3://bucket/failed', bytesOf(3 * PART)))).toMatchObject({ _tag: 'Storage' })
-    expect(await uploads()).toBe(0)
+    expect(await s3Uploads(server)).toBe(0)
     proxy.fate = () => 'pass'
     for (const name of ['aborted', 'failed']) expect(await errorOf(collect(readBytes(`s3://bucket/${name}`)))).toMatchObject({ _tag: 'NotFound' })
   })
@@ -161,7 +156,7 @@ describeObjectServer('S3 that fails', 's3', () => {
       return 'pass'
     }
     expect(await errorOf(writeBytes('s3://bucket/begun', bytesOf(2 * PART), { signal: controller.signal }))).toMatchObject({ _tag: 'Aborted' })
-    expect(await uploads()).toBe(0)
+    expect(await s3Uploads(server)).toBe(0)
   })
 
   test('lists more keys than a page has', async () => {

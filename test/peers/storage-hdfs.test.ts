@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { foldersConform } from '../conformance/folders.js'
 import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
+import { temporaryNames, writersConformAt } from '../conformance/writing.js'
 import { bytesOf } from '../support/bytes.js'
 import { errorOf } from '../support/error-of.js'
 import { describeHdfs, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
@@ -13,6 +14,7 @@ import { countOpenRequests, type OpenRequests } from '../support/open-requests.j
 
 /** Of the cluster. */
 const BLOCK_BYTES = 1 << 20
+const PART_BYTES = BLOCK_BYTES / 2
 
 /** The name service of the two name nodes, as Hadoop's own clients are told of it. */
 const writeConfig = (folder: string, ports: readonly number[]): string => {
@@ -37,8 +39,9 @@ describeHdfs('HDFS', 'ha', () => {
   let config = ''
   const undo: (() => void)[] = []
   let folders = 0
+  const options = () => ({ configFolder: config, user: 'alice', partBytes: PART_BYTES })
   const register = (): void => {
-    for (const scheme of ['hdfs', 'webhdfs'] as const) undo.push(registerStorage(hdfsStorage({ scheme, configFolder: config, user: 'alice', partBytes: BLOCK_BYTES / 2 })))
+    for (const scheme of ['hdfs', 'webhdfs'] as const) undo.push(registerStorage(hdfsStorage({ scheme, ...options() })))
   }
   const unregister = (): void => {
     for (const one of undo.splice(0)) one()
@@ -91,6 +94,7 @@ describeHdfs('HDFS', 'ha', () => {
   })
 
   storageConformance({ scheme: 'hdfs', name: 'hdfs', folder: async () => newFolder() })
+  writersConformAt({ scheme: 'hdfs', name: 'HDFS', folder: async () => newFolder(), partBytes: PART_BYTES, unfinished: temporaryNames, options })
   foldersConform('hdfs', async () => newFolder(), ['CSV', 'TFRecord'])
 
   describe('urls', () => {

@@ -8,16 +8,21 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { foldersConform, prunesPartitions } from '../conformance/folders.js'
 import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
+import { writersConformAt } from '../conformance/writing.js'
 import { countRequests } from '../support/count-requests.js'
 import { describePeer, runPython } from '../support/peer.js'
-import { describeObjectServer, s3Keys, startS3, type ObjectServer } from '../support/object-servers.js'
+import { describeObjectServer, s3Keys, s3Uploads, startS3, type ObjectServer } from '../support/object-servers.js'
 import { countOpenRequests, type OpenRequests } from '../support/open-requests.js'
+
+/** The least that S3 takes. */
+const PART_BYTES = 5 << 20
 
 describeObjectServer('S3', 's3', () => {
   let server: ObjectServer
   let undo: () => void
+  const options = () => ({ endpoint: server.endpoint, credentials: s3Keys, partBytes: PART_BYTES, tries: 3 })
   const register = (): void => {
-    undo = registerStorage(s3Storage({ endpoint: server.endpoint, credentials: s3Keys, partBytes: 5 << 20, tries: 3 }))
+    undo = registerStorage(s3Storage(options()))
   }
   beforeAll(async () => {
     server = await startS3()
@@ -93,6 +98,7 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
   const newFolder = async (): Promise<string> => `s3://bucket/folder-${++folders}`
   storageConformance({ scheme: 's3', name: 'S3', folder: newFolder })
   foldersConform('S3', newFolder)
+  writersConformAt({ scheme: 's3', name: 'S3', folder: newFolder, partBytes: PART_BYTES, unfinished: (folder) => s3Uploads(server, folder.slice('s3://bucket/'.length)), options })
   prunesPartitions(async (days, filesADay, text) => {
     for (let day = 0; day < days; day++) {
       const folder = join(server.folder, 'bucket', 'many', `day=${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)}`)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, test } from 'vitest'
+import { S3Client } from '../../packages/core/src/storage/s3/s3-client.js'
 import { objectServers } from '../../scripts/support/object-programs.mjs'
 import { freePort } from './free-port.js'
 import { peersRequired } from './peer.js'
@@ -48,6 +49,13 @@ export const startS3 = async (): Promise<ObjectServer> => {
   const env = { ROOT_ACCESS_KEY_ID: s3Keys.accessKeyId, ROOT_SECRET_ACCESS_KEY: s3Keys.secretAccessKey }
   return start(objectServers.s3.program, ['--port', `127.0.0.1:${port}`, '--quiet', '--keep-alive', 'posix', folder], env, `http://127.0.0.1:${port}`, folder)
 }
+
+/** How many uploads under a prefix are neither completed nor aborted, as the S3 server lists them. */
+export const s3Uploads = (server: ObjectServer, prefix = ''): Promise<number> =>
+  new S3Client({ endpoint: server.endpoint, credentials: s3Keys }).request(
+    { method: 'GET', bucket: 'bucket', source: 'bucket', query: { uploads: '', prefix } },
+    async ({ response }) => (await response.text()).split('<UploadId>').length - 1,
+  )
 
 /** Starts the emulator of Google Cloud Storage. */
 export const startGcs = async (): Promise<ObjectServer> => {
