@@ -1,12 +1,13 @@
 // By part files: no spark-tfrecord connector runs here. Of Maven Central's, as of November 2026, com.linkedin.sparktfrecord's spark-tfrecord_2.12 and
 // _2.13 (0.6.1, 0.7.0, 0.8.0) could not be fetched, and org.tensorflow's spark-tensorflow-connector_2.11 (1.15.0) could, but is for Scala 2.11, while
 // Spark 4 is Scala 2.13.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { collect, field, fromRows, pipe, run, sort, type Row, type Stream } from '@millrace/core'
+import { collect, field, fromRows, hdfsStorage, pipe, registerStorage, run, sort, type Row, type Stream } from '@millrace/core'
 import { readCsv, readJson, readParquet, readRawRecords, readTfRecords, writeCsv, writeJson, writeParquet, writeTfRecords } from '@millrace/formats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeHdfs, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
 import { describeSpark, SPARK_TIMEOUT, SparkProcess } from '../support/spark.js'
 
 const own = { id: field.int64(), price: field.nullable(field.float64()), name: field.nullable(field.utf8()) }
@@ -89,4 +90,73 @@ for name, codec in (('plain', None), ('packed', 'true')):
     }
     expect(await run(pipe(readRawRecords(join(folder, 'hadoop-plain', 'part-r-*')), collect()))).toHaveLength(rows.length)
   }, SPARK_TIMEOUT)
+
+  test('leaves out pages of Parquet by the index that we write, and no row of them', async () => {
+    const count = 50_000
+    const wide = { id: field.int32(), down: field.int64(), name: field.nullable(field.utf8()), word: field.utf8(), price: field.decimal(9, 2), at: field.timestamp(), odd: field.float64() }
+    const records = Array.from({ length: count }, (_, i): Row<typeof wide> => ({
+      id: i, down: BigInt(-i), name: i % 9 === 4 ? null : `name ${String(i).padStart(6, '0')}${'é'.repeat(i % 50)}`, word: `w${i % 7}`, price: `${i - 20_000}.25`, at: new Date(1.7e12 + 1000 * i), odd: i === 40_000 ? NaN : i,
+    }))
+    const file = join(folder, 'pages.parquet')
+    await run(pipe(fromRows(wide, records), writeParquet(file)))
+    const conditions: readonly (readonly [string, (row: Row<typeof wide>) => boolean])[] = [
+      ['id between 20000 and 20010', ({ id }) => id >= 20_000 && id <= 20_010],
+      ['down <= -49990', ({ down }) => down <= -49_990n],
+      ["name > 'name 049980' or name < 'name 000003'", ({ name }) => name !== null && (name > 'name 049980' || name < 'name 000003')],
+      ["word = 'w3' and id < 50", ({ word, id }) => word === 'w3' && id < 50],
+      ["price > 29990.00 and price < 29995.00", ({ id }) => id > 49_989 && id < 49_995],
+      ["price < -19995.00", ({ id }) => id < 6],
+      [`at = timestamp_millis(${1.7e12 + 33_000_000})`, ({ id }) => id === 33_000],
+      // To Spark, not a number is above all numbers.
+      ['odd > 49995', ({ odd }) => odd > 49_995 || Number.isNaN(odd)],
+      ['id < 0', () => false],
+    ]
+    const found = await spark.run<readonly (readonly number[])[]>(`
+df = spark.read.parquet(args['file'])
+result = [[row[0] for row in df.filter(condition).select('id').orderBy('id').collect()] for condition in args['conditions']]`, { file, conditions: conditions.map(([condition]) => condition) })
+    for (const [i, [condition, due]] of conditions.entries()) expect([condition, found[i]]).toEqual([condition, records.filter(due).map(({ id }) => id)])
+  }, SPARK_TIMEOUT)
+
+  describeHdfs('and HDFS', 'ha', () => {
+    let cluster: HdfsTestCluster
+    let undo: () => void
+    let web: string
+    beforeAll(async () => {
+      cluster = await startHdfs('ha')
+      web = `webhdfs://localhost:${cluster.ports[0]}`
+      const config = join(cluster.folder, 'spark-config')
+      mkdirSync(config)
+      const properties = { 'dfs.nameservices': 'mill', 'dfs.ha.namenodes.mill': 'one,two', 'dfs.namenode.http-address.mill.one': `localhost:${cluster.ports[0]}`, 'dfs.namenode.http-address.mill.two': `localhost:${cluster.ports[1]}` }
+      writeFileSync(join(config, 'hdfs-site.xml'), `<configuration>${Object.entries(properties).map(([name, value]) => `<property><name>${name}</name><value>${value}</value></property>`).join('')}</configuration>`)
+      undo = registerStorage(hdfsStorage({ scheme: 'hdfs', configFolder: config, user: 'alice' }))
+    }, SPARK_TIMEOUT)
+    afterAll(async () => {
+      undo?.()
+      await cluster?.stop()
+    })
+
+    test('Spark writes Parquet and TFRecords there that are read', async () => {
+      const records = rows.map(({ id, price, name }) => ({ id, price: price ?? -1, name: name ?? '' }))
+      const flat = { id: field.int64(), price: field.float32(), name: field.utf8() }
+      const local = join(folder, 'for-hdfs')
+      await run(pipe(fromRows(flat, records), writeTfRecords(local, { partitionBy: [], shards: 1 })))
+      await spark.run(`
+spark.table('rows').repartition(2).write.partitionBy('day').parquet(args['web'] + '/spark/parquet')
+read = sc.newAPIHadoopFile('file://' + args['local'], 'org.tensorflow.hadoop.io.TFRecordFileInputFormat', 'org.apache.hadoop.io.BytesWritable', 'org.apache.hadoop.io.NullWritable').map(lambda pair: (bytearray(pair[0]), None))
+read.repartition(2).saveAsNewAPIHadoopFile(args['web'] + '/spark/tfrecords', 'org.tensorflow.hadoop.io.TFRecordFileOutputFormat', keyClass='org.apache.hadoop.io.BytesWritable', valueClass='org.apache.hadoop.io.NullWritable')`, { web, local })
+      expect(await byId(readParquet('hdfs://mill/spark/parquet', { schema, requireSuccess: true }))).toEqual(rows)
+      expect(await run(pipe(readTfRecords('hdfs://mill/spark/tfrecords', { schema: flat, requireSuccess: true }), sort('id'), collect()))).toEqual(records)
+    }, SPARK_TIMEOUT)
+
+    test('what is written there, Spark and Hadoop read', async () => {
+      const stream = fromRows(schema, rows, { batchRows: 7 })
+      await run(pipe(stream, writeParquet('hdfs://mill/ours/parquet', { partitionBy: ['day'] })))
+      await run(pipe(fromRows({ id: field.int64() }, rows.map(({ id }) => ({ id }))), writeTfRecords('hdfs://mill/ours/tfrecords', { partitionBy: [], shards: 2 })))
+      const found = await spark.run<{ readonly rows: unknown; readonly records: number }>(`
+df = spark.read.parquet(args['web'] + '/ours/parquet')
+records = sc.newAPIHadoopFile(args['web'] + '/ours/tfrecords', 'org.tensorflow.hadoop.io.TFRecordFileInputFormat', 'org.apache.hadoop.io.BytesWritable', 'org.apache.hadoop.io.NullWritable').count()
+result = {'rows': [list(row) for row in df.selectExpr(*args['columns'].split(', ')).orderBy('id').collect()], 'records': records}`, { web, columns })
+      expect(found).toEqual({ rows: plain, records: rows.length })
+    }, SPARK_TIMEOUT)
+  })
 })
