@@ -1,10 +1,10 @@
 import type { OnBadRecord } from '../records/bad-records.js'
 import { requireFields, type Row, type Schema } from '../schema/index.js'
-import { atPosition, batchFromRows, type Batch } from './batch.js'
+import { batchFromRows, type Batch } from './batch.js'
 import { fromIterable } from './from-iterable.js'
 import { schemaOfRows, type SchemaOf } from './infer-rows.js'
 import { requireCount } from './operators/counts.js'
-import { countIn } from './position.js'
+import { RowCount } from './row-count.js'
 import { makeStream, type Stream } from './stream.js'
 
 /** A stream over batches in memory. Rows count as read from a source. */
@@ -16,10 +16,12 @@ export const fromBatches = <S extends Schema>(schema: S, batches: readonly Batch
     stableOrder: true,
     positions: 'native',
     open: async function* (context) {
-      const start = context.from === undefined ? 0 : countIn(context.from, 'batch')
-      for (let i = start; i < batches.length; i++) {
-        context.tally.deliver(batches[i]!.numRows)
-        yield atPosition(batches[i]!, { batch: i + 1 })
+      const count = new RowCount(context.from)
+      for (const batch of batches) {
+        const rest = count.rest(batch)
+        if (rest === undefined) continue
+        context.tally.deliver(rest.numRows)
+        yield rest
       }
     },
   })

@@ -3,10 +3,11 @@ import type { RunContext } from '../job/index.js'
 import { giveTurn } from '../job/give-turn.js'
 import { describeField, requireFields, sameField, type Schema } from '../schema/index.js'
 import { wantedSchema } from './columns-of.js'
-import { atPosition, type Batch } from './batch.js'
+import type { Batch } from './batch.js'
 import { requireNames } from './own-value.js'
 import { explainPlan, type PlanNode } from './plan.js'
-import { countIn, type Position } from './position.js'
+import type { Position } from './position.js'
+import { RowCount } from './row-count.js'
 import { LaterSchema } from './schema-later.js'
 import { Tally } from './tally.js'
 
@@ -156,8 +157,8 @@ class DefinedStream<S extends Schema, M extends Mode> {
 
   private async *replay(context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
     const { from, ...rest } = context
-    let skip = from === undefined ? 0 : countIn(from, 'rows')
-    if (skip > 0 && !this.stableOrder) {
+    const count = new RowCount(from)
+    if (from !== undefined && !this.stableOrder) {
       throw failure({
         tag: 'Usage',
         code: 'UNSTABLE_ORDER',
@@ -165,16 +166,9 @@ class DefinedStream<S extends Schema, M extends Mode> {
         remedy: 'Sort the stream, or cache it, before you take positions of it.',
       })
     }
-    let given = 0
     for await (const batch of this.definition.open(rest)) {
-      given += batch.numRows
-      if (skip >= batch.numRows) {
-        skip -= batch.numRows
-        continue
-      }
-      const rest = skip === 0 ? batch : batch.slice(skip, batch.numRows)
-      skip = 0
-      yield atPosition(rest, { rows: given })
+      const after = count.rest(batch)
+      if (after !== undefined) yield after
     }
   }
 

@@ -1,7 +1,7 @@
 import { failure, throwIfAborted } from '../../errors/index.js'
 import type { Schema } from '../../schema/index.js'
-import { atPosition, type Batch } from '../batch.js'
-import { countIn } from '../position.js'
+import type { Batch } from '../batch.js'
+import { RowCount } from '../row-count.js'
 import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
 import { Tally, type TallySummary } from '../tally.js'
@@ -29,16 +29,17 @@ export const cache = () => <S extends Schema>(stream: Stream<S, Mode>): Stream<S
     stableOrder: true,
     positions: 'native',
     open: async function* ({ from, signal, tally }) {
-      let index = from === undefined ? 0 : countIn(from, 'batch')
+      const count = new RowCount(from)
       filling.enter()
       try {
-        for (;;) {
+        for (let index = 0; ; index++) {
           throwIfAborted(signal)
           const cached = await filling.get(index, signal)
           if (cached === undefined) return tally.add(filling.remainder())
-          index++
+          const rest = count.rest(cached.batch)
+          if (rest === undefined) continue
           tally.add(cached.counts)
-          yield atPosition(cached.batch, { batch: index })
+          yield rest
         }
       } finally {
         await filling.leave()

@@ -4,7 +4,12 @@ import { atPosition, type Batch } from '../batch.js'
 import { badPosition, fieldIn, type Json, type Position } from '../position.js'
 import { derivedSchema } from '../schema-later.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from '../stream.js'
+import { requireCount } from './counts.js'
+import { rebatch } from './rebatch.js'
 import { asPart, requireSameColumns } from './same-columns.js'
+
+/** A fourth of a reader's batch: mixed well enough for a shuffle behind it, and cut without copying. */
+const DEFAULT_BLOCK_ROWS = 1024
 
 /** Options of {@link interleave}. */
 export interface InterleaveOptions {
@@ -12,6 +17,8 @@ export interface InterleaveOptions {
   readonly weights?: readonly number[] | undefined
   /** `all` (default) goes on until every stream has ended; `first` ends with the first that does, so the shares hold to the end. */
   readonly until?: 'all' | 'first' | undefined
+  /** Rows that are taken of a stream at its turn; 1 mixes row by row. Default 1,024. */
+  readonly blockRows?: number | undefined
 }
 
 /** How far one of the streams is. */
@@ -28,10 +35,8 @@ const turnFrom = (json: Json): Turn => {
 }
 
 /**
- * Mixes streams, batch by batch: the next batch is always of the stream that is furthest behind its share of the rows (of
- * the earlier one when two are equal). So the order depends on the streams and their batches only, never on timing.
- *
- * Mixing by rows takes a {@link rebatch} of the streams before, or a {@link shuffle} after.
+ * Mixes streams, block by block: the next `blockRows` rows are always of the stream that is furthest behind its share of the
+ * rows (of the earlier one when two are equal). So the order depends on the streams' rows only, never on their batches or on timing.
  *
  * @example
  * pipe(spam, interleave([ham], { weights: [1, 4] }), shuffle({ seed: 7 }))
@@ -40,7 +45,8 @@ export const interleave = <S extends Schema, M2 extends Mode = never>(
   others: readonly Stream<S, M2>[],
   options: InterleaveOptions = {},
 ): (<M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>) => <M extends Mode>(stream: Stream<S, M>): Stream<S, M | M2> => {
-  const parts: readonly Stream<S, M | M2>[] = [stream, ...others]
+  const blockRows = requireCount(options.blockRows ?? DEFAULT_BLOCK_ROWS, 1, 'blockRows of interleave')
+  const parts = [stream, ...others].map((part) => rebatch(blockRows)(part as Stream<S, M | M2>))
   const weights = options.weights ?? parts.map(() => 1)
   const until = options.until ?? 'all'
   if (weights.length !== parts.length || !weights.every((weight) => Number.isFinite(weight) && weight > 0)) {
@@ -54,7 +60,7 @@ export const interleave = <S extends Schema, M2 extends Mode = never>(
   return makeStream<S, M | M2>({
     schema: derivedSchema(parts, () => requireSameColumns(stream.schema, others, 'interleave')),
     mode: parts.find(({ mode }) => mode === 'once')?.mode ?? stream.mode,
-    plan: { operator: 'interleave', options: { weights: [...weights], until }, inputs: parts.map(({ plan }) => plan) },
+    plan: { operator: 'interleave', options: { weights: [...weights], until, blockRows }, inputs: [stream, ...others].map(({ plan }) => plan) },
     stableOrder: parts.every(({ stableOrder }) => stableOrder),
     positions: 'native',
     open: (context) => mix(stream.schema, parts, weights, until, context),

@@ -44,7 +44,7 @@ describe('mergeShards', () => {
       const shares = await Promise.all([0, 1].map((index) => readShare(stream, index, 2, from, 2)))
       from = mergeShards(shares.map(({ position }) => position), from)
     }
-    expect(from).toEqual({ row: 24, at: { batch: 6 } })
+    expect(from).toEqual({ row: 24, at: { rows: 24 } })
   })
 
   it('knows whose each position is: in any order, and none left out', async () => {

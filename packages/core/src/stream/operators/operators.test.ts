@@ -243,9 +243,25 @@ describe('take, skip, rebatch, shard, repeat, concat', () => {
   })
 })
 
+/** Checks that a stream has one order whatever the batches of its sources, also when it is resumed with others than its positions were taken with. */
+const expectOneOrder = async (inBatches: (rows: number) => Stream<{ readonly n: typeof schema.n }>): Promise<void> => {
+  const all = await ns(inBatches(5))
+  for (const rows of [1, 3, 7, 100]) {
+    expect(await ns(inBatches(rows))).toEqual(all)
+    let given = 0
+    for await (const { numRows, position } of inBatches(rows)) {
+      given += numRows
+      if (position === undefined) continue
+      const rest: number[] = []
+      for await (const batch of inBatches(5).open({ from: position })) rest.push(...batch.columns.n.values)
+      expect(rest).toEqual(all.slice(given))
+    }
+  }
+}
+
 describe('interleave', () => {
   it('takes turns', async () => {
-    const mixed = pipe(numbers(4, 1), interleave([pipe(numbers(14, 1), skip(10)), pipe(numbers(22, 1), skip(20))]))
+    const mixed = pipe(numbers(4, 1), interleave([pipe(numbers(14, 2), skip(10)), pipe(numbers(22, 3), skip(20))], { blockRows: 1 }))
     expect(await ns(mixed)).toEqual([0, 10, 20, 1, 11, 21, 2, 12, 3, 13])
     await expectResumable(mixed)
   })
@@ -253,12 +269,14 @@ describe('interleave', () => {
   it('keeps shares by rows whatever the batches, and can end with the first', async () => {
     const a = numbers(300, 5)
     const b = pipe(numbers(2000, 3), skip(1000))
-    const mixed = pipe(a, interleave([b], { weights: [1, 3], until: 'first' }))
+    const mixed = pipe(a, interleave([b], { weights: [1, 3], until: 'first', blockRows: 5 }))
     const all = await ns(mixed)
     const ofA = all.filter((n) => n < 1000).length
     expect(ofA / all.length).toBeCloseTo(0.25, 1)
     expect(await ns(mixed)).toEqual(all)
-    await expectResumable(pipe(numbers(30, 5), interleave([numbers(20, 3)], { weights: [1, 3], until: 'first' })))
+    const inBatches = (rows: number): Stream<typeof schema> => pipe(numbers(30, rows), interleave([numbers(20, rows + 1)], { weights: [1, 3], until: 'first', blockRows: 4 }))
+    await expectResumable(inBatches(5))
+    await expectOneOrder(inBatches)
     expect(await error(() => pipe(a, interleave([b], { weights: [1] })))).toMatchObject({ code: 'BAD_WEIGHTS' })
     expect(await error(() => pipe(a, interleave([b], { weights: [1, 0] })))).toMatchObject({ code: 'BAD_WEIGHTS' })
   })
@@ -369,6 +387,10 @@ describe('sort', () => {
 })
 
 describe('cache', () => {
+  it('resumes by rows, whatever the batches', async () => {
+    await expectOneOrder((rows) => pipe(numbers(20, rows), cache()))
+  })
+
   it('reads its source once, for readers one after another and at once', async () => {
     const { stream, seen } = watched(10)
     const cached = pipe(stream, cache())
