@@ -1,4 +1,5 @@
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib'
+import { hasTag, isMillraceError } from '@millrace/core'
 import type { TextCompression } from '../../packages/formats/src/compression/compression.js'
 import { inflated } from '../../packages/formats/src/compression/inflated.js'
 import { skippableFrame, zstdFrame } from '../support/zstd-frames.js'
@@ -24,7 +25,9 @@ async function* chunksOf(input: Uint8Array): AsyncGenerator<Uint8Array, void, un
   for (let at = 0; at < input.length; at += step) yield input.subarray(at, at + step)
 }
 
-const packed = (name: string, kind: Exclude<TextCompression, 'none'>, sound: () => readonly Uint8Array[]): FuzzedDecoder => ({
+type Packed = Exclude<TextCompression, 'none'>
+
+const packed = (name: string, kind: Packed, sound: () => readonly Uint8Array[]): FuzzedDecoder => ({
   name,
   sound,
   decode: (input) =>
@@ -35,10 +38,38 @@ const packed = (name: string, kind: Exclude<TextCompression, 'none'>, sound: () 
     }),
 })
 
+/** What comes out, and the code of the error that ends it. */
+const outcome = async (input: Uint8Array, kind: Packed, byNode: boolean): Promise<{ readonly bytes: Buffer; readonly error: unknown }> => {
+  const chunks: Uint8Array[] = []
+  let error: unknown
+  try {
+    for await (const chunk of inflated(chunksOf(input), kind, kind, { maxInflatedBytes: MAX_INFLATED_BYTES, byNode })) chunks.push(chunk)
+  } catch (thrown) {
+    error = thrown
+  }
+  return { bytes: Buffer.concat(chunks), error }
+}
+
+const codeOf = (error: unknown): string => (isMillraceError(error) ? error.code : String(error))
+
+/** Also inflated by Node, which has to come to the same bytes and the same verdict. */
+const judgedByNode = (decoder: FuzzedDecoder, kind: Packed): FuzzedDecoder => ({
+  ...decoder,
+  decode: async (input) => {
+    await decoder.decode(input)
+    const [ours, node] = [await outcome(input, kind, false), await outcome(input, kind, true)]
+    // Where both fail, what is given before that depends on buffers, and with it which comes first, damage or the limit.
+    if (hasTag(ours.error, 'Limit') || hasTag(node.error, 'Limit')) return
+    if (codeOf(ours.error) !== codeOf(node.error)) throw new Error(`${codeOf(ours.error)}, and Node says ${codeOf(node.error)}`)
+    const { length } = node.bytes
+    if (node.error === undefined ? !ours.bytes.equals(node.bytes) : !ours.bytes.subarray(0, length).equals(node.bytes)) throw new Error('other bytes came out than of Node')
+  },
+})
+
 /** Of texts and TFRecords, as they are inflated below every reader. */
 export const packedDecoders: readonly FuzzedDecoder[] = [
-  packed('gzip', 'gzip', () => [...texts.map((one) => gzipSync(one)), Buffer.concat([gzipSync(words), gzipSync(words)])]),
-  packed('zlib', 'zlib', () => texts.map((one) => deflateSync(one))),
+  judgedByNode(packed('gzip', 'gzip', () => [...texts.map((one) => gzipSync(one)), Buffer.concat([gzipSync(words), gzipSync(words)])]), 'gzip'),
+  judgedByNode(packed('zlib', 'zlib', () => texts.flatMap((one) => [deflateSync(one), deflateSync(one, { strategy: constants.Z_FIXED })])), 'zlib'),
   packed('brotli', 'br', () => texts.map((one) => brotliCompressSync(one))),
   packed('zstd', 'zst', () => [
     compressedFrame,
