@@ -1,4 +1,4 @@
-import { failure, throwIfAborted, type MillraceError } from '../errors/index.js'
+import { describeValue, failure, throwIfAborted, type MillraceError } from '../errors/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
 import { withQuarantine } from '../records/quarantine.js'
 import type { Row, Schema } from '../schema/index.js'
@@ -11,17 +11,28 @@ import { makeStream, type OpenContext, type Stream } from './stream.js'
 const DEFAULT_BATCH_ROWS = 4096
 const DEFAULT_BUFFER_ROWS = 65_536
 
+type Listener = (...values: unknown[]) => void
+
 /** What calls listeners, as Node's `EventEmitter` does. */
-export interface EventSource {
-  on(event: string, listener: (...values: unknown[]) => void): unknown
-  off(event: string, listener: (...values: unknown[]) => void): unknown
+export interface EmitterSource {
+  on(event: string, listener: Listener): unknown
+  off(event: string, listener: Listener): unknown
 }
+
+/** What calls listeners, as the web's `EventTarget` does: a `WebSocket`, a `MessagePort`. */
+export interface TargetSource {
+  addEventListener(event: string, listener: Listener): unknown
+  removeEventListener(event: string, listener: Listener): unknown
+}
+
+/** A source of events. */
+export type EventSource = EmitterSource | TargetSource
 
 /** Options of {@link fromEvents}. */
 export interface FromEventsOptions<S extends Schema> {
   /** Event that brings a row. Default `data`. */
   readonly event?: string | undefined
-  /** Event that ends the stream. Default `end`. */
+  /** Event that ends the stream. Default: `end` or `close`, whichever comes first. */
   readonly end?: string | undefined
   /** Event that fails the stream, after the rows before it. Default `error`. */
   readonly error?: string | undefined
@@ -44,7 +55,7 @@ export interface FromEventsOptions<S extends Schema> {
 
 /**
  * A stream over the events of an emitter. It listens from when its first batch is asked for to when it ends, is left or aborted, and
- * knows nothing of events before.
+ * knows nothing of events before: what has ended by then is waited for, until the signal fires.
  *
  * @throws `Limit` EVENTS_OVERFLOW when rows come faster than they are read, unless `overflow` says otherwise; what an `error` event brings
  * @example
@@ -54,6 +65,7 @@ export const fromEvents = <S extends Schema>(schema: S, source: EventSource, opt
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of fromEvents')
   const bufferRows = requireCount(options.bufferRows ?? DEFAULT_BUFFER_ROWS, 1, 'bufferRows of fromEvents')
   requirePolicy(options.onBadRecord)
+  requireSource(source)
   return makeStream<S, 'once'>({
     schema,
     mode: 'once',
@@ -62,6 +74,24 @@ export const fromEvents = <S extends Schema>(schema: S, source: EventSource, opt
     positions: 'replay',
     open: (context) => withQuarantine(options.onBadRecord, (onBadRecord) => batches(schema, source, { ...options, batchRows, bufferRows, onBadRecord }, context)),
   })
+}
+
+const isEmitter = (source: EventSource): source is EmitterSource => typeof (source as Partial<EmitterSource>).on === 'function' && typeof (source as Partial<EmitterSource>).off === 'function'
+
+const requireSource = (source: EventSource): void => {
+  const { addEventListener, removeEventListener } = (source ?? {}) as Partial<TargetSource>
+  if (source !== null && typeof source === 'object' && (isEmitter(source) || (typeof addEventListener === 'function' && typeof removeEventListener === 'function'))) return
+  throw failure({ tag: 'Usage', code: 'NO_EVENTS', problem: `fromEvents was given ${describeValue(source)}, which calls no listeners`, remedy: 'Give an EventEmitter or an EventTarget.' })
+}
+
+/** Lets a listener be called, until the function that it gives is called. */
+const listen = (source: EventSource, event: string, listener: Listener): (() => void) => {
+  if (isEmitter(source)) {
+    source.on(event, listener)
+    return () => source.off(event, listener)
+  }
+  source.addEventListener(event, listener)
+  return () => source.removeEventListener(event, listener)
 }
 
 type Resolved<S extends Schema> = FromEventsOptions<S> & { readonly batchRows: number; readonly bufferRows: number }
@@ -98,20 +128,20 @@ class Inbox<S extends Schema> {
   private first = 0
   private received = 0
   private wake: () => void = () => undefined
-  private readonly listeners: readonly (readonly [string, (...values: unknown[]) => void])[]
+  private readonly unlisten: readonly (() => void)[]
   private readonly onAbort = (): void => this.wake()
 
   constructor(
-    private readonly source: EventSource,
+    source: EventSource,
     private readonly options: Resolved<S>,
     private readonly context: OpenContext,
   ) {
-    this.listeners = [
-      [options.event ?? 'data', (...values) => this.receive(values)],
-      [options.end ?? 'end', () => this.end()],
-      [options.error ?? 'error', (...values) => this.fail(outsideError('the emitter given to fromEvents', values[0], { source: options.name ?? 'fromEvents', record: this.received }))],
+    const failed: Listener = (...values) => this.fail(outsideError('the emitter given to fromEvents', values[0], { source: options.name ?? 'fromEvents', record: this.received }))
+    this.unlisten = [
+      listen(source, options.event ?? 'data', (...values) => this.receive(values)),
+      listen(source, options.error ?? 'error', failed),
+      ...(options.end === undefined ? ['end', 'close'] : [options.end]).map((event) => listen(source, event, () => this.end())),
     ]
-    for (const [event, listener] of this.listeners) source.on(event, listener)
     context.signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 
@@ -131,7 +161,7 @@ class Inbox<S extends Schema> {
   }
 
   close(): void {
-    for (const [event, listener] of this.listeners) this.source.off(event, listener)
+    for (const stop of this.unlisten) stop()
     this.context.signal?.removeEventListener('abort', this.onAbort)
   }
 

@@ -252,6 +252,21 @@ describe('fromEvents', () => {
     expect(emitter.eventNames()).toEqual([])
   })
 
+  it('ends when its source only closes, listens to targets of the web, and refuses what calls no listeners', async () => {
+    const closing = new EventEmitter()
+    const closed = idsOf(fromEvents(schema, closing))
+    closing.emit('data', { id: 1 })
+    closing.emit('close')
+    expect(await closed).toEqual([1])
+    const target = new EventTarget()
+    const heard = idsOf(fromEvents(schema, target, { event: 'message', row: (event: { readonly data: number }) => ({ id: event.data }) }))
+    for (const data of [5, 6]) target.dispatchEvent(new MessageEvent('message', { data }))
+    target.dispatchEvent(new Event('close'))
+    target.dispatchEvent(new MessageEvent('message', { data: 7 }))
+    expect(await heard).toEqual([5, 6])
+    for (const none of [undefined, null, {}, { on: () => undefined }, 'data']) expect(() => fromEvents(schema, none as never)).toThrow(expect.objectContaining({ _tag: 'Usage', code: 'NO_EVENTS' }) as Error)
+  })
+
   it('reads an emitter of Node as it is', async () => {
     const readable = Readable.from([{ id: 1 }, { id: 2 }])
     const ended = once(readable, 'end')
