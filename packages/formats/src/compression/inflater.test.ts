@@ -2,6 +2,7 @@ import { constants, createGzip, crc32, deflateRawSync, deflateSync, gzipSync, ty
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isMillraceError } from '@millrace/core'
+import { inflateWhole } from './inflate-whole.js'
 import { inflated } from './inflated.js'
 import { Inflater } from './inflater.js'
 
@@ -336,5 +337,24 @@ describe('an Inflater', () => {
         inflater.release()
       }
     }
+  })
+})
+
+describe('what is there whole', () => {
+  const packed = Buffer.concat([gzipSync(words), gzipSync('more')])
+  const length = words.length + 4
+
+  it('is inflated to its length', () => {
+    expect(Buffer.compare(inflateWhole(packed, length)!, Buffer.concat([words, Buffer.from('more')]))).toBe(0)
+    expect(inflateWhole(gzipSync(''), 0)).toHaveLength(0)
+  })
+
+  it('is left to Node where it is anything else', () => {
+    for (const wrong of [length - 1, length + 1, 0, 2 ** 40]) expect(inflateWhole(packed, wrong)).toBeUndefined()
+    expect(inflateWhole(packed.subarray(0, -1), length)).toBeUndefined()
+    const damaged = Buffer.from(packed)
+    damaged[damaged.length - 5]! ^= 1
+    expect(inflateWhole(damaged, length)).toBeUndefined()
+    expect(inflateWhole(new Uint8Array(0), 0)).toBeUndefined()
   })
 })

@@ -2,6 +2,7 @@ import * as zlib from 'node:zlib'
 import { decodeLz4Block } from '../codecs/lz4.js'
 import { canBeSnappy, decodeSnappy, snappyFault } from '../codecs/snappy.js'
 import { loadZstd } from '../codecs/zstd.js'
+import { inflateWhole } from '../compression/index.js'
 import { pageKernel } from './page-kernel.js'
 
 /** Inflates a page to `length` bytes, which may be a view that holds until the next page. */
@@ -58,7 +59,7 @@ export const pageCodec = async (codec: string): Promise<PageCodec | undefined> =
     case 'SNAPPY':
       return inflateSnappy
     case 'GZIP':
-      return (input, length) => zlib.gunzipSync(input, { maxOutputLength: Math.max(1, length) })
+      return (input, length) => inflateWhole(input, length) ?? zlib.gunzipSync(input, { maxOutputLength: Math.max(1, length) })
     case 'BROTLI':
       return (input, length) => zlib.brotliDecompressSync(input, { maxOutputLength: Math.max(1, length) })
     case 'ZSTD':
