@@ -24,18 +24,22 @@ const fields: readonly (() => Field)[] = [
   () => field.decimal(10, 2), () => field.decimal(38, 20), () => field.decimal(18, 0),
   () => field.date(), () => field.date({ format: 'dd.MM.yyyy' }), () => field.timestamp(), () => field.timestamp({ unit: 's' }), () => field.timestamp({ unit: 'us' }),
   () => field.timestamp({ unit: 'ns' }), () => field.timestamp({ format: 'yyyy/MM/dd HH:mm' }), () => field.timestamp({ format: 'yyyy/MM/dd H:mm', unit: 'us' }), () => field.timestamp({ zone: 'Europe/Berlin', unit: 'us' }),
+  () => field.timestamp({ format: 'epochSeconds', unit: 'us' }), () => field.date({ format: 'yyyyMMdd' }), () => field.timestamp({ format: 'yyyyMMdd' }), () => field.list(field.date({ format: 'yyyyMMdd' })),
+  () => field.list(field.list(field.timestamp({ format: 'epochMilliseconds' }))), () => field.dictionary(field.timestamp({ format: 'epochSeconds' })),
 ]
 
 const digits = (random: Random, most: number): string => String(1 + random.below(9)) + Array.from({ length: random.below(most) }, () => random.below(10)).join('')
 
 const number = (random: Random): string => {
   const sign = random.of(['', '', '', '-'])
-  switch (random.below(8)) {
+  switch (random.below(9)) {
     case 0: case 1: return sign + digits(random, 3)
     case 2: return sign + digits(random, 22)
     case 3: return `${sign}${random.of(['0', digits(random, 3)])}.${random.of(['0', '00', '50', digits(random, 3), `${digits(random, 14)}0`])}`
     case 4: return `${sign}${random.of(['1', '0', '123456789012345678', '9.5'])}${random.of(['e', 'E'])}${random.of(['', '-', '+'])}${random.of(['', '0', '000'])}${random.below(random.of([3, 400]))}`
     case 5: return String((random.next() - 0.5) * 10 ** (random.below(40) - 20))
+    case 7: return sign + random.of(['20240131', '20241301', '1700000000', '1700000000.5', '1.7e9', '9007199254740991.4', '0.99999999999999999999', '1e-400', '2147483647.0000000000001', '1e18', '123456789012345678e0', '1.5e1',
+      '127.0000000000000000000000', '1e19', '18446744073709551615.0', '1e999999999', '1e-999999999', '922337203685477580.7e1', '0.000e5', '1.50'])
     case 6: return random.of(['127', '128', '-128', '-129', '255', '256', '65535', '65536', '2147483647', '2147483648', '-2147483648', '4294967295', '4294967296', '9007199254740992.0', '9007199254740993',
       '9223372036854775807', '9223372036854775808', '-9223372036854775808', '-9223372036854775809', '18446744073709551615', '18446744073709551616', '-0', '0', '-0.0', '1e0', '3.0e0', '99999999.990',
       '16777217', '16777217.0000000001', '1e23', '8.5e22', '2.2250738585072011e-308', '1.7976931348623157e308', '1.7976931348623159e308', '5e-324', '3.4028235677973366e38', '1e-46', '1e400', '0e99999'])

@@ -27,7 +27,7 @@ const ROWS: i32 = 3
 const RAW: i32 = 9
 const LIST: i32 = 10
 
-/** Flag of columns that take a number as it is written, not an array. */
+/** Flag of columns that take a number as it is written: not an array, or besides a text. */
 const NUMBER: i32 = 2
 
 const NEWLINE: u32 = 10
@@ -345,7 +345,10 @@ function readColumn(index: u32, at: usize, depth: i32): usize {
     putEmpty(column)
     return at + 4
   }
-  if (column.kind == TEXT) return <u32>load<u8>(at) == QUOTE ? readText(column, at + 1) : fail(at)
+  if (column.kind == TEXT) {
+    if (<u32>load<u8>(at) == QUOTE) return readText(column, at + 1)
+    return (column.flags & NUMBER) != 0 ? readRaw(column, at, depth) : fail(at)
+  }
   if (column.kind == LIST) return readList(column, at, depth)
   if (column.kind == RAW) return readRaw(column, at, depth)
   return readValue(column, at, row)
@@ -514,6 +517,8 @@ function readValue(column: Column, at: usize, index: i32): usize {
   if (<u32>load<u8>(at) == QUOTE) return kind == INTEGER || kind == UNSIGNED || kind == FLOAT64 || kind == FLOAT32 ? fail(at) : readQuoted(column, at + 1, index)
   const stop = readNumber(at)
   if (stop == 0 || <u32>(stop - at) > longestText) return fail(at)
+  // Numbers are times of the column's form where it has one.
+  if (column.pattern != 0) return readTime(column, at, index) == stop ? stop : fail(stop)
   return putNumber(column, at, index) ? stop : fail(stop)
 }
 
@@ -626,8 +631,7 @@ function putRounded(column: Column, index: i32): bool {
   for (let i = places; i > 0; i--) divisor *= 10
   if (mantissa % divisor != 0) return false
   mantissa /= divisor
-  // Beyond 2⁵³ TypeScript's number is not the integer that is written.
-  return mantissa <= 0x1fffffffffffff && putWhole(column, index)
+  return putWhole(column, index)
 }
 
 /** Passes over a value, checking it; returns where it ends, or 0. */

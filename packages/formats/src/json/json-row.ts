@@ -1,6 +1,7 @@
 import { ConversionError, ListBuilder, showValue, type ColumnBuilder, type Field } from '@millrace/core'
 import type { parser } from 'stream-json/core/parser.js'
 import type { RecordFault } from '../records/index.js'
+import { integerText } from './integer-text.js'
 import type { ResolvedJsonOptions } from './json-options.js'
 import { ValueText } from './value-text.js'
 
@@ -33,6 +34,8 @@ const numberMode = (field: Field): NumberMode => {
   if (field.kind === 'dictionary') return numberMode(field.params.item!)
   if (field.kind === 'float32' || field.kind === 'float64' || field.kind === 'decimal') return 'text'
   if (/^u?int\d+$/.test(field.kind)) return 'integer'
+  if (field.kind !== 'date' && field.kind !== 'timestamp') return 'value'
+  if (field.params.format !== undefined) return 'text'
   return field.kind === 'timestamp' ? 'instant' : 'value'
 }
 
@@ -44,8 +47,6 @@ export const target = (name: string, builder: ColumnBuilder): Target => ({
   items: builder instanceof ListBuilder ? target(name, builder.items) : undefined,
   row: 0,
 })
-
-const integer = /^-?\d+$/
 
 /** Puts one record after another into column builders, token by token. */
 export class JsonRow {
@@ -293,10 +294,22 @@ export class JsonRow {
   }
 }
 
-/** Appends a number by its text. @throws ConversionError when it does not fit */
+/** Characters of an instant that are looked at: more than 64 bits have. */
+const LONGEST_INSTANT = 40
+
+const shownNumber = (text: string): string => (text.length > 40 ? `${text.slice(0, 39)}…` : text)
+
+/**
+ * Appends a number by its text: digit by digit, and by the column's format where that has one, as a text of the same characters.
+ *
+ * @throws ConversionError when it does not fit
+ */
 export const appendNumber = ({ builder, numbers }: Target, text: string): void => {
-  if (numbers === 'text' || (numbers === 'integer' && integer.test(text))) builder.appendText(text)
-  // Instants as numbers are in the unit of the column.
-  else if (numbers === 'instant' && integer.test(text) && text.length <= 20) builder.append(BigInt(text))
-  else builder.append(Number(text))
+  if (numbers === 'text') return builder.appendText(text)
+  if (numbers === 'value') return builder.append(Number(text))
+  const integer = integerText(text)
+  if (integer === undefined) throw new ConversionError('WRONG_TYPE', `${shownNumber(text)} (number) is not of kind ${builder.field.kind}`)
+  if (numbers === 'integer') return builder.appendText(integer)
+  // Instants as numbers are in the unit of the column; longer ones are out of range whatever their digits.
+  builder.append(BigInt(integer.slice(0, LONGEST_INSTANT)))
 }

@@ -2,7 +2,7 @@ import type { Field } from '@millrace/core'
 import { LIST, NULLABLE, RAW, TEXT, type KernelKind } from '../../columnar/kernel-columns.js'
 import { valueKind } from '../../columnar/kernel-kinds.js'
 
-// Flag as assembly/json-kernel.ts has it.
+// Flag as assembly/json-kernel.ts has it: a number is taken as it is written.
 const NUMBER = 2
 
 const isPlain = (literal: string): boolean => literal >= ' ' && literal !== '"' && literal !== '\\'
@@ -19,7 +19,7 @@ export const jsonKind = (field: Field): KernelKind | undefined => {
   const variable = { size: 4, flags: nullable ? NULLABLE : 0, least: 0n, most: 0n, scale: 0, pattern: undefined }
   if (kind === 'utf8') return { ...variable, kind: TEXT, isDeferred: false }
   // Times of a zone are texts that a column builder converts, and so are the texts of dictionaries.
-  if (kind === 'date' || kind === 'timestamp') return { ...variable, kind: TEXT, isDeferred: true }
+  if (kind === 'date' || kind === 'timestamp') return { ...variable, kind: TEXT, flags: variable.flags | (params.format === undefined ? 0 : NUMBER), isDeferred: true }
   if (kind === 'decimal') return { ...variable, kind: RAW, flags: variable.flags | NUMBER, isDeferred: true }
   if (kind === 'dictionary') {
     if (numbers.test(params.item!.kind)) return { ...variable, kind: RAW, flags: variable.flags | NUMBER, isDeferred: true }

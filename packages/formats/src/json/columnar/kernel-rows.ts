@@ -1,4 +1,4 @@
-import { ConversionError, type ColumnBuilder } from '@millrace/core'
+import { ConversionError, type ColumnBuilder, type Field } from '@millrace/core'
 import { ConvertedRows, type TextAppender } from '../../columnar/converted-rows.js'
 import { isVariable, RAW, textBytes, type KernelKind } from '../../columnar/kernel-columns.js'
 import type { RecordFault } from '../../records/index.js'
@@ -7,18 +7,31 @@ import type { JsonRows, RowsNeeds, TokenSink } from '../json-parser.js'
 import { appendNumber, JsonRow, target } from '../json-row.js'
 import type { JsonKernel } from './json-kernel.js'
 
+/** Kind of the values of a list, or of the lists within it. */
+const leafKind = ({ kind, params }: Field): string => (kind === 'list' ? leafKind(params.item!) : kind)
+
+const hasNumber = (value: unknown): boolean => (Array.isArray(value) ? value.some(hasNumber) : typeof value === 'number')
 const isFinite = (value: unknown): boolean => (Array.isArray(value) ? value.every(isFinite) : typeof value !== 'number' || Number.isFinite(value))
 
-/** A list as `JSON.parse` has it. A number that is too large for a float is infinite there. */
-const appendList = (builder: ColumnBuilder, text: string): void => {
-  const list = JSON.parse(text) as unknown
-  if (!isFinite(list)) throw new ConversionError('OUT_OF_RANGE', 'a number is out of range')
-  builder.append(list)
+/** Whether `JSON.parse` has the list as it is written: integers with a point or an exponent may be rounded, numbers are no times. */
+const isAsWritten = (kind: string, text: string, list: unknown): boolean => {
+  if (kind === 'date' || kind === 'timestamp') return !hasNumber(list)
+  return /^u?int\d+$/.test(kind) ? !/[.eE]/.test(text) : isFinite(list)
+}
+
+/** Appends a list as `JSON.parse` has it, or throws for it to go token by token. */
+const listAppender = (builder: ColumnBuilder): TextAppender => {
+  const kind = leafKind(builder.field)
+  return (text) => {
+    const list = JSON.parse(text) as unknown
+    if (!isAsWritten(kind, text, list)) throw new ConversionError('OUT_OF_RANGE', 'the list has a number that is read by its text')
+    builder.append(list)
+  }
 }
 
 const appender = (name: string, builder: ColumnBuilder, { kind }: KernelKind): TextAppender => {
   if (kind !== RAW) return (text) => builder.append(text)
-  if (builder.field.kind === 'list') return (text) => appendList(builder, text)
+  if (builder.field.kind === 'list') return listAppender(builder)
   const column = target(name, builder)
   return (text) => appendNumber(column, text)
 }
