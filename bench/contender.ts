@@ -7,6 +7,7 @@ import { csvContenders } from './peers/csv-contenders.js'
 import { gzipContenders } from './peers/gzip-contenders.js'
 import { jsonContenders } from './peers/json-contenders.js'
 import { parquetContenders } from './peers/parquet-contenders.js'
+import { sqlContenders } from './peers/sql-contenders.js'
 import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
 import { fastestCrc } from './peers/tfrecord-frames.js'
 import { schemas, sequences, tabular, type Tabular } from './suites/tfrecord-schemas.js'
@@ -103,4 +104,4 @@ const protobufjs: TfRecordContender = {
 
 const contenders: { readonly [name: string]: TfRecordContender } = { ours, protobufjs }
 const name = process.argv[2] ?? ''
-await serve({ ...(contenders[name] ?? csvContenders[name] ?? gzipContenders[name] ?? jsonContenders[name] ?? parquetContenders[name])! })
+await serve({ ...(contenders[name] ?? csvContenders[name] ?? gzipContenders[name] ?? jsonContenders[name] ?? parquetContenders[name] ?? sqlContenders[name])! })

@@ -12,6 +12,7 @@ import { jsonSuite } from './suites/json.js'
 import { memorySuite } from './suites/memory.js'
 import { parameterServersSuite } from './suites/parameter-servers.js'
 import { parquetSuite } from './suites/parquet.js'
+import { sqlSuite } from './suites/sql.js'
 import { tfrecordSuite } from './suites/tfrecord.js'
 import { timeToLossSuite } from './suites/time-to-loss.js'
 import { wireBytesSuite } from './suites/wire-bytes.js'
@@ -37,6 +38,7 @@ const suites: { readonly [name: string]: (context: SuiteContext) => Promise<read
   parquet: parquetSuite,
   gzip: gzipSuite,
   memory: memorySuite,
+  sql: sqlSuite,
   'parameter-servers': async (context) => [...(await parameterServersSuite(context)), ...(await inProcessSuite(context))],
   /** The part of it that needs no servers. */
   'in-process': inProcessSuite,

@@ -2,6 +2,7 @@ import { describeField, field, isMillraceError, run } from '@millrace/core'
 import { hiveSchema, readHive } from '@millrace/formats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeHiveApache, startHiveApache, type HiveApache } from '../support/hive-apache.js'
+import { hiveWriteSuite } from '../support/hive-write-suite.js'
 import { readOut } from '../support/sql-suite.js'
 
 describeHiveApache('Apache Hive', () => {
@@ -59,6 +60,15 @@ describeHiveApache('Apache Hive', () => {
     const ranges = await readOut(readHive(url(), { table: 'words' }, { partition: { column: 'id', count: 2 } }))
     expect(ranges.error).toBeUndefined()
     expect(ranges.rows.map(({ word }) => String(word)).sort()).toEqual(whole.rows.map(({ word }) => String(word)).sort())
+  })
+
+  hiveWriteSuite({
+    url, isSpark: false,
+    admin: async (sql) => {
+      const out = await readOut(readHive(url(), sql))
+      expect(out.error).toBeUndefined()
+      return out.rows.map((row) => Object.values(row).map((value) => (value === null ? null : String(value as string))))
+    },
   })
 
   test('errors say whose fault it is; progress is told while a job runs, which a signal cancels', async () => {

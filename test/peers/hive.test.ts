@@ -6,6 +6,7 @@ import { hiveSchema, readHive, type HiveConnection, type RejectedRecord, type Sq
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { badRows, rows, schema } from '../conformance/records.js'
 import { describeHive, startHiveServers, type HiveTestServers } from '../support/hive-servers.js'
+import { hiveWriteSuite } from '../support/hive-write-suite.js'
 import { readOut } from '../support/sql-suite.js'
 
 describeHive('Spark\'s Thrift server', () => {
@@ -210,6 +211,11 @@ describeHive('Spark\'s Thrift server', () => {
     expect(await servers.admin('SELECT count(*) FROM suite.sound')).toEqual([[String(rows.length)]])
     expect(readHive(url(), 'SELECT ?', { parameters: ['secret'] }).explain()).not.toContain('secret')
   })
+
+  hiveWriteSuite({ url, isSpark: true, admin: async (sql) => {
+    await servers.admin('USE suite')
+    return servers.admin(sql)
+  } })
 
   test('every transport reads the same', async () => {
     const { ports, ca } = servers

@@ -25,7 +25,7 @@ const SPARK_SETTINGS = { 'spark.sql.session.timeZone': 'UTC' }
 const HIVE_SETTINGS = { 'hive.resultset.use.unique.column.names': 'false', 'hive.local.time.zone': 'UTC' }
 
 /** Opens a session. @throws what sockets throw, `HiveFault`, `Corrupt` */
-export const openHive = async (server: ResolvedHive, { signal, progress }: Pick<OpenContext, 'signal' | 'progress'>): Promise<SqlSession> => {
+export const openHive = async (server: ResolvedHive, { signal, progress }: Pick<OpenContext, 'signal' | 'progress'>): Promise<HiveSession> => {
   const calls = new HiveCalls(await openTransport(server, signal))
   const stop = (): void => calls.close()
   signal?.addEventListener('abort', stop, { once: true })
@@ -43,7 +43,7 @@ export const openHive = async (server: ResolvedHive, { signal, progress }: Pick<
 }
 
 /** A session of HiveServer2 or of Spark's Thrift server. */
-class HiveSession implements SqlSession {
+export class HiveSession implements SqlSession {
   readonly dialect = hiveDialect
   private readonly running = new Set<HiveOperation>()
   private readonly over = new AbortController()
@@ -53,7 +53,7 @@ class HiveSession implements SqlSession {
     private readonly server: ResolvedHive,
     private readonly calls: HiveCalls,
     private readonly session: HiveHandle,
-    private readonly isSpark: boolean,
+    readonly isSpark: boolean,
     private readonly progress: OpenContext['progress'],
   ) {}
 
