@@ -70,9 +70,14 @@ export class ArrowBody {
   }
 
   /** Passes over the next column. */
-  skip(field: ArrowField, due: number | undefined = this.rows): void {
+  skip(field: ArrowField): void {
     const length = this.nodes[2 * this.node]
-    if (length === undefined || (due !== undefined && length !== due)) throw new Error(`a column has ${length ?? 'no'} values where ${due ?? 'others'} are due`)
+    if (length !== this.rows) throw new Error(`a column has ${length ?? 'no'} values where ${this.rows} are due`)
+    this.pass(field)
+  }
+
+  /** Passes over a column, or over what it consists of. */
+  private pass(field: ArrowField): void {
     this.node++
     const layout = field.dictionary === undefined ? field.layout.as : 'fixed'
     if (layout === 'null' || layout === 'run-end') this.buffer += 0
@@ -81,10 +86,11 @@ export class ArrowBody {
     else if (layout === 'bytes' || layout === 'list-view') this.buffer += 3
     else if (layout === 'view') this.buffer += 2 + (this.variadic[this.views++] ?? 0)
     else this.buffer += field.layout.as === 'union' && field.layout.dense ? 2 : 1
-    if (field.dictionary === undefined) for (const child of field.children) this.skip(child, undefined)
+    if (field.dictionary === undefined) for (const child of field.children) this.pass(child)
   }
 
   private read(field: ArrowField, due: number | undefined): ArrowStored {
+    if (field.dictionary === undefined && field.layout.as === 'null') return this.nothing(due)
     const length = this.nodes[2 * this.node]
     const nulls = this.nodes[2 * this.node + 1]
     this.node++
@@ -116,6 +122,14 @@ export class ArrowBody {
       default:
         throw new Error(`columns of the type ${field.type.name} are not read`)
     }
+  }
+
+  /** A column of the type Null, which has no buffers. */
+  private nothing(due: number | undefined): ArrowStored {
+    const length = this.nodes[2 * this.node]
+    this.node++
+    if (length === undefined || length > MAX_ROWS || (due !== undefined && length !== due)) throw new Error(`a column has ${length ?? 'no'} values where ${due ?? 'others'} are due`)
+    return slots(length, new Uint8Array(bitmapBytes(length)), { is: 'bits', length, values: new Uint8Array(length) })
   }
 
   private lists(field: ArrowField, length: number, offsets: Int32Array, validity: Uint8Array | undefined): ArrowStored {
@@ -274,14 +288,16 @@ const zeroedNulls = <A extends Numbers>(values: A, validity: Uint8Array | undefi
   return out ?? values
 }
 
-const numberArrays = { Int8: Int8Array, Uint8: Uint8Array, Int16: Int16Array, Uint16: Uint16Array, Int32: Int32Array, Uint32: Int32Array, Int64: BigInt64Array, Uint64: BigInt64Array, Float32: Float32Array, Float64: Float64Array } as const
+const integerArrays = { Int8: Int8Array, Uint8: Uint8Array, Int16: Int16Array, Uint16: Uint16Array, Int32: Int32Array, Uint32: Int32Array, Int64: BigInt64Array, Uint64: BigInt64Array } as const
 
 const arrayFor = ({ type }: ArrowField, width: number): { readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBufferLike, offset: number, length: number): Numbers } | undefined => {
   switch (type.is) {
     case 'integer':
+      return integerArrays[`${type.signed ? 'Int' : 'Uint'}${type.bits}` as keyof typeof integerArrays]
     case 'float':
+      return Float32Array
     case 'double':
-      return numberArrays[type.name as keyof typeof numberArrays]
+      return Float64Array
     case 'date':
       return Int32Array
     case 'instant':

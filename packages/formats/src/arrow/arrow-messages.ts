@@ -25,7 +25,7 @@ export interface ArrowMessage {
 /** An error of a damaged file. */
 export const arrowError = (error: unknown, url: string, problem: string, position: ErrorDetails['position'] = {}): MillraceError =>
   isMillraceError(error)
-    ? error
+    ? error.position.source === undefined ? error.at({ source: url, ...position }) : error
     : error instanceof Error && 'syscall' in error
       ? fromUnknown(error, { source: url })
       : failure({ tag: 'Corrupt', code: 'ARROW_CORRUPT', problem: `${problem}: ${(error as Error).message}`, remedy: 'Fetch or write the file again.', position: { source: url, ...position }, cause: error })

@@ -1,4 +1,4 @@
-import type { TimeUnit } from '@millrace/core'
+import { failure, type MillraceError, type TimeUnit } from '@millrace/core'
 import type { FlatTable } from './flat-table.js'
 import type { ValueType } from '../values/index.js'
 
@@ -53,11 +53,14 @@ const listType = (name: string, [item]: readonly ArrowField[]): ValueType => {
   return item.type.is === 'other' ? { is: 'other', name: `${name} of ${item.type.name}` } : { is: 'list', item: item.type, itemNullable: item.nullable, name: `${name} of ${item.type.name}` }
 }
 
+/** Times of day and durations: integers of their unit. */
+const counted = (name: string, unit: number, bytes: number): Shape => ({ type: { is: 'integer', bits: 8 * bytes, signed: true, name: `${name}(${units[unit] ?? 'no unit'})` }, layout: fixed(bytes) })
+
 const shapeOf = (name: string, type: FlatTable, children: readonly ArrowField[]): Shape => {
   const other = (layout: ArrowLayout): Shape => ({ type: { is: 'other', name }, layout })
   switch (name) {
     case 'Null':
-      return other({ as: 'null' })
+      return { type: { is: 'null', name }, layout: { as: 'null' } }
     case 'Int': {
       const bytes = widths(type.int(0), [8, 16, 32, 64])
       const signed = type.byte(1) !== 0
@@ -92,9 +95,9 @@ const shapeOf = (name: string, type: FlatTable, children: readonly ArrowField[])
       return { type: { is: 'instant', unit, name: `Timestamp(${unit})` }, layout: fixed(8) }
     }
     case 'Time':
-      return other(fixed(widths(type.int(1, 32), [32, 64])))
+      return counted(name, type.short(0, 1), widths(type.int(1, 32), [32, 64]))
     case 'Duration':
-      return other(fixed(8))
+      return counted(name, type.short(0, 1), 8)
     case 'Interval':
       return other(fixed([4, 8, 16][type.short(0)] ?? 16))
     case 'FixedSizeBinary': {
@@ -140,13 +143,15 @@ const dictionaryOf = (encoding: FlatTable): ArrowDictionary => {
   return { id: encoding.long(0), indexBytes: index === undefined ? 4 : widths(index.int(0), [8, 16, 32, 64]), indexSigned: index === undefined || index.byte(1) !== 0 }
 }
 
-/** The columns of a schema. @throws for types that are not known, and for big-endian data */
+const unread = (problem: string, remedy: string): MillraceError => failure({ tag: 'Schema', code: 'ARROW_NOT_READ', problem, remedy })
+
+/** The columns of a schema. @throws for types that are not known, for big-endian data, and for two columns of one name */
 export const arrowFields = (schema: FlatTable): readonly ArrowField[] => {
-  if (schema.short(0) !== 0) throw new Error('the data is big-endian')
+  if (schema.short(0) !== 0) throw unread('the file is big-endian', 'Write it again on a little-endian machine, or with pyarrow, which reads it.')
   const fields = schema.tables(1).map(fieldOf)
   const seen = new Set<string>()
   for (const { name } of fields) {
-    if (seen.has(name)) throw new Error(`two columns have the name ${JSON.stringify(name)}`)
+    if (seen.has(name)) throw unread(`two columns have the name ${JSON.stringify(name)}`, 'Rename one of them where the file is written.')
     seen.add(name)
   }
   return fields

@@ -10,7 +10,7 @@ import { readFiles, type FileReader, type FileTask } from '../reading/read-files
 import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, rowJson, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
+import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, requireHeld, rowJson, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
 import { ArrowBody, type ArrowStored, type Inflate } from './arrow-body.js'
 import { arrowError, arrowMessages, type ArrowMessage } from './arrow-messages.js'
 import { arrowFields, type ArrowField } from './arrow-type.js'
@@ -136,7 +136,7 @@ const planOf = (message: ArrowMessage, task: FileTask, policy: OnBadRecord): Fil
 
 const checkedSchema = (url: string, fields: readonly ArrowField[], { schema, columns }: FileTask): Schema => {
   const own = schemaOf(fields)
-  if (schema === undefined) return columns === undefined ? own : Object.fromEntries(columns.map((name) => [name, requireColumn(own, name, url)]))
+  if (schema === undefined) return columns === undefined ? own : Object.fromEntries(columns.map((name) => [name, requireHeld('ARROW_KIND', url, own, name, fields.find((column) => column.name === name)?.type)]))
   for (const [name, target] of Object.entries(schema)) {
     const found = fields.find((column) => column.name === name)
     if (found === undefined) requireColumn(Object.fromEntries(fields.map((column) => [column.name, target])), name, url)

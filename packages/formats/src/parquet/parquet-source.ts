@@ -1,10 +1,12 @@
-import { failure, fromUnknown, isMillraceError, loadPeer, readBytes, type FileInfo, type MillraceError } from '@millrace/core'
+import { failure, fromUnknown, isMillraceError, loadPeer, readBytes, type ErrorDetails, type FileInfo, type MillraceError } from '@millrace/core'
 import { pageCodec } from './page-codecs.js'
 import type { AsyncBuffer, Compressors, DataReader, FileMetaData, PageHeader } from 'hyparquet'
 
 /** `PAR1` at either end, and the four bytes of the footer's length. */
 const LEAST_FILE_BYTES = 12
 const MAGIC = 'PAR1'
+/** What a file begins and ends with whose footer is encrypted. */
+const ENCRYPTED_MAGIC = 'PARE'
 /** The footer's length and the magic, after the footer. */
 const FOOTER_END_BYTES = 8
 /** A footer describes each column of each row group in some hundred bytes; one beyond this is damage, not description. */
@@ -108,6 +110,10 @@ export const readInto = async (url: string, start: number, out: Uint8Array, { si
   onRead?.(out.length)
 }
 
+/** The error for what is encrypted. */
+export const encrypted = (problem: string, position: ErrorDetails['position']): MillraceError =>
+  failure({ tag: 'Corrupt', code: 'PARQUET_ENCRYPTED', problem: `${problem}, which is not supported`, remedy: 'Write it again without encryption, with a program that has its keys.', position })
+
 const shown = (bytes: Uint8Array): string => {
   const text = Buffer.from(bytes).toString('latin1')
   return /^[\x20-\x7e]*$/.test(text) ? JSON.stringify(text) : `bytes ${Buffer.from(bytes).toString('hex')}`
@@ -119,12 +125,11 @@ const checkEnds = async (url: string, size: number, file: AsyncBuffer): Promise<
     failure({ tag: 'Corrupt', code: 'NOT_PARQUET', problem: `this is not a Parquet file: ${found}`, remedy: 'Check the path; if it is one, it was cut short: fetch or write it again.', position: { source: url, byte } })
   if (size < LEAST_FILE_BYTES) throw notParquet(`it has ${size} bytes, and the smallest has ${LEAST_FILE_BYTES}`)
   const head = new Uint8Array(await file.slice(0, 4))
+  if (Buffer.from(head).toString('latin1') === ENCRYPTED_MAGIC) throw encrypted('the file is encrypted', { source: url })
   if (Buffer.from(head).toString('latin1') !== MAGIC) throw notParquet(`it begins with ${shown(head)}, not "${MAGIC}"`, 0)
   const tail = new Uint8Array(await file.slice(size - 8, size))
   const end = tail.subarray(4)
-  if (Buffer.from(end).toString('latin1') === 'PARE') {
-    throw failure({ tag: 'Corrupt', code: 'PARQUET_ENCRYPTED', problem: 'the file is encrypted, which is not supported', position: { source: url } })
-  }
+  if (Buffer.from(end).toString('latin1') === ENCRYPTED_MAGIC) throw encrypted('the file is encrypted', { source: url })
   if (Buffer.from(end).toString('latin1') !== MAGIC) throw notParquet(`it ends with ${shown(end)}, not "${MAGIC}"`, size - 4)
   const footer = new DataView(tail.buffer, tail.byteOffset).getUint32(0, true)
   if (footer > size - LEAST_FILE_BYTES || footer > MAX_FOOTER_BYTES) throw corrupt(url, `the footer says that it has ${footer} bytes, in a file of ${size}`, size - 8)
@@ -143,7 +148,9 @@ const checkFooter = (url: string, size: number, metadata: FileMetaData): void =>
         remedy: 'Write the file with smaller row groups.', position: { source: url },
       })
     }
-    for (const { meta_data: column, file_path: elsewhere } of group.columns) {
+    for (const { meta_data: column, file_path: elsewhere, encrypted_column_metadata: hidden } of group.columns) {
+      // Of a column with a key of its own nothing is told, not even its name, unless it is read.
+      if (column === undefined && hidden !== undefined) continue
       if (column === undefined || elsewhere !== undefined) throw corrupt(url, `row group ${index} keeps a column outside the file`)
       const start = Number(column.dictionary_page_offset || column.data_page_offset)
       if (!(Number(column.total_compressed_size) >= 0 && start >= 4 && start + Number(column.total_compressed_size) <= size)) {

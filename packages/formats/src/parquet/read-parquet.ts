@@ -7,7 +7,7 @@ import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.
 import type { InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, fieldOf, firstFault, goodRows, rowJson, wrongKind, type ValueType, type Where } from '../values/index.js'
+import { canHold, fieldOf, firstFault, goodRows, requireHeld, rowJson, wrongKind, type ValueType, type Where } from '../values/index.js'
 import { leafPath, type LeafPath } from './leaf-path.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
 import { parquetType } from './parquet-type.js'
@@ -131,7 +131,7 @@ const treeOf = async ({ metadata, url }: ParquetSource): Promise<SchemaTree> => 
 }
 
 const columnsOf = async (source: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> =>
-  new Map((await treeOf(source)).children.map((node) => [node.element.name, { type: parquetType(node), path: leafPath(node), nullable: node.element.repetition_type !== 'REQUIRED' }]))
+  new Map((await treeOf(source)).children.map((node) => [node.element.name, { type: parquetType(node), path: leafPath(node), nullable: node.element.repetition_type === 'OPTIONAL' }]))
 
 const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
   const fields = [...columns].map(([name, { type, nullable }]): [string, Field | undefined] => [name, fieldOf(type, nullable)])
@@ -192,7 +192,7 @@ const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, { 
   const own = schemaOf(columns)
   if (schema === undefined) {
     if (named === undefined) return own
-    return Object.fromEntries(named.map((name) => [name, requireColumn(own, name, url)]))
+    return Object.fromEntries(named.map((name) => [name, requireHeld('PARQUET_KIND', url, own, name, columns.get(name)?.type)]))
   }
   for (const [name, target] of Object.entries(schema)) {
     const found = columns.get(name)

@@ -5,7 +5,7 @@ import { ColumnCursor, rowsOf, type PlannedColumn } from './column-cursor.js'
 import { fetchRanges, inPortions, type Fetched, type FileRange } from './fetch-ranges.js'
 import type { LeafPath } from './leaf-path.js'
 import { readPageIndexes, type IndexedPage } from './page-index.js'
-import { parquetError, type ParquetSource } from './parquet-source.js'
+import { encrypted, parquetError, type ParquetSource } from './parquet-source.js'
 import { chunkRange, rangesOf } from './read-leaf.js'
 import type { RowFilter, RowRange } from './where.js'
 
@@ -29,9 +29,12 @@ export interface RowSpan extends RowRange {
   readonly converted: { readonly [name: string]: ConvertedColumn }
 }
 
-/** The column of a row group that a leaf is in. @throws `Corrupt` where the row group has none */
+/** The column of a row group that a leaf is in. @throws `Corrupt` where the row group has none, or it is encrypted */
 export const chunkOf = ({ metadata, url }: ParquetSource, rowGroup: number, { path }: LeafPath): ColumnChunk => {
-  const found = metadata.row_groups[rowGroup]!.columns.find(({ meta_data: column }) => column !== undefined && column.path_in_schema.length === path.length && column.path_in_schema.every((name, i) => name === path[i]))
+  const { columns } = metadata.row_groups[rowGroup]!
+  const found = columns.find(({ meta_data: column }) => column !== undefined && column.path_in_schema.length === path.length && column.path_in_schema.every((name, i) => name === path[i]))
+  const isHidden = found === undefined && columns.some(({ encrypted_column_metadata: hidden }) => hidden !== undefined)
+  if (isHidden || found?.crypto_metadata !== undefined) throw encrypted('the column is encrypted', { source: url, column: path.join('.') })
   if (found === undefined) throw parquetError(new Error('the column is not in it'), url, `row group ${rowGroup}`, path.join('.'))
   return found
 }

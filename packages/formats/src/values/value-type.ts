@@ -1,10 +1,10 @@
-import { failure, field, type Field, type MillraceError, type TimeUnit } from '@millrace/core'
+import { failure, field, requireColumn, type Field, type MillraceError, type Schema, type TimeUnit } from '@millrace/core'
 
 /**
  * What stored values mean. `name` is the type as the format calls it, for messages.
  */
 export type ValueType =
-  | { readonly is: 'bool' | 'float' | 'double' | 'half' | 'text' | 'bytes' | 'date' | 'other'; readonly name: string }
+  | { readonly is: 'bool' | 'float' | 'double' | 'half' | 'text' | 'bytes' | 'date' | 'null' | 'other'; readonly name: string }
   | { readonly is: 'integer'; readonly bits: number; readonly signed: boolean; readonly name: string }
   | { readonly is: 'instant'; readonly unit: TimeUnit; readonly name: string }
   | { readonly is: 'decimal'; readonly precision: number; readonly scale: number; readonly name: string }
@@ -51,7 +51,7 @@ const integerFields: { readonly [type: string]: () => Field } = {
 }
 
 const holders: { readonly [is: string]: RegExp } = {
-  bool: /^bool$/, float: /^float(32|64)$/, half: /^float(32|64)$/, double: /^float(32|64)$/, text: /^(utf8|binary)$/, bytes: /^(utf8|binary)$/, date: /^date$/,
+  null: /./, bool: /^bool$/, float: /^float(32|64)$/, half: /^float(32|64)$/, double: /^float(32|64)$/, text: /^(utf8|binary)$/, bytes: /^(utf8|binary)$/, date: /^date$/,
   instant: /^timestamp$/, decimal: /^(decimal|float32|float64)$/, integer: /^(u?int(8|16|32|64)|float32|float64|decimal)$/, list: /^list$/,
 }
 
@@ -67,7 +67,16 @@ export const wrongKind = (code: string, url: string, column: string, target: Fie
   const suggestion = fieldOf(type, false)
   return failure({
     tag: 'Schema', code, problem: `the column is ${type.name} in the file, which ${target.kind} cannot hold`,
-    remedy: suggestion === undefined ? 'Leave the column out of the schema: no kind holds it.' : `Make it field.${suggestion.kind}(…) in the schema.`,
+    remedy: suggestion === undefined ? 'Leave the column out of the schema, or have it written as another type: no kind of column holds it.' : `Make it field.${suggestion.kind}(…) in the schema.`,
     position: { source: url, column },
+  })
+}
+
+/** The field of a column that was asked for by name. @throws `Schema` where the file has none such, or one that no kind of column holds */
+export const requireHeld = (code: string, url: string, own: Schema, name: string, found: ValueType | undefined): Field => {
+  if (found === undefined || Object.hasOwn(own, name)) return requireColumn(own, name, url)
+  throw failure({
+    tag: 'Schema', code, problem: `the column is ${found.name} in the file, which no kind of column holds`,
+    remedy: found.is === 'null' ? 'Give a schema with a nullable field for it, or leave the column out.' : 'Leave the column out, or have it written as another type.', position: { source: url, column: name },
   })
 }
