@@ -5,10 +5,10 @@ import { train } from '@millrace/distributed'
 import { dtypeNumbers, ops, type ArgDef, type AttrDef, type DType } from '@millrace/export'
 import * as tf from '@tensorflow/tfjs'
 import koffi from 'koffi'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { tensorflow } from '../../packages/export/src/proto/index.js'
 import { build, options, testNumbers } from '../support/embedded-training.js'
-import { peersRequired } from '../support/peer.js'
+import { describeUnless } from '../support/peer.js'
 
 /** The version of libtensorflow that @tensorflow/tfjs-node brings. */
 const VERSION = '2.9.1'
@@ -59,12 +59,4 @@ const body = (): void => {
   })
 }
 
-if (existsSync(library)) {
-  describe(`with the libtensorflow of TensorFlow ${VERSION}`, body)
-} else if (peersRequired()) {
-  test(`with the libtensorflow of TensorFlow ${VERSION}`, () => {
-    throw new Error('no .peers/tensorflow-2.9: npm run peers:setup, which says why it could not make it')
-  })
-} else {
-  test.skip(`with the libtensorflow of TensorFlow ${VERSION} [skipped: npm run peers:setup]`)
-}
+describeUnless(existsSync(library) ? undefined : 'no .peers/tensorflow-2.9: npm run peers:setup, which says why it could not make it', `with the libtensorflow of TensorFlow ${VERSION}`, body)

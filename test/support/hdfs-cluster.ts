@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { describe, test } from 'vitest'
-import { peersRequired } from './peer.js'
+import { describeUnless } from './peer.js'
 import { silence } from './silence.js'
 
 /** Where scripts/hdfs-setup.mjs puts it. */
@@ -82,13 +81,5 @@ export const kerberosPackage = join(place, 'kerberos', 'node_modules', 'kerberos
 const lacking = (kind: 'ha' | 'kerberos'): string | undefined =>
   ['cluster', ...(kind === 'kerberos' ? ['kerberos'] : [])].every((part) => existsSync(join(place, `${part}.sha256`))) ? undefined : 'no HDFS: run npm run peers:setup'
 
-/** A `describe` that needs a real HDFS: skipped with the reason where it is missing, a failure where peers are required. */
-export const describeHdfs = (name: string, kind: 'ha' | 'kerberos', body: () => void): void => {
-  const lacks = lacking(kind)
-  if (lacks === undefined) describe(name, body)
-  else if (peersRequired()) {
-    test(name, () => {
-      throw new Error(lacks)
-    })
-  } else test.skip(`${name} [skipped: ${lacks}]`)
-}
+/** A `describe` that needs a real HDFS, see {@link describeUnless}. */
+export const describeHdfs = (name: string, kind: 'ha' | 'kerberos', body: () => void): void => describeUnless(lacking(kind), name, body)

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { describe, test } from 'vitest'
 import { freePort } from './free-port.js'
-import { peersRequired } from './peer.js'
+import { describeUnless } from './peer.js'
 
 /** Where scripts/hive-setup.mjs puts Apache Hive. */
 const place = fileURLToPath(new URL('../../.peers/hive', import.meta.url))
@@ -69,12 +68,6 @@ export const startHiveApache = async (): Promise<HiveApache> => {
   throw new Error(`Apache Hive did not start: ${said}`)
 }
 
-/** A `describe` that needs Apache Hive: skipped with the reason where it is missing, a failure where peers are required. */
-export const describeHiveApache = (name: string, body: () => void): void => {
-  if (existsSync(join(place, 'pom.sha256'))) describe(name, body)
-  else if (peersRequired()) {
-    test(name, () => {
-      throw new Error('no Apache Hive: run npm run peers:setup')
-    })
-  } else test.skip(`${name} [skipped: no Apache Hive: run npm run peers:setup]`)
-}
+/** A `describe` that needs Apache Hive, see {@link describeUnless}. */
+export const describeHiveApache = (name: string, body: () => void): void =>
+  describeUnless(existsSync(join(place, 'pom.sha256')) ? undefined : 'no Apache Hive: run npm run peers:setup', name, body)

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { describe, test } from 'vitest'
-import { peersRequired } from './peer.js'
+import { describeUnless } from './peer.js'
 
 /** Where scripts/spark-setup.mjs puts Spark. */
 const place = fileURLToPath(new URL('../../.peers/spark', import.meta.url))
@@ -83,12 +82,6 @@ export const startHiveServers = async (): Promise<HiveTestServers> => {
   }
 }
 
-/** A `describe` that needs Spark's Thrift server: skipped with the reason where it is missing, a failure where peers are required. */
-export const describeHive = (name: string, body: () => void): void => {
-  if (existsSync(join(place, 'requirements.sha256')) && existsSync(python)) describe(name, body)
-  else if (peersRequired()) {
-    test(name, () => {
-      throw new Error('no Spark: run npm run peers:setup')
-    })
-  } else test.skip(`${name} [skipped: no Spark: run npm run peers:setup]`)
-}
+/** A `describe` that needs Spark's Thrift server, see {@link describeUnless}. */
+export const describeHive = (name: string, body: () => void): void =>
+  describeUnless(existsSync(join(place, 'requirements.sha256')) && existsSync(python) ? undefined : 'no Spark: run npm run peers:setup', name, body)

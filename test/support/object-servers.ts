@@ -3,11 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, test } from 'vitest'
 import { S3Client } from '../../packages/core/src/storage/s3/s3-client.js'
 import { objectServers } from '../../scripts/support/object-programs.mjs'
 import { freePort } from './free-port.js'
-import { peersRequired } from './peer.js'
+import { describeUnless } from './peer.js'
 import { silence } from './silence.js'
 
 /** An object store that a test started, with a bucket named `bucket`. */
@@ -69,13 +68,6 @@ export const startGcs = async (): Promise<ObjectServer> => {
   return server
 }
 
-/** A `describe` that needs an object store: skipped with the reason where it is missing, a failure where peers are required. */
-export const describeObjectServer = (name: string, server: keyof typeof objectServers, body: () => void): void => {
-  const lacks = existsSync(objectServers[server].program) ? undefined : `no ${server} server: run npm run peers:setup`
-  if (lacks === undefined) describe(name, body)
-  else if (peersRequired()) {
-    test(name, () => {
-      throw new Error(lacks)
-    })
-  } else test.skip(`${name} [skipped: ${lacks}]`)
-}
+/** A `describe` that needs an object store, see {@link describeUnless}. */
+export const describeObjectServer = (name: string, server: keyof typeof objectServers, body: () => void): void =>
+  describeUnless(existsSync(objectServers[server].program) ? undefined : `no ${server} server: run npm run peers:setup`, name, body)

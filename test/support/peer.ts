@@ -12,22 +12,24 @@ export const skipOrFail = (skip: (note: string) => never, lacks: string): never 
   return skip(lacks)
 }
 
-/** A Python module that a peer test compares with. */
-export type PeerModule = 'tensorflow' | 'keras' | 'numpy' | 'pyarrow' | 'google.protobuf'
-
 /**
- * A `describe` whose tests compare us with a real peer. Where the peer's module is missing, the group is skipped with the
- * reason in its title, and its body is not run; with `MILLRACE_REQUIRE_PEERS=1` a missing peer is a failing test instead.
+ * A `describe` whose tests need something that this machine may lack. Where it does, the group is skipped with the reason in its title, and
+ * its body is not run; with `MILLRACE_REQUIRE_PEERS=1` it is a failing test instead.
+ *
+ * @param lacks - what is missing, and how to get it; `undefined` where nothing is
  */
-export const describePeer = (name: string, needs: PeerModule, body: () => void): void => {
-  const lacks = peerLacks(needs)
-  if (lacks === undefined) {
-    describe(name, body)
-  } else if (peersRequired()) {
+export const describeUnless = (lacks: string | undefined, name: string, body: () => void): void => {
+  if (lacks === undefined) describe(name, body)
+  else if (!peersRequired()) test.skip(`${name} [skipped: ${lacks}]`)
+  else {
     test(name, () => {
       throw new Error(lacks)
     })
-  } else {
-    test.skip(`${name} [skipped: ${lacks}]`)
   }
 }
+
+/** A Python module that a peer test compares with. */
+export type PeerModule = 'tensorflow' | 'keras' | 'numpy' | 'pyarrow' | 'google.protobuf'
+
+/** A `describe` whose tests compare us with a real peer, see {@link describeUnless}. */
+export const describePeer = (name: string, needs: PeerModule, body: () => void): void => describeUnless(peerLacks(needs), name, body)

@@ -2,8 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { describe, test } from 'vitest'
-import { peersRequired } from './peer.js'
+import { describeUnless } from './peer.js'
 
 const folder = fileURLToPath(new URL('../../.peers/spark/', import.meta.url))
 const python = `${folder}venv/bin/python`
@@ -22,21 +21,11 @@ const lacks = (needsJava: boolean): string | undefined => {
   return needsJava && spawnSync('java', ['-version']).status !== 0 ? 'no java on the PATH' : undefined
 }
 
-const describeWith = (name: string, reason: string | undefined, body: () => void): void => {
-  if (reason === undefined) describe(name, body)
-  else if (!peersRequired()) test.skip(`${name} [skipped: ${reason}]`)
-  else {
-    test(name, () => {
-      throw new Error(reason)
-    })
-  }
-}
-
-/** A `describe` against Spark; without it, skipped with the reason, or failing where peers are required. */
-export const describeSpark = (name: string, body: () => void): void => describeWith(name, lacks(true), body)
+/** A `describe` against Spark, see {@link describeUnless}. */
+export const describeSpark = (name: string, body: () => void): void => describeUnless(lacks(true), name, body)
 
 /** A `describe` against Python packages of Spark's environment: apache-beam, tensorflow-metadata. */
-export const describeSparkPython = (name: string, body: () => void): void => describeWith(name, lacks(false), body)
+export const describeSparkPython = (name: string, body: () => void): void => describeUnless(lacks(false), name, body)
 
 /** Runs a script in Spark's Python environment; gives its standard output. @throws with the end of standard error */
 export const runSparkPython = (script: string, args: readonly string[]): string => {

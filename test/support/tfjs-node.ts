@@ -1,27 +1,12 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { describe, test } from 'vitest'
-import { peersRequired } from './peer.js'
+import { describeUnless } from './peer.js'
 import { tfjsNodeFlags, tfjsNodeLacks } from './tfjs-node-place.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/**
- * A `describe` whose tests need `@tensorflow/tfjs-node`. Where it is missing, the group is skipped with the reason in its title;
- * with `MILLRACE_REQUIRE_PEERS=1` that is a failing test instead.
- */
-export const describeTfjsNode = (name: string, body: () => void): void => {
-  const reason = tfjsNodeLacks()
-  if (reason === undefined) {
-    describe(name, body)
-  } else if (peersRequired()) {
-    test(name, () => {
-      throw new Error(reason)
-    })
-  } else {
-    test.skip(`${name} [skipped: ${reason}]`)
-  }
-}
+/** A `describe` whose tests need `@tensorflow/tfjs-node`, see {@link describeUnless}. */
+export const describeTfjsNode = (name: string, body: () => void): void => describeUnless(tfjsNodeLacks(), name, body)
 
 /**
  * Runs a program (`buildProgram`) in a process of its own and gives what it printed, as JSON.
