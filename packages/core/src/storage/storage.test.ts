@@ -381,7 +381,8 @@ describe('http', () => {
       const start = range === null ? 0 : Number(range[1])
       const end = range === null || range[2] === '' ? body.length : Number(range[2]) + 1
       const part = body.subarray(start, end)
-      response.writeHead(range === null ? 200 : 206, { 'content-length': part.length, etag: '"v1"' })
+      const placed = range === null ? {} : { 'content-range': `bytes ${start}-${start + part.length - 1}/${body.length}` }
+      response.writeHead(range === null ? 200 : 206, { 'content-length': part.length, etag: '"v1"', ...placed })
       if (request.method === 'HEAD') return void response.end()
       if (request.url === '/cut' && seen.length < 3) return void response.write(part.subarray(0, 20_000), () => setTimeout(() => response.destroy(), 20))
       response.end(part)

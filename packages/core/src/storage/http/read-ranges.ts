@@ -46,20 +46,23 @@ const dueEnd = (response: Response, at: number): number | undefined => {
   return length === null || response.headers.has('content-encoding') ? undefined : at + Number(length)
 }
 
+const REMEDY = 'Copy the file to this machine first.'
+
 /**
  * Where the bytes of an answer begin in the file: at the byte that was asked for, or at the first one, from a server that knows no ranges.
  *
- * @throws `Storage` HTTP_NO_RANGES for other bytes, for the whole of a file that is not the same any more, and for more than is worth leaving out
+ * @throws `Storage` HTTP_CHANGED for bytes of a file that is not the same any more, HTTP_NO_RANGES for other bytes than were asked for, and for more than
+ * is worth leaving out
  */
 const beginOf = async (file: RangedFile, response: Response, at: number, version: string | undefined): Promise<number> => {
   const begins = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1]
-  if (response.status === 206 && (begins === undefined || Number(begins) === at)) return at
   const isSame = version === undefined || file.versionOf(response) === version
+  if (isSame && response.status === 206 && Number(begins) === at) return at
   if (response.status !== 206 && (at === 0 || (isSame && at <= MOST_SKIPPED_BYTES))) return 0
   await response.body?.cancel()
-  throw failure({
-    tag: 'Storage', code: 'HTTP_NO_RANGES', problem: 'the server does not serve ranges, or the file changed while it was read', remedy: 'Copy the file to this machine first.', position: { source: file.source, byte: at },
-  })
+  const position = { source: file.source, byte: at }
+  if (!isSame) throw failure({ tag: 'Storage', code: 'HTTP_CHANGED', problem: 'the file changed while it was read', remedy: REMEDY, position })
+  throw failure({ tag: 'Storage', code: 'HTTP_NO_RANGES', problem: 'the server does not serve ranges', remedy: REMEDY, position })
 }
 
 /** Reads on after a cut connection from the byte where it was cut, as long as the file is still the same. */

@@ -39,7 +39,7 @@ export interface RequestPlan<A> {
 }
 
 /** Statuses of servers that are overloaded, or start again. */
-export const worthRetrying = (status: number): boolean => status === 408 || status === 429 || status >= 500
+export const worthRetrying = (status: number): boolean => status === 408 || status === 429 || (status >= 500 && status !== 501)
 
 /** How long the answer asks to wait: `retry-after`, where it is in seconds. */
 export const retryAfter = (response: Response): number | undefined => {
