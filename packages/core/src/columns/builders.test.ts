@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConversionError, field, type Field } from '../schema/index.js'
 import type { BytesBuilder, ListBuilder } from './index.js';
-import { bitmapBytes, clearBit, columnFrom, countBits, getBit, makeBuilder, setBit, sliceBits, withField, type ColumnBuilder, type FixedColumn } from './index.js'
+import { bitmapBytes, clearBit, columnFrom, countBits, fixedColumn, getBit, makeBuilder, setBit, sliceBits, withField, type ColumnBuilder, type FixedColumn } from './index.js'
 import { concatBits } from './bitmap.js'
 
 const codeOf = (work: () => unknown): string => {
@@ -91,6 +91,7 @@ describe('decimals', () => {
     for (const text of ['1000', '-1000', '0.005', '1e900', '1e-900']) expect(appendText(money, text)).toBe('OUT_OF_RANGE')
     for (const text of ['', '.', '-', '1,5', '1e', 'NaN', '1e9999']) expect(appendText(money, text)).toBe('BAD_TEXT')
     expect(columnFrom(money, [0.1, 3n, '7']).toArray()).toEqual(['0.10', '3.00', '7.00'])
+    expect(() => makeBuilder(field.decimal(38, 2)).appendText('0.005')).toThrow('"0.005" has more digits after the point than the scale of the decimal, which is 2')
     const most = '9'.repeat(38)
     expect(columnFrom(field.decimal(38, 0), [most, `-${most}`]).toArray()).toEqual([most, `-${most}`])
     expect(append(field.decimal(38, 0), `1${'0'.repeat(38)}`)).toBe('OUT_OF_RANGE')
@@ -123,6 +124,19 @@ describe('timestamps and dates', () => {
     expect(append(field.timestamp(), 5)).toBe('WRONG_TYPE')
   })
 
+  it('beyond what a Date holds are errors where they are shown, not invalid dates', () => {
+    const most = 8_640_000_000_000_000
+    expect(columnFrom(field.timestamp(), [BigInt(most), BigInt(-most)]).toArray()).toEqual([new Date(most), new Date(-most)])
+    for (const [of, value] of [[field.timestamp(), BigInt(most) + 1n], [field.timestamp({ unit: 'us' }), 2n ** 63n - 1n], [field.timestamp({ unit: 's' }), -(2n ** 63n)]] as const) {
+      const column = columnFrom(of, [value])
+      expect(codeOf(() => column.get(0))).toBe('OUT_OF_RANGE')
+      expect((column as unknown as FixedColumn<Date, BigInt64Array>).values[0]).toBe(value)
+    }
+    const days = fixedColumn(field.nullable(field.date()), Int32Array.of(100_000_000, -100_000_000, 2147483647, -100_000_001, 2147483647), Uint8Array.of(0b01111))
+    expect([days.get(0), days.get(1), days.get(4)]).toEqual([new Date(most), new Date(-most), null])
+    for (const row of [2, 3]) expect(() => days.get(row)).toThrow(/days from 1970 are beyond what a JavaScript Date holds/)
+  })
+
   it('dates are UTC days', () => {
     expect(columnFrom(field.date(), [new Date('1969-12-31T23:00:00Z'), '2024-02-29', null].slice(0, 2)).toArray()).toEqual([new Date('1969-12-31'), new Date('2024-02-29')])
     expect(stored(field.date({ format: 'dd.MM.yyyy' }), '03.10.1990')).toEqual(new Date('1990-10-03'))
@@ -133,7 +147,10 @@ describe('strings', () => {
   it('are UTF-8, whatever their length and where it stops being ASCII', () => {
     const values = ['', 'a', 'ü', '😀', 'x'.repeat(63) + 'ü', 'x'.repeat(64) + '😀', 'x'.repeat(65), '\0', '\ufeffbom', 'ü'.repeat(50_000)]
     expect(columnFrom(field.utf8(), values).toArray()).toEqual(values)
-    expect(columnFrom(field.utf8(), ['\ud800x']).get(0)).toBe('\ufffdx')
+    for (const half of ['\ud800', 'x\udc00', `${'x'.repeat(70)}\ud800`, '\udc00\ud800', 'ü\ud83d']) {
+      for (const of of [field.utf8(), field.dictionary(), field.list(field.utf8())]) expect(append(of, of.kind === 'list' ? [half] : half), JSON.stringify(half)).toBe('BAD_TEXT')
+    }
+    expect(columnFrom(field.utf8(), ['\ufffd', '\ud83d\ude00']).toArray()).toEqual(['\ufffd', '😀'])
     expect(append(field.utf8(), 5)).toBe('WRONG_TYPE')
     expect(append(field.binary(), 'text')).toBe('WRONG_TYPE')
   })
@@ -203,6 +220,12 @@ describe('lists', () => {
     expect(codeOf(() => builder.appendText('[3'))).toBe('BAD_TEXT')
     expect(codeOf(() => builder.append('abc'))).toBe('WRONG_TYPE')
     expect(builder.finish().toArray()).toEqual([[1, null], [2.5], [3, null], null, []])
+  })
+})
+
+describe('lists of one size', () => {
+  it('are told by the length that they have', () => {
+    expect(() => makeBuilder(field.list(field.int8(), { size: 2 })).append([1, 2, 3])).toThrow('the list has 3 items where 2 are due')
   })
 })
 

@@ -1,4 +1,4 @@
-import { ConversionError } from '../schema/convert.js'
+import { ConversionError, showValue } from '../schema/convert.js'
 import type { Field } from '../schema/index.js'
 import { BaseBuilder } from './base-builder.js'
 import { BytesColumn } from './bytes-column.js'
@@ -8,7 +8,7 @@ const encoder = new TextEncoder()
 /** Arrow's utf8 and binary offsets are signed 32-bit. */
 const MAX_BYTES = 2147483647
 
-/** utf8 and binary. Strings are encoded as UTF-8 (a lone surrogate becomes U+FFFD); bytes are copied. */
+/** utf8 and binary. Strings are encoded as UTF-8, which half of a surrogate pair has no form in; bytes are copied. */
 export class BytesBuilder extends BaseBuilder<unknown> {
   private offsets = new Int32Array(1025)
   private bytes = new Uint8Array(16 * 1024)
@@ -69,6 +69,8 @@ export class BytesBuilder extends BaseBuilder<unknown> {
       if (code > 127) break
       bytes[used++] = code
     }
+    // The encoder would put U+FFFD in its place: another text.
+    if (i < text.length && !text.isWellFormed()) throw new ConversionError('BAD_TEXT', `${showValue(text)} has half of a surrogate pair, which is no Unicode`)
     if (i < text.length) used += encoder.encodeInto(i === 0 ? text : text.slice(i), bytes.subarray(used)).written
     this.used = used
     this.end()

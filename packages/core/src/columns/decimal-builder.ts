@@ -1,3 +1,4 @@
+import { ConversionError, showValue } from '../schema/convert.js'
 import { requireDecimal, type Field } from '../schema/field.js'
 import { BaseBuilder } from './base-builder.js'
 import type { Column } from './column.js'
@@ -47,7 +48,7 @@ export class DecimalBuilder extends BaseBuilder<unknown> {
     if (shift >= 0) unscaled = digits * 10n ** BigInt(Math.min(shift, 100))
     else {
       const divisor = 10n ** BigInt(-shift)
-      if (digits % divisor !== 0n) throw this.outOfRange(text)
+      if (digits % divisor !== 0n) throw new ConversionError('OUT_OF_RANGE', `${showValue(text)} has more digits after the point than the scale of the decimal, which is ${this.scale}`)
       unscaled = digits / divisor
     }
     this.put(sign === '-' ? -unscaled : unscaled, text)

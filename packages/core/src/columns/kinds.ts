@@ -43,14 +43,22 @@ export const timestampMilliseconds = (values: BigInt64Array, row: number, unit: 
   return Number(value % divisor < 0n ? quotient - 1n : quotient)
 }
 
-const timestamp = (field: Field): ReadValue<unknown, never> => {
-  const unit = field.params.unit ?? 'ms'
-  return ((values: BigInt64Array, row: number) => new Date(timestampMilliseconds(values, row, unit))) as ReadValue<unknown, never>
+const DAY = 86_400_000
+/** A `Date` holds 100 million days before and after 1970: https://tc39.es/ecma262/#sec-time-values-and-time-range */
+const MOST_MILLISECONDS = 100_000_000 * DAY
+
+/** An instant as rows show it; one that no `Date` holds is none, not an invalid one. */
+const shownDate = (milliseconds: number, stored: number | bigint, what: string): Date => {
+  if (Math.abs(milliseconds) <= MOST_MILLISECONDS) return new Date(milliseconds)
+  throw new ConversionError('OUT_OF_RANGE', `${stored} ${what} from 1970 are beyond what a JavaScript Date holds; the values of the column have the integer`)
 }
 
-const DAY = 86_400_000
+const timestamp = (field: Field): ReadValue<unknown, never> => {
+  const unit = field.params.unit ?? 'ms'
+  return ((values: BigInt64Array, row: number) => shownDate(timestampMilliseconds(values, row, unit), values[row]!, unit)) as ReadValue<unknown, never>
+}
 
-const date = (): ReadValue<unknown, never> => ((values: Int32Array, row: number) => new Date(values[row]! * DAY)) as ReadValue<unknown, never>
+const date = (): ReadValue<unknown, never> => ((values: Int32Array, row: number) => shownDate(values[row]! * DAY, values[row]!, 'days')) as ReadValue<unknown, never>
 
 /** The fixed-width kinds. Adding one here and in the Arrow table makes it known to builders, columns and Arrow. */
 export const fixedKinds: { readonly [kind: string]: FixedKind } = {

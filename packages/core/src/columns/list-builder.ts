@@ -1,3 +1,4 @@
+import { ConversionError } from '../schema/convert.js'
 import type { Field } from '../schema/index.js'
 import { BaseBuilder } from './base-builder.js'
 import type { Column } from './column.js'
@@ -27,7 +28,7 @@ export class ListBuilder extends BaseBuilder<unknown> {
     const { size } = this.field.params
     if (size === undefined || items === size) return
     this.items.truncate(this.offsets[this.length]!)
-    throw this.outOfRange(`a list of ${items} items where ${size} are due`)
+    throw new ConversionError('OUT_OF_RANGE', `the list has ${items} ${items === 1 ? 'item' : 'items'} where ${size} are due`)
   }
 
   protected store(value: unknown): void {

@@ -64,9 +64,9 @@ export interface Float32 extends Field<number, 'float32', false> {}
 export interface Float64 extends Field<number, 'float64', false> {}
 export interface Utf8 extends Field<string, 'utf8', false> {}
 export interface Binary extends Field<Uint8Array, 'binary', false> {}
-/** Calendar date without a time, stored as days since 1970-01-01; rows show midnight UTC. */
+/** Calendar date without a time, stored as days since 1970-01-01; rows show midnight UTC. A day beyond what a `Date` holds is an error when it is shown. */
 export interface DateOnly extends Field<Date, 'date', false> {}
-/** Instant, stored as a 64-bit integer of `unit` since 1970-01-01 UTC; rows show a `Date` (milliseconds). */
+/** Instant, stored as a 64-bit integer of `unit` since 1970-01-01 UTC; rows show a `Date` (milliseconds). One beyond what a `Date` holds is an error when it is shown. */
 export interface Timestamp extends Field<Date, 'timestamp', false> {}
 /** Exact decimal number; rows show its text (`"12.30"`), stored as Arrow Decimal128. */
 export interface Decimal extends Field<string, 'decimal', false> {}
@@ -142,7 +142,7 @@ export const field = {
   float64: (): Float64 => make<Float64>('float64'),
   utf8: (): Utf8 => make<Utf8>('utf8'),
   binary: (): Binary => make<Binary>('binary'),
-  /** Calendar date. Text form by `format` (default `yyyy-MM-dd`; see {@link FieldParams.format}). */
+  /** Calendar date. Text form by `format` (default `yyyy-MM-dd`; see {@link FieldParams.format}); texts with a time of day other than midnight, or an offset, are refused. */
   date: (options: { readonly format?: string | undefined } = {}): DateOnly => make<DateOnly>('date', options),
   timestamp: (options: TimestampOptions = {}): Timestamp => make<Timestamp>('timestamp', { ...options, unit: options.unit ?? 'ms' }),
   /** Exact decimal of `precision` digits (1 to 38), `scale` of them after the point. @throws `Schema` for others, which 128 bits do not hold */

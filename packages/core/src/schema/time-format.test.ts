@@ -101,6 +101,23 @@ describe('patterns', () => {
   })
 })
 
+describe('days', () => {
+  const day = (text: string, format?: string): string => new Date(timeFormat({ format }, true).parse(text)).toISOString().slice(0, 10)
+  it('are texts of days, and of midnights without an offset', () => {
+    for (const text of ['2024-01-01', '2024-01-01T00:00:00Z', '2024-01-01 00:00:00', '2024-01-01T00:00', '2024-01-01T00:00:00.000000000+00:00']) expect(day(text), text).toBe('2024-01-01')
+    expect(day('1/2/1901 12:00 AM', 'd/M/yyyy h:mm a')).toBe('1901-02-01')
+    expect(day('2024-01-01 00:00 Z', 'yyyy-MM-dd HH:mm XXX')).toBe('2024-01-01')
+    expect(day('1704067200', 'epochSeconds')).toBe('2024-01-01')
+  })
+
+  it('are no instants, whose day may be another', () => {
+    for (const [text, format] of [
+      ['2024-01-01T23:30:00-05:00'], ['2024-01-01T10:00:00Z'], ['2024-01-01 00:00:00.000000001'], ['2024-01-01T19:00:00-05:00'], ['2024-01-01T00:00:00+01:00'], ['2024-01-01 00:00:01'],
+      ['2024-01-01 23:30 -05:00', 'yyyy-MM-dd HH:mm XXX'], ['2024-01-01 00:00 +01:00', 'yyyy-MM-dd HH:mm XXX'], ['2024-01-01 00:00.000001', 'yyyy-MM-dd HH:mm.SSSSSS'], ['1704067201', 'epochSeconds'], ['1704067200000.5', 'epochMilliseconds'],
+    ] as const) expect(() => day(text, format), text).toThrow('has a time of day, which field.timestamp keeps and a date does not')
+  })
+})
+
 describe('zones', () => {
   const berlin = 'Europe/Berlin'
   const newYork = 'America/New_York'
@@ -131,6 +148,33 @@ describe('zones', () => {
     expect(iso(undefined, '2024-11-03 01:30', newYork)).toBe('2024-11-03T05:30:00.000Z')
     expect(iso(undefined, '2024-03-31 02:30', berlin)).toBe('2024-03-31T01:30:00.000Z')
     expect(iso(undefined, '2024-03-10 02:30', newYork)).toBe('2024-03-10T07:30:00.000Z')
+  })
+
+  it('do not print the later of two instants whose local time is the same', () => {
+    const [early, late] = [Date.UTC(2024, 10, 3, 5, 30), Date.UTC(2024, 10, 3, 6, 30)]
+    for (const format of ['yyyy-MM-dd HH:mm:ss', 'yyyy-MM-dd h a']) {
+      const local = timeFormat({ format, zone: newYork })
+      expect(() => local.print(late)).toThrow(/comes twice as clocks are set back, and is read as the earlier instant; a format with an offset/)
+      expect(local.print(early)).toMatch(/^2024-11-03 0?1/)
+      expect(local.print(Date.UTC(2024, 10, 3, 7))).toMatch(/^2024-11-03 0?2/)
+    }
+    // A day is the same of both, and an offset tells them apart.
+    expect(timeFormat({ format: 'yyyy-MM-dd', zone: newYork }).print(late)).toBe('2024-11-03')
+    const offset = timeFormat({ format: 'yyyy-MM-dd HH:mmXXX', zone: newYork })
+    for (const at of [early, late]) expect(offset.parse(offset.print(at))).toBe(at)
+    for (const [zone, from] of [[newYork, Date.UTC(2024, 10, 2)], [berlin, Date.UTC(2024, 2, 30)], ['Australia/Lord_Howe', Date.UTC(2024, 3, 6)], ['Asia/Kolkata', 0]] as const) {
+      const local = timeFormat({ format: 'yyyy-MM-dd HH:mm', zone })
+      let refused = 0
+      for (let at = from; at < from + 3 * 86_400_000; at += 600_000) {
+        try {
+          expect(local.parse(local.print(at))).toBe(at)
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConversionError)
+          refused++
+        }
+      }
+      expect(refused, zone).toBe({ [newYork]: 6, 'Australia/Lord_Howe': 3 }[zone as string] ?? 0)
+    }
   })
 
   it('print what they parse', () => {

@@ -15,7 +15,7 @@ export interface TimeFormat {
    * Text of an instant in milliseconds since 1970-01-01 UTC.
    *
    * @param beyond - nanoseconds beyond these, which only patterns show. Default 0
-   * @throws ConversionError for an instant or a year that the form cannot show
+   * @throws ConversionError for an instant or a year that the form cannot show, and for the later of two instants whose local time it shows alike
    */
   print(milliseconds: number, beyond?: number): string
 }
@@ -87,13 +87,17 @@ const shownDate = (local: number, milliseconds: number): Date => {
 
 const isoPattern = /^([+-]\d{6}|\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$/
 
-const parseIso = (text: string, toUtc: (local: number) => number): number => {
+/** A date is what it says: a time of day would be lost, and with an offset the day might be another one. */
+const notADate = (text: string): ConversionError => new ConversionError('BAD_TEXT', `${showValue(text)} has a time of day, which field.timestamp keeps and a date does not`)
+
+const parseIso = (text: string, toUtc: (local: number) => number, dateOnly: boolean): number => {
   const match = isoPattern.exec(text)
   if (match === null) throw new ConversionError('BAD_TEXT', `${showValue(text)} is not an ISO 8601 time`)
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone] = match
   const inRange = Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60
   const local = inRange ? utc(Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second), Number(fraction.padEnd(3, '0').slice(0, 3))) : undefined
   if (local === undefined) throw new ConversionError('BAD_TEXT', `${showValue(text)} is no day of the calendar or no time of the day`)
+  if (dateOnly && (local % DAY !== 0 || /[1-9]/.test(fraction) || /[1-9]/.test(zone ?? ''))) throw notADate(text)
   if (zone === undefined) return toUtc(local)
   if (zone === 'Z') return local
   const hours = Number(zone.slice(1, 3))
@@ -106,7 +110,7 @@ const parseIso = (text: string, toUtc: (local: number) => number): number => {
 const beyondMilliseconds = /[.,]\d{3}(\d{1,6})/
 
 const isoFormat = (toUtc: (local: number) => number, dateOnly: boolean): TimeFormat => ({
-  parse: (text) => parseIso(text, toUtc),
+  parse: (text) => parseIso(text, toUtc, dateOnly),
   beyond: (text) => Number((beyondMilliseconds.exec(text)?.[1] ?? '').padEnd(6, '0')),
   print: (milliseconds) => {
     const text = shownDate(milliseconds, milliseconds).toISOString()
@@ -114,10 +118,11 @@ const isoFormat = (toUtc: (local: number) => number, dateOnly: boolean): TimeFor
   },
 })
 
+const NANOSECONDS_OF_DAY = 86_400_000_000_000n
 const epochText = /^-?\d{1,17}(?:\.(\d{1,9}))?$/
 
 /** Numbers since 1970-01-01 UTC: a whole one, or one with up to nine digits after the point. */
-const epochFormat = (format: string, perUnit: 1 | 1000): TimeFormat => {
+const epochFormat = (format: string, perUnit: 1 | 1000, dateOnly: boolean): TimeFormat => {
   /** Nanoseconds, exactly. */
   const nanoseconds = (text: string): bigint => {
     const match = epochText.exec(text)
@@ -130,7 +135,11 @@ const epochFormat = (format: string, perUnit: 1 | 1000): TimeFormat => {
   }
   const milliseconds = (all: bigint): bigint => (all - (((all % 1_000_000n) + 1_000_000n) % 1_000_000n)) / 1_000_000n
   return {
-    parse: (text) => Number(milliseconds(nanoseconds(text))),
+    parse: (text) => {
+      const all = nanoseconds(text)
+      if (dateOnly && all % NANOSECONDS_OF_DAY !== 0n) throw notADate(text)
+      return Number(milliseconds(all))
+    },
     beyond: (text) => {
       const all = nanoseconds(text)
       return Number(all - milliseconds(all) * 1_000_000n)
@@ -145,8 +154,10 @@ const epochFormat = (format: string, perUnit: 1 | 1000): TimeFormat => {
   }
 }
 
-const patternFormat = (pattern: string, offset: ((instant: number) => number) | undefined, toUtc: (local: number) => number): TimeFormat => {
+const patternFormat = (pattern: string, offset: ((instant: number) => number) | undefined, toUtc: (local: number) => number, dateOnly: boolean): TimeFormat => {
   const form = timePattern(pattern)
+  /** Whether texts are local times that a change of clocks may double. */
+  const isLocal = offset !== undefined && /[Hh]/.test(pattern) && !pattern.includes('X')
   const read = (text: string): TimeParts => {
     const parts = form.read(text)
     if (parts === undefined) throw new ConversionError('BAD_TEXT', `${showValue(text)} does not fit the time format ${JSON.stringify(pattern)}`)
@@ -157,6 +168,7 @@ const patternFormat = (pattern: string, offset: ((instant: number) => number) | 
       const { year, month, day, hour, minute, second, nanosecond, offset: east } = read(text)
       const local = utc(year, month, day, hour, minute, second, Math.floor(nanosecond / 1e6))
       if (local === undefined) throw new ConversionError('BAD_TEXT', `${showValue(text)} is no day of the calendar`)
+      if (dateOnly && (local % DAY !== 0 || nanosecond !== 0 || (east ?? 0) !== 0)) throw notADate(text)
       return east === undefined ? toUtc(local) : local - east * 60_000
     },
     beyond: (text) => read(text).nanosecond % 1e6,
@@ -168,6 +180,9 @@ const patternFormat = (pattern: string, offset: ((instant: number) => number) | 
         second: date.getUTCSeconds(), nanosecond: date.getUTCMilliseconds() * 1e6 + beyond, offset: east / 60_000,
       })
       if (text === undefined) throw new ConversionError('OUT_OF_RANGE', `the year ${date.getUTCFullYear()} or the offset of the zone has no form in the time format ${JSON.stringify(pattern)}`)
+      if (isLocal && toUtc(milliseconds + east) !== milliseconds) {
+        throw new ConversionError('OUT_OF_RANGE', `the local time ${showValue(text)} of ${new Date(milliseconds).toISOString()} comes twice as clocks are set back, and is read as the earlier instant; a format with an offset (XXX) tells them apart`)
+      }
       return text
     },
   }
@@ -177,14 +192,18 @@ const compile = (pattern: string | undefined, zone: string, dateOnly: boolean): 
   const offset = zone === 'UTC' ? undefined : zoneOffset(zone)
   const toUtc = offset === undefined ? (local: number): number => local : localToUtc(offset)
   if (pattern === undefined) return isoFormat(toUtc, dateOnly)
-  if (pattern === 'epochSeconds') return epochFormat(pattern, 1000)
-  if (pattern === 'epochMilliseconds') return epochFormat(pattern, 1)
-  return patternFormat(pattern, offset, toUtc)
+  if (pattern === 'epochSeconds') return epochFormat(pattern, 1000, dateOnly)
+  if (pattern === 'epochMilliseconds') return epochFormat(pattern, 1, dateOnly)
+  return patternFormat(pattern, offset, toUtc, dateOnly)
 }
 
 const compiled = new Map<string, TimeFormat>()
 
-/** The {@link TimeFormat} of a timestamp or date field; compiled once a pattern and zone. */
+/**
+ * The {@link TimeFormat} of a timestamp or date field; compiled once a pattern and zone.
+ *
+ * @param dateOnly - whether texts are days: those with a time of day other than midnight, or an offset from UTC, are refused. Default false
+ */
 export const timeFormat = (params: { readonly format?: string | undefined; readonly zone?: string | undefined }, dateOnly = false): TimeFormat => {
   const key = `${dateOnly}|${params.zone ?? 'UTC'}|${params.format ?? ''}`
   const known = compiled.get(key)

@@ -25,6 +25,8 @@ let zone: i32 = 0
 export function readTime(column: Column, at: usize, row: i32): usize {
   const stop = column.pattern != 0 ? readPattern(column, at) : readIso(at)
   if (stop == 0 || !isDay()) return 0
+  // A date with a time of day, or an offset, is for TypeScript to refuse.
+  if (column.kind == DATE && (hour | minute | second | nanosecond | zone) != 0) return 0
   // Days of the proleptic Gregorian calendar: H. Hinnant, https://howardhinnant.github.io/date_algorithms.html
   const shifted = year - (month <= 2 ? 1 : 0)
   const era = (shifted >= 0 ? shifted : shifted - 399) / 400
@@ -32,7 +34,7 @@ export function readTime(column: Column, at: usize, row: i32): usize {
   const ofYear = (153 * (<i32>month + (month > 2 ? -3 : 9)) + 2) / 5 + <i32>day - 1
   const days = <i64>(era * 146097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + ofYear - 719468)
   const seconds = days * 86400 + <i64>hour * 3600 + <i64>minute * 60 + <i64>second - <i64>zone * 60
-  if (column.kind == DATE) store<i32>(column.values + (<usize>row << 2), <i32>floorDivide(seconds, 86400))
+  if (column.kind == DATE) store<i32>(column.values + (<usize>row << 2), <i32>days)
   else {
     const unit = <i64>column.scale
     // Milliseconds are kept whole where the unit is one: what is below a unit is cut off.
@@ -40,11 +42,6 @@ export function readTime(column: Column, at: usize, row: i32): usize {
     store<i64>(column.values + (<usize>row << 3), seconds * (1000000000 / unit) + <i64>nanosecond / unit)
   }
   return stop
-}
-
-@inline
-function floorDivide(a: i64, b: i64): i64 {
-  return a / b - (a % b < 0 ? 1 : 0)
 }
 
 function isDay(): bool {
