@@ -107,14 +107,14 @@ print(json.dumps({'a': rows(a.select(kept)), 'b': rows(b.select(kept)), 'c': row
 
   it('pyarrow and Polars read what we wrote, and we read it back', async () => {
     for (const format of ['file', 'stream'] as const) {
-      for (const compression of ['none', 'lz4'] as const) await run(pipe(fromRows(kinds, rows), writeArrow(join(folder, `ours-${compression}.${format}`), { format, compression, rowsPerBatch: 60 })))
+      for (const compression of ['none', 'lz4', 'zstd'] as const) await run(pipe(fromRows(kinds, rows), writeArrow(join(folder, `ours-${compression}.${format}`), { format, compression, rowsPerBatch: 60 })))
       await run(pipe(fromRows(kinds, []), writeArrow(join(folder, `ours-empty.${format}`), { format })))
     }
     const output = await runPython(`${plainTable}
 import pyarrow.ipc as ipc
 folder = ${JSON.stringify(folder)}
 out = {}
-for name in ('none', 'lz4', 'empty'):
+for name in ('none', 'lz4', 'zstd', 'empty'):
     f = ipc.open_file(f'{folder}/ours-{name}.file').read_all()
     s = ipc.open_stream(f'{folder}/ours-{name}.stream').read_all()
     f.validate(full=True); s.validate(full=True)
@@ -132,9 +132,10 @@ print(json.dumps(out))
     const due = plainRows(rows)
     expect(told['none']).toEqual(due)
     expect(told['lz4']).toEqual(due)
+    expect(told['zstd']).toEqual(due)
     expect(told['empty']).toEqual([])
     expect(told['types']).toMatchObject({ 10: 'timestamp[us, tz=UTC]', 11: 'decimal128(30, 2)', 12: 'dictionary<values=string, indices=int32, ordered=0>', 14: 'fixed_size_list<item: float not null>[2]' })
     if (told['polars'] !== undefined) expect(told['polars']).toEqual(rows.map(({ i8, s, tag, f64 }) => ({ i8, s, tag, f64 })))
-    for (const name of ['none.file', 'lz4.file', 'none.stream', 'lz4.stream']) expect(await rowsOf(readArrow(join(folder, `ours-${name}`), { schema: kinds, batchRows: 33 }))).toEqual(rows)
+    for (const name of ['none.file', 'lz4.file', 'zstd.file', 'none.stream', 'lz4.stream', 'zstd.stream']) expect(await rowsOf(readArrow(join(folder, `ours-${name}`), { schema: kinds, batchRows: 33 }))).toEqual(rows)
   })
 })
