@@ -137,9 +137,12 @@ const makeCase = (random: Random): Case => {
       if (path.length <= prefix.length || !prefix.every((key, i) => path[i] === key)) continue
       if (path.length > prefix.length + 1) below.add(path[prefix.length]!)
       else if (!random.chance(schema[name]!.nullable ? 0.15 : 0.01)) members.push(member(path[prefix.length]!, value(random, schema[name]!)))
-      if (random.chance(0.01)) members.push(member(path[prefix.length]!, value(random, schema[name]!)))
+      if (random.chance(0.01)) members.unshift(member(path[prefix.length]!, random.chance(0.3) ? anything(random) : value(random, schema[name]!)))
     }
-    for (const key of below) members.push(member(key, random.chance(0.05) ? random.of(['null', '1', '[]', '{}']) : object([...prefix, key])))
+    for (const key of below) {
+      do members.push(member(key, random.chance(0.05) ? random.of(['null', '1', '[]', '{}']) : object([...prefix, key])))
+      while (random.chance(0.02))
+    }
     if (random.chance(0.3)) members.push(member(random.of(['more', 'in', ...keys]), anything(random)))
     if (random.chance(0.2)) members.reverse()
     return `{${members.join(',')}${random.chance(0.005) ? ',' : ''}}`

@@ -70,6 +70,8 @@ class Entry {
   isObject: u32
   /** Index of the next entry of the same bucket, from 1; 0 for none. */
   next: u32
+  /** Of objects: the record in which the key has come last. */
+  seenIn: u32
 }
 
 // Set by `configure`.
@@ -269,6 +271,8 @@ function readObject(node: usize, at: usize, depth: i32): usize {
 
 /** Reads the object that a path goes through. */
 function readBelow(entry: Entry, at: usize, depth: i32): usize {
+  if (entry.seenIn == record) return fail(at)
+  entry.seenIn = record
   if (load<u32>(at) == NULL) return at + 4
   if (<u32>load<u8>(at) != OPEN_BRACE || depth + 1 > mostDepth) return fail(at)
   return readObject(table + entry.target, at + 1, depth + 1)

@@ -30,6 +30,12 @@ interface KeyNode {
   below: Map<string, KeyNode> | undefined
 }
 
+/** What is wrong with the value of a key, which counts unless the key comes again. */
+interface ValueFault {
+  readonly node: KeyNode
+  readonly fault: RecordFault
+}
+
 const numberMode = (field: Field): NumberMode => {
   if (field.kind === 'dictionary') return numberMode(field.params.item!)
   if (field.kind === 'float32' || field.kind === 'float64' || field.kind === 'decimal') return 'text'
@@ -57,14 +63,19 @@ export class JsonRow {
   /** Columns of texts that take any value, as JSON. */
   private readonly asJson: ReadonlySet<Target>
   /** Values under way that become texts, one within another. */
-  private readonly captures: { readonly column: Target; readonly value: ValueText }[] = []
+  private readonly captures: { readonly node: KeyNode; readonly value: ValueText }[] = []
   private readonly objects: KeyNode[] = []
   private readonly lists: Target[] = []
   private key: KeyNode | undefined
   private depth = 0
+  /** Depth of the outermost list under way. */
+  private listDepth = 0
   /** Depth of an object or array that no column wants; 0 when there is none. */
   private skipping = 0
+  /** What is wrong with the record itself, whatever follows. */
   private fault: RecordFault | undefined
+  /** What is wrong with values, in the order of the text. */
+  private faults: ValueFault[] = []
   /** True when the record is nested too deep; the rest of it is not worth a parser's stack. */
   tooDeep = false
   /** Whole values at the top. */
@@ -101,6 +112,7 @@ export class JsonRow {
     this.values = 0
     this.tooDeep = false
     this.fault = undefined
+    this.faults = []
     this.key = undefined
     this.objects.length = 0
     this.lists.length = 0
@@ -127,7 +139,7 @@ export class JsonRow {
           this.leave()
           break
         case 'keyValue':
-          if (this.skipping === 0) this.key = this.objects[this.objects.length - 1]!.below?.get(token.value)
+          if (this.skipping === 0) this.beginMember(token.value)
           break
         case 'stringValue':
           this.scalar(token.value, false)
@@ -148,7 +160,8 @@ export class JsonRow {
 
   /** Ends the record: columns that it did not name are null. What a record with a fault has appended must be rolled back. */
   end(): RecordFault | undefined {
-    if (this.fault !== undefined) return this.fault
+    const fault = this.faults[0]?.fault ?? this.fault
+    if (fault !== undefined) return fault
     for (const { name, builder, row } of this.targets) {
       if (builder.length > row) continue
       try {
@@ -163,12 +176,25 @@ export class JsonRow {
   private enter(): void {
     if (++this.depth <= this.options.maxDepth) return
     this.tooDeep = true
-    this.fail({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${this.options.maxDepth} levels deep` })
+    this.failRecord({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${this.options.maxDepth} levels deep` })
   }
 
   private leave(): void {
     if (this.skipping === this.depth) this.skipping = 0
     if (--this.depth === 0) this.values++
+  }
+
+  /** A key that comes twice counts the last time, as in JSON.parse: what it and the keys below it have brought is forgotten. */
+  private beginMember(name: string): void {
+    this.key = this.objects[this.objects.length - 1]!.below?.get(name)
+    if (this.key !== undefined) this.forget(this.key)
+  }
+
+  private forget(node: KeyNode): void {
+    const { column, below } = node
+    if (column !== undefined) column.builder.truncate(column.row)
+    if (this.faults.length > 0) this.faults = this.faults.filter((fault) => fault.node !== node)
+    if (below !== undefined) for (const next of below.values()) this.forget(next)
   }
 
   private startObject(): void {
@@ -182,8 +208,8 @@ export class JsonRow {
       return
     }
     const column = list ?? node?.column
-    if (column !== undefined && !isText) this.wrong('an object', column)
     this.skipping = this.depth
+    if (column !== undefined && !isText) this.wrong('an object', column)
   }
 
   private startArray(): void {
@@ -193,15 +219,15 @@ export class JsonRow {
     const column = outer === undefined ? (this.depth === 1 ? undefined : this.key?.column) : outer.items
     const isText = outer === undefined && this.beginText('startArray')
     if (column?.items !== undefined) {
-      if (outer === undefined) this.startAgain(column)
+      if (outer === undefined) this.listDepth = this.depth
       this.lists.push(column)
       return
     }
-    if (this.depth === 1) this.fail({ code: 'WRONG_TYPE', problem: 'the record is an array, not an object' })
+    this.skipping = this.depth
+    if (this.depth === 1) this.failRecord({ code: 'WRONG_TYPE', problem: 'the record is an array, not an object' })
     else if (outer !== undefined) this.wrong('an array', outer)
     else if (column === undefined && this.key?.below !== undefined) this.notAnObject('an array', this.key)
     else if (column !== undefined && !isText) this.wrong('an array', column)
-    this.skipping = this.depth
   }
 
   private endArray(): void {
@@ -216,7 +242,7 @@ export class JsonRow {
   private scalar(value: string | boolean | null, isNumber: boolean): void {
     if (this.depth === 0) {
       this.values++
-      return this.fail({ code: 'WRONG_TYPE', problem: `the record is ${value === null ? 'null' : isNumber ? 'a number' : `a ${typeof value}`}, not an object` })
+      return this.failRecord({ code: 'WRONG_TYPE', problem: `the record is ${value === null ? 'null' : isNumber ? 'a number' : `a ${typeof value}`}, not an object` })
     }
     if (this.skipping > 0) return
     const list = this.lists[this.lists.length - 1]
@@ -225,8 +251,7 @@ export class JsonRow {
       if (list === undefined && this.key?.below !== undefined && value !== null) this.notAnObject(showValue(value), this.key)
       return
     }
-    if (list === undefined) this.startAgain(column)
-    if (value !== null && this.asJson.has(column)) return this.putText(column, isNumber || typeof value !== 'string' ? String(value) : JSON.stringify(value))
+    if (value !== null && this.asJson.has(column)) return this.putText(this.key!, isNumber || typeof value !== 'string' ? String(value) : JSON.stringify(value))
     if (typeof value === 'string' && value.length > this.options.maxStringLength) {
       return this.fail({ code: 'JSON_STRING_TOO_LONG', problem: `the string has ${value.length} characters, and at most ${this.options.maxStringLength} are read`, column: column.name })
     }
@@ -242,11 +267,11 @@ export class JsonRow {
 
   /** Begins the text of an object or array where its column takes it. */
   private beginText(name: 'startObject' | 'startArray'): boolean {
-    const column = this.depth === 1 ? undefined : this.key?.column
-    if (column === undefined || !this.asJson.has(column)) return false
+    const node = this.depth === 1 ? undefined : this.key
+    if (node?.column === undefined || !this.asJson.has(node.column)) return false
     const value = new ValueText()
     value.take({ name } as JsonToken)
-    this.captures.push({ column, value })
+    this.captures.push({ node, value })
     return true
   }
 
@@ -254,20 +279,15 @@ export class JsonRow {
     let ended = 0
     for (const { value } of this.captures) if (value.take(token)) ended++
     for (; ended > 0; ended--) {
-      const { column, value } = this.captures.pop()!
-      this.startAgain(column)
-      this.putText(column, value.text)
+      const { node, value } = this.captures.pop()!
+      this.putText(node, value.text)
     }
   }
 
-  private putText({ name, builder }: Target, text: string): void {
+  private putText(node: KeyNode, text: string): void {
+    const { name, builder } = node.column!
     if (text.length <= this.options.maxStringLength) return void builder.append(text)
-    this.fail({ code: 'JSON_STRING_TOO_LONG', problem: `the text has ${text.length} characters, and at most ${this.options.maxStringLength} are read`, column: name })
-  }
-
-  /** A key that comes twice counts the last time, as in JSON.parse. */
-  private startAgain({ builder, row }: Target): void {
-    if (builder.length > row) builder.truncate(row)
+    this.fail({ code: 'JSON_STRING_TOO_LONG', problem: `the text has ${text.length} characters, and at most ${this.options.maxStringLength} are read`, column: name }, node)
   }
 
   private wrong(what: string, { name, builder }: Target): void {
@@ -283,9 +303,20 @@ export class JsonRow {
     })
   }
 
-  private fail(fault: RecordFault): void {
+  /** Ends the value of a key; the list that is under way is passed over. */
+  private fail(fault: RecordFault, node = this.key!): void {
+    this.faults.push({ node, fault })
+    if (this.lists.length === 0) return
+    const [list] = this.lists
+    this.lists.length = 0
+    list!.builder.truncate(list!.row)
+    this.skipping = this.listDepth
+  }
+
+  /** Ends the record: nothing in it counts any more. */
+  private failRecord(fault: RecordFault): void {
     this.fault ??= fault
-    this.skipping = this.skipping === 0 ? 1 : this.skipping
+    this.skipping = 1
   }
 
   private faultOf(error: unknown, column: string): RecordFault {

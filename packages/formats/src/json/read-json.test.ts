@@ -144,6 +144,27 @@ describe('readJson', () => {
     expect(() => readJson(path, { schema, paths: { nope: 'x' } as object })).toThrow(/path for column "nope"/)
   })
 
+  it('takes the last of equal keys, whatever came before, also on the way to columns', async () => {
+    const schema = { a: field.nullable(field.int32()), b: field.nullable(field.int32()), l: field.nullable(field.list(field.list(field.int32(), { size: 2 }))), t: field.nullable(field.utf8()) }
+    const options = { schema, paths: { b: 'p.q.b', l: 'p.l' } }
+    const none = { a: null, b: null, l: null, t: null }
+    for (const [text, row] of [
+      ['{"a":"x","a":2}', { a: 2 }], ['{"a":{"a":1},"a":[3],"a":2}', { a: 2 }], ['{"a":1,"a":null}', {}], ['{"p":{"q":{"b":1}},"p":{"c":2}}', {}], ['{"p":{"q":{"b":1}},"p":null}', {}],
+      ['{"p":{"q":{"b":1},"l":[[1,2]]},"p":{"q":{"b":5}}}', { b: 5 }], ['{"p":{"q":{"b":1},"q":{}}}', {}], ['{"p":5,"p":{"q":[],"q":{"b":7}}}', { b: 7 }], ['{"p":{"q":{"b":"x"}},"p":{"q":{"b":7}}}', { b: 7 }],
+      ['{"p":{"l":[[1,2],[3],[4,5]],"l":[[6,7]]},"a":1}', { l: [[6, 7]], a: 1 }], ['{"p":{"l":[[1,"x"],[3,4]]},"a":"x","p":{"l":[]},"a":1}', { l: [], a: 1 }], ['{"p":{"l":[{"l":[]},[[1]]],"l":[[1,2]]},"t":"s"}', { l: [[1, 2]], t: 's' }],
+      ['{"t":7,"t":"\u0061","p":{"q":{"b":2}}}', { t: 'a', b: 2 }],
+    ] as const) {
+      for (const parser of ['auto', 'stream-json'] as const) {
+        const path = await file(`{"a":0}\n${text}\n{"a":9,"p":{"q":{"b":9},"l":[[9,9]]}}\n`)
+        expect(await rowsOf(readJson(path, { ...options, parser })), `${parser}: ${text}`).toEqual([{ ...none, a: 0 }, { ...none, ...row }, { a: 9, b: 9, l: [[9, 9]], t: null }])
+      }
+    }
+    // What is wrong is told of the first value that counts.
+    for (const [text, column] of [['{"a":2,"a":"x","t":1}', 'a'], ['{"a":"x","t":1,"a":2}', 't'], ['{"p":{"l":[[1]]},"t":5}', 'l'], ['{"p":{"q":{"b":1}},"p":5}', 'b']] as const) {
+      for (const parser of ['auto', 'stream-json'] as const) await expect(rowsOf(readJson(await file(text), { ...options, parser })), text).rejects.toMatchObject({ _tag: 'BadRecord', position: { column } })
+    }
+  })
+
   it('names record, line, column and value of what does not fit, and counts and quarantines it', async () => {
     const bad = [
       ['{"a":"1","b":"x"}', 'WRONG_TYPE', 'a', /"1" \(string\) is not of kind int32/],

@@ -29,7 +29,7 @@ const bucketOf = (key: Uint8Array): number => (key.length === 0 ? 0 : (key.lengt
 /**
  * The tree as assembly/json-kernel.ts looks keys up in it. A node: how many entries it has, where they stand, and for each bucket the
  * index of its first entry from 1, 16 bits each. An entry, 32 bytes: where its key stands, its length, its target, whether that is a
- * node, and the next entry of its bucket. Places are counted from the beginning, where the root stands.
+ * node, the next entry of its bucket, and a word of the kernel's. Places are counted from the beginning, where the root stands.
  *
  * @param after - bytes to leave at the end
  */
