@@ -13,6 +13,15 @@ const LONGEST_KEY = 64 * 1024
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 const shown = (byte: number): string => (byte > 0x20 && byte < 0x7f ? JSON.stringify(String.fromCharCode(byte)) : `the byte 0x${byte.toString(16).padStart(2, '0')}`)
 
+/** Whether the bytes between the quotes of a key are those of a name. */
+const isKey = (bytes: readonly number[], name: string | undefined): boolean => {
+  try {
+    return JSON.parse(`"${Buffer.from(bytes).toString('utf8')}"`) === name
+  } catch {
+    return false
+  }
+}
+
 const enum Expect {
   Object,
   Key,
@@ -116,7 +125,7 @@ export class ArrayFinder {
   }
 
   private value(byte: number): string | undefined {
-    const isWanted = this.isWanted()
+    const isWanted = isKey(this.key, this.path[this.level])
     if (isWanted && this.level === this.path.length - 1) {
       return byte === OPEN_BRACKET ? 'found' : `${shown(byte)} stands where the array of the records is due, at ${this.shown}`
     }
@@ -131,45 +140,72 @@ export class ArrayFinder {
     return undefined
   }
 
-  private isWanted(): boolean {
-    try {
-      return JSON.parse(`"${Buffer.from(this.key).toString('utf8')}"`) === this.path[this.level]
-    } catch {
-      return false
-    }
-  }
-
   private missing(): string {
     return `the object has no array at ${this.shown}`
   }
 }
 
-/** Finds the end of the objects that an array was in: brackets and quotes are counted, nothing else is looked at. */
+/** What may not stand after an array, and where. */
+interface Extra {
+  readonly at: number
+  readonly problem: string
+}
+
+/**
+ * Finds the end of the objects that an array was in: brackets and quotes are counted, nothing else is looked at but the keys of these objects. One
+ * that comes again says that the array, whose records are read by then, does not count.
+ */
 export class ObjectsEnd {
+  private depth: number
+  /** How many of the objects have not ended yet. */
+  private level: number
   private inString = false
   private escaped = false
+  private expectsKey = false
+  /** Bytes of a key of one of the objects, where the string under way is one. */
+  private key: number[] | undefined
 
-  constructor(private depth: number) {}
+  /** @param path - the keys that led to the array */
+  constructor(private readonly path: readonly string[]) {
+    this.depth = path.length
+    this.level = path.length
+  }
 
   /** Whether the objects have ended. */
   get isOver(): boolean {
     return this.depth === 0
   }
 
-  /** Takes the bytes from `from` on; gives the index of one after the end that is not white space. */
-  push(chunk: Uint8Array, from: number): number | undefined {
+  /** Takes the bytes from `from` on, as far as what may stand there. */
+  push(chunk: Uint8Array, from: number): Extra | undefined {
     for (let at = from; at < chunk.length; at++) {
       const byte = chunk[at]!
       if (this.depth === 0) {
-        if (!isSpace(byte)) return at
-      } else if (this.inString) {
-        if (this.escaped) this.escaped = false
-        else if (byte === BACKSLASH) this.escaped = true
-        else if (byte === QUOTE) this.inString = false
-      } else if (byte === QUOTE) this.inString = true
-      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.depth++
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.depth--
+        if (!isSpace(byte)) return { at, problem: `${shown(byte)} stands where the object has ended` }
+      } else if (!this.inString) this.structure(byte)
+      else if (this.within(byte)) return { at, problem: `the key ${JSON.stringify(this.path[this.level - 1])} comes again after the array of the records, which does not count then` }
     }
     return undefined
+  }
+
+  private structure(byte: number): void {
+    if (byte === QUOTE) {
+      this.inString = true
+      this.key = this.expectsKey ? [] : undefined
+      this.expectsKey = false
+    } else if (byte === COMMA) this.expectsKey = this.depth === this.level
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.depth++
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.level = Math.min(this.level, --this.depth)
+  }
+
+  /** A byte of a string. True where that ends and was a key of the path. */
+  private within(byte: number): boolean {
+    const ends = byte === QUOTE && !this.escaped
+    this.escaped = byte === BACKSLASH && !this.escaped
+    this.inString = !ends
+    if (this.key === undefined) return false
+    if (ends) return isKey(this.key, this.path[this.level - 1])
+    if (this.key.length < LONGEST_KEY) this.key.push(byte)
+    return false
   }
 }

@@ -130,7 +130,7 @@ class ArraySplitter implements JsonSplitter {
     this.state = within ? State.AfterElement : State.Start
     if (path === undefined) return
     if (!within) this.before = new ArrayFinder(path)
-    this.after = new ObjectsEnd(path.length)
+    this.after = new ObjectsEnd(path)
   }
 
   push(chunk: Uint8Array, offset: number): void {
@@ -138,7 +138,7 @@ class ArraySplitter implements JsonSplitter {
     while (i < chunk.length && !this.stopped) {
       if (this.after !== undefined && this.state === State.Done) {
         const extra = this.after.push(chunk, i)
-        if (extra !== undefined) throw this.unexpected(chunk[extra]!, offset + extra, 'the object has ended')
+        if (extra !== undefined) throw this.handler.corrupt(extra.problem, offset + extra.at)
         break
       }
       if (this.state === State.Nested || this.state === State.Text) {

@@ -84,7 +84,7 @@ describe('readJson', () => {
     const rows = [{ a: 1, b: 'x' }, { a: 2, b: 'y' }, { a: 3, b: 'z' }]
     const array = JSON.stringify(rows)
     const around = [
-      `{"data":${array}}`, ` {\n"meta" : {"data":[{"a":9}], "s":"]}\\"{"} , "n":-1.5e3, "t":true,"\\u0064ata"\n:\n${array} , "next" : {"data":"}]"} }\n`, `{"x":[[],"[",{}],"dat":"data","data":${array},"data":[1]}`,
+      `{"data":${array}}`, ` {\n"meta" : {"data":[{"a":9}], "s":"]}\\"{"} , "n":-1.5e3, "t":true,"\\u0064ata"\n:\n${array} , "next" : {"data":"}]"} }\n`, `{"x":[[],"[",{}],"dat":"data","data":${array},"dat":[1],"x":"data","y":["data",{"data":[1]}]}`,
     ]
     for (const text of around) {
       const stream = readJson(await file(text), { schema: ab, records: 'data', batchRows: 2 })
@@ -104,10 +104,13 @@ describe('readJson', () => {
     }
     expect(await rowsOf(readJson(await file(`{"a":{"data":3},"b":{"c.d":{"data":${array}}}}`), { schema: ab, records: ['b', 'c.d', 'data'] }))).toEqual(rows)
     expect(await rowsOf(readJson(await file('{"r":{"data":[]}}'), { schema: ab, records: 'r.data' }))).toEqual([])
+    expect(await rowsOf(readJson(await file(`{"r":{"data":${array},"r":{"r":1}},"data":{"r":{}}}`), { schema: ab, records: 'r.data' }))).toEqual(rows)
+    await expect(rowsOf(readJson(await file(`{"r":{"data":${array},"r":1},"r":{}}`), { schema: ab, records: 'r.data', batchRows: 2 }))).rejects.toMatchObject({ _tag: 'Corrupt', problem: expect.stringContaining('the key "r" comes again') as string })
     for (const [text, problem] of [
       ['', 'the file ends before an array at "data"'], ['{"x":1}', 'the object has no array at "data"'], ['{}', 'the object has no array at "data"'], [array, '"[" stands where an object is due, with the records at "data"'],
       ['{"data":{"x":1}}', '"{" stands where the array of the records is due, at "data"'], ['{"data" 1', '"1" stands where ":" is due'], ['{data', '"d" stands where a key is due'], [`{"data":${array}`, 'the file ends within the object that its records are in'],
       [`{"data":${array}}}`, '"}" stands where the object has ended'], ['{"data":[{"a":1,"b":"x"}', 'the file ends within its JSON array'], ['{"x":"', 'the file ends before an array at "data"'],
+      [`{"data":${array},"data":[]}`, 'the key "data" comes again after the array of the records, which does not count then'], [`{"data":${array},"x":["data"],"d\\u0061ta":1}`, 'the key "data" comes again'],
     ] as const) await expect(rowsOf(readJson(await file(text), { schema: ab, records: 'data' })), text).rejects.toMatchObject({ _tag: 'Corrupt', code: 'JSON_MALFORMED', problem: expect.stringContaining(problem) as string })
     expect(() => readJson('x', { schema: ab, records: [] })).toThrow(/path of the records is empty/)
     expect(() => readJson('x', { schema: ab, records: 'data', format: 'lines' })).toThrow(/records leads to an array/)
