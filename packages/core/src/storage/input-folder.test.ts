@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -33,6 +33,16 @@ describe('a folder as a source', () => {
     expect(await namesOf('out/*.gz')).toEqual(data)
     expect(await namesOf('**/part-*')).toEqual(await namesOf('out/part-*'))
     expect(await namesOf('out/_comm*')).toEqual(['out/_committed_1'])
+  })
+
+  it('leaves out no file for its name, nor for a link that leads nowhere', async () => {
+    put('out/part-0', 'out/a\nb', 'out/date=1/a\nb')
+    expect(await namesOf('out/date=1')).toEqual(['out/date=1/a\nb'])
+    expect(await namesOf('out/**/a*')).toEqual(['out/a\nb', 'out/date=1/a\nb'])
+    symlinkSync('part-0', join(root, 'out', 'part-1'))
+    expect(await namesOf('out/part-*')).toEqual(['out/part-0', 'out/part-1'])
+    symlinkSync('nothing', join(root, 'out', 'part-2'))
+    for (const source of ['out', 'out/part-*']) await expect(namesOf(source)).rejects.toMatchObject({ _tag: 'NotFound', code: 'DANGLING_LINK', position: { source: join(root, 'out', 'part-2') } })
   })
 
   it('may have a name that looks like a pattern', async () => {

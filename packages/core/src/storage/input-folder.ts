@@ -4,6 +4,7 @@ import { localPath } from './local-storage.js'
 import { parsePartition, type PartitionValues } from './partition-path.js'
 import { schemeOf } from './registry.js'
 import type { FileInfo } from './storage.js'
+import { nameMatcher } from './name-matcher.js'
 
 /** A file that a source names. */
 export interface InputFile extends FileInfo {
@@ -50,7 +51,7 @@ export const fixedPart = (glob: string): string => picomatch.scan(glob).base
 /** Whether a name of a storage matches a glob. */
 export const globMatcher = (glob: string): ((url: string) => boolean) => {
   const { base, glob: rest } = picomatch.scan(glob)
-  const matches = picomatch(rest)
+  const matches = nameMatcher(rest)
   return (url) => matches(below(base, url).join('/'))
 }
 

@@ -2,8 +2,9 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import picomatch from 'picomatch'
-import { fromUnknown, throwIfAborted } from '../errors/index.js'
+import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
 import type { FileInfo } from './storage.js'
+import { nameMatcher } from './name-matcher.js'
 
 /** True when a name has glob characters. */
 export const isGlob = (name: string): boolean => picomatch.scan(name).isGlob
@@ -11,16 +12,21 @@ export const isGlob = (name: string): boolean => picomatch.scan(name).isGlob
 /**
  * The local files that a glob matches, sorted by path, byte by byte. Hidden files (temporary outputs among them) only when
  * the glob names them; symbolic links to files are followed, to folders not.
+ *
+ * @throws `NotFound` DANGLING_LINK for a link that leads nowhere
  */
 export const listLocal = async (glob: string, signal?: AbortSignal): Promise<readonly FileInfo[]> => {
   const pattern = glob.startsWith('file:') ? fileURLToPath(glob) : glob
   const { base, glob: rest } = picomatch.scan(pattern)
-  return walkLocal(base, picomatch(rest), rest.includes('**') ? Infinity : rest.split('/').length, signal)
+  return walkLocal(base, nameMatcher(rest), rest.includes('**') ? Infinity : rest.split('/').length, signal)
 }
 
 /** All local files below a folder, whatever characters are in its name; but for hidden ones, sorted as {@link listLocal} does. */
 export const listLocalBelow = (folder: string, signal?: AbortSignal): Promise<readonly FileInfo[]> =>
-  walkLocal(folder.startsWith('file:') ? fileURLToPath(folder) : folder, picomatch('**'), Infinity, signal)
+  walkLocal(folder.startsWith('file:') ? fileURLToPath(folder) : folder, nameMatcher('**'), Infinity, signal)
+
+/** A file that has gone by now is not missed; a link that leads nowhere stands for data that somebody put there. */
+const leadsNowhere = (source: string): Error => failure({ tag: 'NotFound', code: 'DANGLING_LINK', problem: 'the symbolic link leads to no file', remedy: 'Put the file there, or remove the link.', position: { source } })
 
 const walkLocal = async (base: string, matches: (name: string) => boolean, depth: number, signal: AbortSignal | undefined): Promise<readonly FileInfo[]> => {
   const found: FileInfo[] = []
@@ -42,6 +48,7 @@ const walkLocal = async (base: string, matches: (name: string) => boolean, depth
       } else if (matches(name)) {
         const info = await stat(path).catch(() => undefined)
         if (info?.isFile() === true) found.push({ url: path, size: info.size })
+        else if (info === undefined && entry.isSymbolicLink()) throw leadsNowhere(path)
       }
     }
   }

@@ -4,8 +4,8 @@
  */
 export type PartitionValues = { readonly [key: string]: string | null }
 
-/** The folder of rows whose value is null or an empty text. */
-const DEFAULT_PARTITION = '__HIVE_DEFAULT_PARTITION__'
+/** The value of the folder of rows that have none. */
+export const DEFAULT_PARTITION = '__HIVE_DEFAULT_PARTITION__'
 
 /** What Spark and Hive escape in names of folders: control characters, and what paths and globs have other uses for. */
 const escapedCharacters = /[\u0000-\u001f"#%'*/:=?\\\u007f{[\]^]/g

@@ -1,4 +1,4 @@
-import { failure, field, makeBuilder, requireNames, shownUrl, type Column, type Field, type InputFile, type Schema } from '@millrace/core'
+import { failure, field, makeBuilder, requireNames, shownUrl, withField, type Column, type Field, type InputFile, type Schema } from '@millrace/core'
 import { conditionTest, type Condition } from '../values/index.js'
 
 /** The columns that folders `key=value` give to the files in them. */
@@ -38,19 +38,35 @@ const requireSameKeys = (files: readonly InputFile[], keys: readonly string[]): 
   })
 }
 
+const textColumn = (of: Field, text: string | null): Column => {
+  const builder = makeBuilder(of)
+  if (text === null) builder.appendNull()
+  else builder.appendText(text)
+  return builder.finish()
+}
+
+/** Folders are named as Spark does it, times by ISO 8601, whatever format a column has in files; else by that format. */
+const valueColumn = (of: Field, text: string | null): Column => {
+  const { kind, nullable, params } = of
+  if (params.format === undefined) return textColumn(of, text)
+  const plain = kind === 'date' ? field.date() : field.timestamp({ unit: params.unit })
+  try {
+    return withField(textColumn({ ...plain, nullable } as Field, text), of)
+  } catch {
+    return textColumn(of, text)
+  }
+}
+
 /** A column of one row with the value that a folder gives. @throws `Schema` PARTITION_VALUE for one that the field cannot hold */
 export const partitionColumn = (name: string, of: Field, text: string | null, source: string): Column => {
-  const builder = makeBuilder(of)
   try {
-    if (text === null) builder.appendNull()
-    else builder.appendText(text)
+    return valueColumn(of, text)
   } catch (cause) {
     throw failure({
       tag: 'Schema', code: 'PARTITION_VALUE', problem: `the folder gives ${text === null ? 'null' : JSON.stringify(text)}, which ${of.kind} cannot hold: ${(cause as Error).message}`,
       remedy: 'Give the column a field that takes every value of its folders, or leave it out of the schema.', position: { source, column: name }, cause,
     })
   }
-  return builder.finish()
 }
 
 /**

@@ -168,11 +168,19 @@ describe('a folder', () => {
   })
 
   it('has packed files and times as Spark names them', async () => {
-    const times = { at: field.timestamp({ unit: 'us', format: 'yyyy' }), b: field.bool(), d: field.dictionary(), n: field.int32() }
+    const times = { at: field.timestamp({ unit: 'us', format: 'yyyy' }), b: field.bool(), d: field.nullable(field.dictionary()), n: field.int32() }
     const at = new Date('2026-11-24T10:30:00Z')
-    await run(pipe(fromRows(times, [{ at, b: true, d: 'x', n: 1 }, { at: new Date(at.getTime() + 120), b: false, d: '', n: 2 }]), writeJson(join(root, 'out'), { partitionBy: ['at', 'b', 'd'], compression: 'gzip' })))
+    await run(pipe(fromRows(times, [{ at, b: true, d: 'x', n: 1 }, { at: new Date(at.getTime() + 120), b: false, d: null, n: 2 }]), writeJson(join(root, 'out'), { partitionBy: ['at', 'b', 'd'], compression: 'gzip' })))
     expect(filesIn(join(root, 'out'))).toEqual(['_SUCCESS', 'at=2026-11-24 10%3A30%3A00/b=true/d=x/part-00000.json.gz', 'at=2026-11-24 10%3A30%3A00.12/b=false/d=__HIVE_DEFAULT_PARTITION__/part-00000.json.gz'])
     const back = { at: field.timestamp(), b: field.bool(), d: field.nullable(field.utf8()), n: field.int32() }
-    expect(await run(pipe(readJson(join(root, 'out'), { schema: back }), collect()))).toEqual([{ at: new Date(at.getTime() + 120), b: false, d: null, n: 2 }, { at, b: true, d: 'x', n: 1 }])
+    for (const schema of [back, times]) expect(await run(pipe(readJson(join(root, 'out'), { schema }), collect()))).toEqual([{ at: new Date(at.getTime() + 120), b: false, d: null, n: 2 }, { at, b: true, d: 'x', n: 1 }])
+  })
+
+  it('has no folder for texts that Spark and Hive take for null', async () => {
+    const words = { d: field.nullable(field.utf8()), n: field.int32() }
+    for (const d of ['', '__HIVE_DEFAULT_PARTITION__']) {
+      await expect(run(pipe(fromRows(words, [{ d: null, n: 1 }, { d, n: 2 }]), writeJson(join(root, 'out'), { partitionBy: ['d'] })))).rejects.toMatchObject({ _tag: 'BadRecord', code: 'PARTITION_VALUE', position: { column: 'd' } })
+      expect(filesIn()).toEqual([])
+    }
   })
 })

@@ -1,4 +1,4 @@
-import { DictionaryColumn, failure, field, partitionFolder, requireColumn, withField, type Batch, type Column, type Schema } from '@millrace/core'
+import { DEFAULT_PARTITION, DictionaryColumn, failure, field, partitionFolder, requireColumn, withField, type Batch, type Column, type Schema } from '@millrace/core'
 import { columnText, type RowText } from './column-texts.js'
 
 /** The schema of files in partitions: what is not in the names of folders. @throws `Schema`, `Usage` for columns that cannot be partitions */
@@ -23,13 +23,25 @@ const valueText = (column: Column): RowText => {
   return (row) => text(row).replace('T', ' ').replace(/\.?0*Z$/, '')
 }
 
+/** Hive and Spark cannot tell these from null: they would come back as another value than went in. */
+const standsForNull = (text: string): boolean => text === '' || text === DEFAULT_PARTITION
+
+/** The name of the folder of a row, of one column. */
+const folderText = (name: string, column: Column): RowText => {
+  const text = valueText(column)
+  return (row) => {
+    if (!column.isValid(row)) return partitionFolder(name, null)
+    const value = text(row)
+    if (!standsForNull(value)) return partitionFolder(name, value)
+    throw failure({
+      tag: 'BadRecord', code: 'PARTITION_VALUE', problem: `the folder of ${JSON.stringify(value)} is that of null`, remedy: 'Put null or another text in its place first, or partition by another column.', position: { column: name },
+    })
+  }
+}
+
 /** The rows of a batch by the folder that they belong to, in the order in which folders come up. */
 export const rowsByFolder = (batch: Batch, partitionBy: readonly string[]): ReadonlyMap<string, Int32Array> => {
-  const parts = partitionBy.map((name) => {
-    const column = (batch.columns as { readonly [name: string]: Column })[name]!
-    const text = valueText(column)
-    return (row: number): string => partitionFolder(name, column.isValid(row) ? text(row) : null)
-  })
+  const parts = partitionBy.map((name) => folderText(name, (batch.columns as { readonly [name: string]: Column })[name]!))
   const rows = new Map<string, number[]>()
   for (let row = 0; row < batch.numRows; row++) {
     const folder = parts.map((part) => part(row)).join('/')

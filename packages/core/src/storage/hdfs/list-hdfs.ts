@@ -4,6 +4,7 @@ import type { FileInfo, FolderEntries } from '../storage.js'
 import { badAnswer, parseStatus, type FileStatus } from './file-status.js'
 import { parseHdfsUrl, urlAt, type HdfsPlace } from './hdfs-url.js'
 import type { NameNodes } from './name-nodes.js'
+import { nameMatcher } from '../name-matcher.js'
 
 /** HDFS has no deeper paths (`MAX_PATH_DEPTH`), and nobody lists more folders at once: a server could go on for ever. */
 const MOST_LEVELS = 1000
@@ -60,7 +61,7 @@ async function* entriesOf(nodes: NameNodes, folder: HdfsPlace, signal: AbortSign
 export const listHdfs = async (nodes: NameNodes, glob: string, signal?: AbortSignal): Promise<readonly FileInfo[]> => {
   const { base, glob: rest } = picomatch.scan(glob)
   const place = parseHdfsUrl(base.replace(/\\(.)/g, '$1'))
-  const matches = picomatch(rest)
+  const matches = nameMatcher(rest)
   const depth = rest.includes('**') ? Infinity : rest.split('/').length
   const found: FileInfo[] = []
   let listed = 0

@@ -2,6 +2,7 @@ import picomatch from 'picomatch'
 import { failure, throwIfAborted } from '../../errors/index.js'
 import type { FileInfo, FolderEntries } from '../storage.js'
 import { parseObjectUrl } from './object-url.js'
+import { nameMatcher } from '../name-matcher.js'
 
 /** A page of a listing. */
 export interface ObjectPage {
@@ -63,7 +64,7 @@ export const listObjects = async (glob: string, ask: AskPage, signal: AbortSigna
   const root = rootOf(glob)
   const { bucket } = parseObjectUrl(root)
   const { base, glob: rest } = picomatch.scan(glob.slice(root.length), { unescape: true })
-  const matches = picomatch(rest)
+  const matches = nameMatcher(rest)
   const skip = base === '' ? 0 : base.length + 1
   const found: FileInfo[] = []
   const prefix = prefixOf(base, rest)
