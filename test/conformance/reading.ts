@@ -7,13 +7,12 @@ import { registerStorage, run, storageFor, Tally, type Json } from '@millrace/co
 import { beforeAll, describe, expect, test } from 'vitest'
 import { errorOf } from '../support/error-of.js'
 import { takenAtRest, takenBytes } from '../support/taken-bytes.js'
-import { cellsOf, type Scheme } from './cells.js'
+import { cellName, cellsOf, type Scheme } from './cells.js'
 import { expectTyped, readAll, repeated } from './outcome.js'
 import { badRows, readers, rows, type ReaderUnderTest } from './records.js'
 
 /** A storage where readers are tested. */
 export interface ReadersPlace {
-  readonly name: string
   /** Its column of the table of formats: the readers of its cells are tested. */
   readonly scheme: Scheme
   /** Puts a file; gives its URL. */
@@ -24,8 +23,8 @@ export interface ReadersPlace {
   readonly knows: 'at once' | 'later'
   /** In how many places each file is cut. Default: at every byte. */
   readonly cuts?: number | undefined
-  /** Has it say nothing any more, until what is given back is called. Absent where that cannot be. */
-  readonly silence?: (() => () => void) | undefined
+  /** Has it say nothing any more, until what is given back is called. Absent where there is no server. */
+  readonly silence?: (() => Promise<() => void>) | undefined
 }
 
 const LARGE_BYTES = 8 << 20
@@ -79,7 +78,7 @@ const largeFile = async (reader: ReaderUnderTest): Promise<Uint8Array> => {
  * Workers ask built-in storages by themselves. Those of `inChunksOf` are not built-in: there the main thread reads for them.
  */
 export const readersConformAt = (place: ReadersPlace): void => {
-  describe.each(readers.filter(({ format }) => cellsOf(place.scheme, 'read').includes(format)).map((reader) => [reader.name, reader] as const))(`%s at ${place.name}`, (_, reader) => {
+  describe.each(cellsOf(place.scheme, 'read').map((format) => [cellName(format, 'read', place.scheme), readers.find((reader) => reader.format === format)!] as const))('%s', (_, reader) => {
     const sound = reader.file([])
     const kinds = Object.keys(packings).filter((packing) => packing === 'plain' || reader.gzip)
     const nameOf = (name: string, packing: string): string => `${name}.${reader.extension}${packing === 'plain' ? '' : '.gz'}`
@@ -145,6 +144,14 @@ export const readersConformAt = (place: ReadersPlace): void => {
       await allLetGo()
     })
 
+    test('found by a pattern, is read with the others, where the storage lists files', async () => {
+      const [first] = await Promise.all(['one', 'two'].map((name) => place.put(nameOf(`pattern-${name}`, 'plain'), sound)))
+      const found = await readAll(reader.read(first!.replace('-one', '-*')))
+      if (storageFor(first!).list === undefined) expect(found).toMatchObject({ rows: [], error: { _tag: 'NotFound' } })
+      else expect(found).toMatchObject({ rows: [...rows, ...rows], error: undefined })
+      await allLetGo()
+    })
+
     test.each([0, 2])('left early with %i workers, lets go of what it holds', async (workers) => {
       for (const url of Object.values(large)) {
         for (let time = 0; time < 2; time++) {
@@ -185,7 +192,7 @@ export const readersConformAt = (place: ReadersPlace): void => {
     if (silence !== undefined) test.each([0, 1])('aborted with %i workers while the storage says nothing, does not wait for it', async (workers) => {
       // Threads are there, and connections.
       await readAll(reader.read(urls['plain']!, { workers }))
-      const speak = silence()
+      const speak = await silence()
       try {
         const controller = new AbortController()
         setTimeout(() => controller.abort(), 50)

@@ -20,14 +20,14 @@ const newFolder = async (): Promise<string> => {
   return folder
 }
 
-storageConformance({ name: 'files of this machine', scheme: 'file', folder: newFolder })
+storageConformance({ name: 'files of this machine', folder: newFolder })
 foldersConform('files of this machine', newFolder)
-writersConformAt({ name: 'files of this machine', scheme: 'file', folder: newFolder, partBytes: 1 << 20, unfinished: temporaryNames })
+writersConformAt({ scheme: 'file', folder: newFolder, partBytes: 1 << 20, unfinished: temporaryNames })
 
 const place = mkdtempSync(join(realpathSync(tmpdir()), 'millrace-files-'))
 folders.push(place)
 readersConformAt({
-  name: 'files of this machine', scheme: 'file', held: () => openFilesIn(place), knows: 'at once', cuts: 200,
+  scheme: 'file', held: () => openFilesIn(place), knows: 'at once', cuts: 100,
   put: async (name, bytes) => {
     writeFileSync(join(place, name), bytes)
     return join(place, name)

@@ -2,20 +2,16 @@ import { writeFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
   committingName, expandInputs, field, fromRows, hasTag, manifestName, openOutputSet, pendingManifest, pipe, readBytes, readWhole, run, storageFor, withOutputSet, writeBytes, writeFolder, writeText,
-  type Json, type Stream,
+  type Stream,
 } from '@millrace/core'
 import { readCsv, readTfRecords, writeCsv, writeParquet, readParquet, writeTfRecords } from '@millrace/formats'
 import { describe, expect, test } from 'vitest'
 import { collect } from '../support/bytes.js'
 import { errorOf } from '../support/error-of.js'
-import { cellsOf, type Scheme } from './cells.js'
-import { readers, rows, type schema } from './records.js'
 
 /** A storage, and a place of its for tests. */
 export interface StorageUnderTest {
   readonly name: string
-  /** Its column of the table of formats: what the table says it reads and writes is tested. */
-  readonly scheme: Scheme
   /** URL of a folder, without a slash at its end, that is for the test that asks alone and has nothing in it. */
   readonly folder: () => Promise<string>
   /** Names that the storage does not take, or that mean something else there. */
@@ -29,32 +25,6 @@ const namesIn = async (folder: string): Promise<readonly string[]> => (await sto
 const textAt = async (url: string): Promise<string> => Buffer.from(await readWhole(url)).toString('utf8')
 
 const bytesOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => (index * 31) % 251)
-
-const readRows = async (stream: Stream<typeof schema, 'cold'>, from?: Json): Promise<{ readonly rows: unknown[]; readonly positions: readonly (readonly [number, Json])[] }> => {
-  const read: unknown[] = []
-  const positions: (readonly [number, Json])[] = []
-  for await (const batch of stream.open(from === undefined ? {} : { from })) {
-    for (let row = 0; row < batch.numRows; row++) read.push(batch.row(row))
-    positions.push([read.length, JSON.parse(JSON.stringify(batch.position)) as Json])
-  }
-  return { rows: read, positions }
-}
-
-/**
- * Every format that the table says a storage reads.
- *
- * @param put - puts files there, and gives the source that names them all in their order
- */
-export const readsEveryFormat = (scheme: Scheme, put: (files: readonly (readonly [name: string, bytes: Uint8Array])[]) => Promise<string | readonly string[]>): void => {
-  test.each(cellsOf(scheme, 'read').map((format) => [format] as const))('%s is read, the same rows, and resumes from every position', async (format) => {
-    const reader = readers.find((found) => found.format === format)!
-    const source = await put(['one', 'two'].map((name) => [`${name}.${reader.extension}`, reader.file([])] as const))
-    const stream = reader.read(source, { batchRows: 4 })
-    const whole = await readRows(stream)
-    expect(whole.rows).toEqual([...rows, ...rows])
-    for (const [read, position] of whole.positions) expect((await readRows(stream, position)).rows).toEqual(whole.rows.slice(read))
-  })
-}
 
 /**
  * What every storage that can be written and listed must do: files appear whole or not at all, ranges are those of a local file,
@@ -171,12 +141,6 @@ export const storageConformance = (storage: StorageUnderTest): void => {
       expect((await expandInputs(`${folder}/c.csv`))[0]).toMatchObject({ url: `${folder}/c.csv`, size: 5 })
       expect(await errorOf(() => expand('*.parquet'))).toMatchObject({ _tag: 'NotFound', code: 'NO_MATCH' })
       expect(await errorOf(() => expand('nothing'))).toMatchObject({ _tag: 'NotFound' })
-    })
-
-    readsEveryFormat(storage.scheme, async (files) => {
-      const folder = await storage.folder()
-      for (const [name, bytes] of files) await writeBytes(`${folder}/${name}`, bytes)
-      return `${folder}/*`
     })
 
     test('writers write to it, and take the place of what they wrote', async () => {

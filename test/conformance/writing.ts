@@ -7,13 +7,12 @@ import { fromIterable, fromRows, hasTag, pipe, run, storageFor, type Json, type 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { errorOf } from '../support/error-of.js'
 import { buildProgram } from '../support/program.js'
-import { cellsOf, type Scheme } from './cells.js'
+import { cellName, cellsOf, type Scheme } from './cells.js'
 import { readAll } from './outcome.js'
 import { readers, rows, schema, writers, type Record, type WriterUnderTest } from './records.js'
 
 /** A storage where writers are tested. */
 export interface WritersPlace {
-  readonly name: string
   /** Its column of the table of formats: the writers of its cells are tested. */
   readonly scheme: Scheme
   /** URL of a folder, without a slash at its end, that is for the test that asks alone and has nothing in it. */
@@ -85,9 +84,7 @@ await Promise.all(writers.map((writer, index) => run(pipe(fromIterable(schema, (
 export const writersConformAt = (place: WritersPlace): void => {
   const unfinished = async (folder: string): Promise<number> => (place.unfinished === undefined ? 0 : place.unfinished(folder))
   const visible = async (folder: string): Promise<readonly string[]> => (await allNames(folder)).filter((name) => !isHidden(name))
-  const cells = writers.filter(({ format }) => cellsOf(place.scheme, 'write').includes(format))
-
-  describe.each(cells.map((writer) => [writer.name, writer] as const))(`%s at ${place.name}`, (_, writer) => {
+  describe.each(cellsOf(place.scheme, 'write').map((format) => [cellName(format, 'write', place.scheme), writers.find((writer) => writer.format === format)!] as const))('%s', (_, writer) => {
     const reader = readers.find(({ format }) => format === writer.format)!
     const read = async (url: string): Promise<readonly Record[]> => {
       const { rows: found, error } = await readAll(reader.read(url))
@@ -185,29 +182,31 @@ export const writersConformAt = (place: WritersPlace): void => {
   })
 
   // One process for all: what it is about is a process, and each costs more than all that it writes.
-  test(`writers at ${place.name} that are killed leave nothing that is seen, and can write again`, async () => {
-    const folder = await place.folder()
-    const program = await buildProgram(endlessProgram(place.scheme), `endless-${place.scheme}`)
-    try {
-      const child = spawn(process.execPath, [program, folder, `${1.3 * place.partBytes}`, place.options === undefined ? '' : JSON.stringify(place.options())], { stdio: ['ignore', 'pipe', 'pipe'] })
-      const ended = once(child, 'exit')
-      let said = ''
-      child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
-      const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
-      if (value !== 'all write') throw new Error(`the writers ended: ${said}`)
-      child.kill('SIGKILL')
-      await ended
-    } finally {
-      rmSync(program, { force: true })
-    }
-    expect(await visible(folder)).toEqual([])
-    if (place.unfinished !== undefined) expect(await unfinished(folder)).toBeGreaterThan(0)
-    for (const [index, writer] of writers.entries()) {
-      const reader = readers.find(({ format }) => format === writer.format)!
-      const url = `${folder}/${index}/${writer.file}`
-      expect(hasTag((await readAll(reader.read(url))).error, 'NotFound'), writer.name).toBe(true)
-      await run(pipe(fromRows(schema, rows), writer.write(`${folder}/${index}`)))
-      expect((await readAll(reader.read(url))).rows, writer.name).toEqual(rows)
-    }
+  describe(cellName('every format', 'write', place.scheme), () => {
+    test('whose process is killed, leaves nothing that is seen, and can be written again', async () => {
+      const folder = await place.folder()
+      const program = await buildProgram(endlessProgram(place.scheme), `endless-${place.scheme}`)
+      try {
+        const child = spawn(process.execPath, [program, folder, `${1.3 * place.partBytes}`, place.options === undefined ? '' : JSON.stringify(place.options())], { stdio: ['ignore', 'pipe', 'pipe'] })
+        const ended = once(child, 'exit')
+        let said = ''
+        child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+        const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
+        if (value !== 'all write') throw new Error(`the writers ended: ${said}`)
+        child.kill('SIGKILL')
+        await ended
+      } finally {
+        rmSync(program, { force: true })
+      }
+      expect(await visible(folder)).toEqual([])
+      if (place.unfinished !== undefined) expect(await unfinished(folder)).toBeGreaterThan(0)
+      for (const [index, writer] of writers.entries()) {
+        const reader = readers.find(({ format }) => format === writer.format)!
+        const url = `${folder}/${index}/${writer.file}`
+        expect(hasTag((await readAll(reader.read(url))).error, 'NotFound'), writer.name).toBe(true)
+        await run(pipe(fromRows(schema, rows), writer.write(`${folder}/${index}`)))
+        expect((await readAll(reader.read(url))).rows, writer.name).toEqual(rows)
+      }
+    })
   })
 }

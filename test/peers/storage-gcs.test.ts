@@ -63,7 +63,7 @@ print(table.num_rows, sum(table['id'].to_pylist()))
       register()
     })
     readersConformAt({
-      name: 'Google Cloud Storage', scheme: 'gs', held: () => requests.count(), knows: 'later', cuts: 20, silence: () => server.silence(),
+      scheme: 'gs', held: () => requests.count(), knows: 'later', cuts: 12, silence: () => server.silence(),
       put: async (name, bytes) => {
         await put(`reading/${name}`, new Uint8Array(bytes))
         return `gs://bucket/reading/${name}`
@@ -72,10 +72,10 @@ print(table.num_rows, sum(table['id'].to_pylist()))
   })
 
   const newFolder = async (): Promise<string> => `gs://bucket/folder-${++folders}`
-  storageConformance({ scheme: 'gs', name: 'Google Cloud Storage', folder: newFolder })
+  storageConformance({ name: 'Google Cloud Storage', folder: newFolder })
   foldersConform('Google Cloud Storage', newFolder)
   // The emulator does not tell of uploads under way: test/faults/storage-gcs.test.ts looks at them.
-  writersConformAt({ scheme: 'gs', name: 'Google Cloud Storage', folder: newFolder, partBytes: PART_BYTES, options })
+  writersConformAt({ scheme: 'gs', folder: newFolder, partBytes: PART_BYTES, options })
   prunesPartitions(async (days, filesADay, text) => {
     for (let day = 0; day < days; day++) {
       const folder = `many/day=${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)}`

@@ -85,7 +85,7 @@ describeHdfs('HDFS', 'ha', () => {
       register()
     })
     readersConformAt({
-      name: 'HDFS', scheme: 'hdfs', held: () => requests.count(), knows: 'later', cuts: 8, silence: () => cluster.silence(),
+      scheme: 'hdfs', held: () => requests.count(), knows: 'later', cuts: 6, silence: () => cluster.silence(),
       put: async (name, bytes) => {
         await writeBytes(`hdfs://mill/reading/${name}`, bytes)
         return `hdfs://mill/reading/${name}`
@@ -93,8 +93,8 @@ describeHdfs('HDFS', 'ha', () => {
     })
   })
 
-  storageConformance({ scheme: 'hdfs', name: 'hdfs', folder: async () => newFolder() })
-  writersConformAt({ scheme: 'hdfs', name: 'HDFS', folder: async () => newFolder(), partBytes: PART_BYTES, unfinished: temporaryNames, options })
+  storageConformance({ name: 'hdfs', folder: async () => newFolder() })
+  writersConformAt({ scheme: 'hdfs', folder: async () => newFolder(), partBytes: PART_BYTES, unfinished: temporaryNames, options })
   foldersConform('hdfs', async () => newFolder(), ['CSV', 'TFRecord'])
 
   describe('urls', () => {

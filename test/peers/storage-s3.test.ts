@@ -87,7 +87,7 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
       register()
     })
     readersConformAt({
-      name: 'S3', scheme: 's3', held: () => requests.count(), knows: 'later', cuts: 20, silence: () => server.silence(),
+      scheme: 's3', held: () => requests.count(), knows: 'later', cuts: 12, silence: () => server.silence(),
       put: async (name, bytes) => {
         await writeBytes(`s3://bucket/reading/${name}`, bytes)
         return `s3://bucket/reading/${name}`
@@ -96,9 +96,9 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
   })
 
   const newFolder = async (): Promise<string> => `s3://bucket/folder-${++folders}`
-  storageConformance({ scheme: 's3', name: 'S3', folder: newFolder })
+  storageConformance({ name: 'S3', folder: newFolder })
   foldersConform('S3', newFolder)
-  writersConformAt({ scheme: 's3', name: 'S3', folder: newFolder, partBytes: PART_BYTES, unfinished: (folder) => s3Uploads(server, folder.slice('s3://bucket/'.length)), options })
+  writersConformAt({ scheme: 's3', folder: newFolder, partBytes: PART_BYTES, unfinished: (folder) => s3Uploads(server, folder.slice('s3://bucket/'.length)), options })
   prunesPartitions(async (days, filesADay, text) => {
     for (let day = 0; day < days; day++) {
       const folder = join(server.folder, 'bucket', 'many', `day=${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)}`)

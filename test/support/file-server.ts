@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** How a server gives a file. Default: whole or by ranges, as fast as it is taken. */
@@ -23,6 +23,8 @@ export interface FileServer {
   readonly put: (name: string, bytes: Uint8Array, serving?: Serving) => string
   /** Answers that are neither complete nor given up by who asked for them. */
   readonly held: () => number
+  /** Has it say nothing any more, until what is given back is called. */
+  readonly silence: () => () => void
   readonly close: () => Promise<void>
 }
 
@@ -55,9 +57,8 @@ const sendBody = (response: ServerResponse, part: Uint8Array, file: ServedFile):
 export const startFileServer = async (): Promise<FileServer> => {
   const files = new Map<string, ServedFile>()
   let held = 0
-  const server = createServer((request, response) => {
-    held++
-    response.once('close', () => held--)
+  let spoken: Promise<void> = Promise.resolve()
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const file = files.get(request.url!)
     if (file === undefined) return void response.writeHead(404).end()
     const { bytes, serving } = file
@@ -70,6 +71,11 @@ export const startFileServer = async (): Promise<FileServer> => {
     response.writeHead(range === null ? 200 : 206, { 'content-length': end - start, ...taking, etag: '"v1"', ...ranged })
     if (request.method === 'HEAD') response.end()
     else sendBody(response, bytes.subarray(start, end), file)
+  }
+  const server = createServer((request, response) => {
+    held++
+    response.once('close', () => held--)
+    void spoken.then(() => answer(request, response))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -80,6 +86,11 @@ export const startFileServer = async (): Promise<FileServer> => {
       return `${base}/${name}`
     },
     held: () => held,
+    silence: () => {
+      let speak = (): void => undefined
+      spoken = new Promise((resolve) => (speak = resolve))
+      return speak
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

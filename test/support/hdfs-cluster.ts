@@ -19,7 +19,7 @@ export interface HdfsTestCluster {
   /** Has it do something (test/support/hdfs/HdfsCluster.java says what). Gives its answer. */
   readonly tell: (...words: readonly (string | number)[]) => Promise<string>
   /** Has all its nodes say nothing any more, until what is given back is called. */
-  readonly silence: () => () => void
+  readonly silence: () => Promise<() => void>
   readonly stop: () => Promise<void>
 }
 

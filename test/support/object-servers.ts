@@ -16,7 +16,7 @@ export interface ObjectServer {
   /** Where the S3 server keeps its buckets, as folders. */
   readonly folder: string
   /** Has it say nothing any more, until what is given back is called. */
-  readonly silence: () => () => void
+  readonly silence: () => Promise<() => void>
   readonly stop: () => Promise<void>
 }
 
