@@ -29,7 +29,7 @@ export interface FieldParams {
    * `timestamp`, `date`: pattern of the text form. Default ISO 8601. Symbols as in Unicode TR 35: `yyyy`, `yy` (1969 to 2068), `MM`, `M` (one digit or two),
    * `MMM` (Jan to Dec), `dd`, `d`, `HH`, `H`, `hh` or `h` with `a` (AM, PM), `mm`, `ss`, `S` to `SSSSSSSSS`, and offsets from UTC, which win over the zone: `XXX`
    * (`+02:00` or `Z`), `XX` (`+0200`), `X` (`+02`). Other letters than T and Z are none, all else stands for itself. `epochSeconds` and `epochMilliseconds`
-   * are numbers since 1970.
+   * are numbers since 1970. Numbers of JSON are read by it as texts are; integers of binary formats are in the `unit`.
    */
   readonly format?: string | undefined
   /** `timestamp`: zone of texts that name none. `UTC` (default) or an IANA name. Values are stored in UTC. */

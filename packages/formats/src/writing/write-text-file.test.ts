@@ -66,6 +66,20 @@ describe('writeCsv and writeJson', () => {
     }
   })
 
+  it('write no local time that reads back as another instant', async () => {
+    const late = new Date('2024-11-03T06:30:00Z')
+    for (const [name, writing, reading] of [['csv', writeCsv, readCsv], ['jsonl', writeJson, readJson]] as const) {
+      const path = join(folder, `clocks.${name}`)
+      const local = { at: field.timestamp({ zone: 'America/New_York', format: 'yyyy-MM-dd HH:mm:ss' }) }
+      await expect(run(pipe(fromRows(local, [{ at: new Date('2024-11-03T05:30:00Z') }, { at: late }]), writing(path)))).rejects.toMatchObject({
+        _tag: 'BadRecord', code: 'OUT_OF_RANGE', problem: expect.stringContaining('a format with an offset (XXX) tells them apart') as string, position: { record: 1, column: 'at' },
+      })
+      const offset = { at: field.timestamp({ zone: 'America/New_York', format: 'yyyy-MM-dd HH:mm:ssXXX' }) }
+      await run(pipe(fromRows(offset, [{ at: late }]), writing(path)))
+      expect(await rowsOf(reading(path, { schema: offset }))).toEqual([{ at: late }])
+    }
+  })
+
   it('write dialects, and nothing where there are no rows', async () => {
     const path = join(folder, 'dialect.tsv')
     const two = { a: field.nullable(field.utf8()), b: field.utf8() }
