@@ -1,3 +1,4 @@
+import { failure } from '../errors/index.js'
 import type { Random } from '../random/random.js'
 import type { SumTree } from './sum-tree.js'
 
@@ -20,17 +21,28 @@ export const drawWithoutReplacement = (count: number, size: number, random: Rand
   })
 }
 
-/** `count` slots, each as likely as its weight; without replacement, weights of slots that were drawn count as 0 for the rest. */
+const noWeight = (drawn: number, count: number): Error =>
+  failure({ tag: 'Usage', code: 'NO_WEIGHT', problem: `only ${drawn} of ${count} rows can be drawn: the priorities of the others are 0, and so is epsilon`, remedy: 'Give an epsilon above 0, so that every row has its chance, or draw fewer.' })
+
+/**
+ * `count` slots, each as likely as its weight; without replacement, weights of slots that were drawn count as 0 for the rest.
+ *
+ * @throws `Usage` NO_WEIGHT where no weight is left to draw by
+ */
 export const drawByWeight = (count: number, tree: SumTree, replacement: boolean, random: Random): Int32Array => {
   const out = new Int32Array(count)
   const taken: (readonly [slot: number, weight: number])[] = []
-  for (let i = 0; i < count; i++) {
-    const slot = tree.find(fraction(random) * tree.total)
-    out[i] = slot
-    if (replacement) continue
-    taken.push([slot, tree.get(slot)])
-    tree.set(slot, 0)
+  try {
+    for (let i = 0; i < count; i++) {
+      if (tree.total === 0) throw noWeight(i, count)
+      const slot = tree.find(fraction(random) * tree.total)
+      out[i] = slot
+      if (replacement) continue
+      taken.push([slot, tree.get(slot)])
+      tree.set(slot, 0)
+    }
+  } finally {
+    for (const [slot, weight] of taken) tree.set(slot, weight)
   }
-  for (const [slot, weight] of taken) tree.set(slot, weight)
   return out
 }

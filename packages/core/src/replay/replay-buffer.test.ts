@@ -239,6 +239,18 @@ describe('prioritised sampling', () => {
     expect(() => buffer.update([0, 1], [1])).toThrow(/2 slots/)
   })
 
+  it('says so when no weight is left to draw by, and when there is no room', () => {
+    const buffer = make({ alpha: 1, epsilon: 0 })
+    buffer.update(priorities, priorities.map((slot) => (slot === 3 ? 1 : 0)))
+    expect(new Set(buffer.sample(5).columns.slot.values)).toEqual(new Set([3]))
+    const noWeight = expect.objectContaining({ _tag: 'Usage', code: 'NO_WEIGHT' }) as Error
+    expect(() => buffer.sample(2, { replacement: false })).toThrow(noWeight)
+    expect([...buffer.sample(1, { replacement: false }).columns.slot.values]).toEqual([3])
+    buffer.update([3], [0])
+    expect(() => buffer.sample(1)).toThrow(noWeight)
+    expect(() => replayBuffer({ action: field.int32() }, { capacity: 1e12 })).toThrow(expect.objectContaining({ _tag: 'Limit', code: 'CAPACITY' }) as Error)
+  })
+
   it('never draws a weight of 0, at no edge of the tree', () => {
     for (const slots of [1, 2, 3, 7, 8, 9]) {
       for (let heavy = 0; heavy < slots; heavy++) {

@@ -126,6 +126,16 @@ export function replayBuffer<S extends Schema>(
   return new RingBuffer(schema, options)
 }
 
+/** What is made with room for `capacity` rows. @throws `Limit` for more than there can be */
+const allocated = <A>(capacity: number, make: () => A): A => {
+  try {
+    return make()
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw failure({ tag: 'Limit', code: 'CAPACITY', problem: `there is no room for ${capacity} rows`, remedy: 'Give a smaller capacity.', cause })
+  }
+}
+
 /** Priorities of slots, and the weights that they make. */
 class Priorities {
   readonly alpha: number
@@ -182,8 +192,8 @@ class RingBuffer<S extends Schema> implements ReplayBuffer<S, Schema, Schema> {
     this.capacity = requireCount(capacity, 1, 'the capacity of a replay buffer')
     requireCount(Math.abs(seed), 0, 'the seed of a replay buffer')
     this.seed = seed
-    this.rings = Object.entries(schema).map(([name, of]) => [name, ringColumn(of, capacity)] as const)
-    this.priorities = prioritized === undefined ? undefined : new Priorities(prioritized === true ? {} : prioritized, capacity)
+    this.rings = allocated(capacity, () => Object.entries(schema).map(([name, of]) => [name, ringColumn(of, capacity)] as const))
+    this.priorities = prioritized === undefined ? undefined : allocated(capacity, () => new Priorities(prioritized === true ? {} : prioritized, capacity))
     if (this.priorities !== undefined) refuseNames(schema, ['slot', 'weight', 'priority'])
     this.sampled = this.priorities === undefined ? schema : { ...schema, slot: field.int32(), weight: field.float32() }
   }
