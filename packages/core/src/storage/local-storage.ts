@@ -10,8 +10,15 @@ import type { FileInfo, IfExists, Output, ReadOptions, Storage } from './storage
 
 const DEFAULT_CHUNK_BYTES = 1 << 20
 
-/** The path of a `file:` URL; a plain path stays as it is. */
-export const localPath = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
+/** The path of a `file:` URL; a plain path stays as it is. @throws `Usage` FILE_BAD_URL for the URL of another host's file, and for one that cannot be a path */
+export const localPath = (url: string): string => {
+  if (!url.startsWith('file:')) return url
+  try {
+    return fileURLToPath(url)
+  } catch (cause) {
+    throw failure({ tag: 'Usage', code: 'FILE_BAD_URL', problem: 'this is no URL of a file of this machine', remedy: 'Write file:///path, or the path.', position: { source: url }, cause })
+  }
+}
 
 const exists = async (path: string): Promise<boolean> =>
   access(path, constants.F_OK).then(

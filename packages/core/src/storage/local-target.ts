@@ -14,10 +14,13 @@ const PERMISSIONS = 0o777
 /**
  * What a file is to take the place of.
  *
- * @throws `AlreadyExists` OUTPUT_IS_FOLDER for a folder, since replacing it would take away all that is in it; NOT_A_FILE for devices, pipes,
+ * @throws `Usage` NO_FILE_NAME for a path that names none; `AlreadyExists` OUTPUT_IS_FOLDER for a folder, since replacing it would take away all that is in it; NOT_A_FILE for devices, pipes,
  *   sockets, and links that lead nowhere, which a file in their place would break
  */
 export const localTarget = async (path: string, url: string): Promise<LocalTarget> => {
+  if (/(^|[/\\])$/.test(path)) {
+    throw failure({ tag: 'Usage', code: 'NO_FILE_NAME', problem: 'the path of the output ends without the name of a file', remedy: 'Name the file, or pass partitionBy: [] to write a folder.', position: { source: url } })
+  }
   const named = await lstat(path).catch(() => undefined)
   if (named === undefined) return { path, mode: undefined }
   const found = named.isSymbolicLink() ? await stat(path).catch(() => undefined) : named

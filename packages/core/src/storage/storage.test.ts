@@ -88,6 +88,11 @@ describe('local files', () => {
     expect((await readWhole(path, { limitBytes: 100 })).length).toBe(100)
   })
 
+  it('says which paths name no file, and which URLs are not of this machine', async () => {
+    for (const url of ['', join(folder, 'out/')]) await expect(storageFor(url).create!(url, { ifExists: 'fail' })).rejects.toMatchObject({ _tag: 'Usage', code: 'NO_FILE_NAME' })
+    for (const url of ['file://elsewhere/data.csv', 'file:///a%2Fb']) await expect(collect(readBytes(url))).rejects.toMatchObject({ _tag: 'Usage', code: 'FILE_BAD_URL', position: { source: url } })
+  })
+
   it('knows no unknown scheme', () => {
     expect(() => storageFor('gopher://hole')).toThrow(/nothing here reads "gopher:"/)
   })

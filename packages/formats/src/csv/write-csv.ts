@@ -38,6 +38,7 @@ export const writeCsv =
     const fileText = (schema: Schema): FileText => {
       requireTextForms(schema, 'CSV')
       const names = Object.keys(schema)
+      if (names.length === 0) throw failure({ tag: 'Schema', code: 'NO_COLUMNS', problem: 'the stream has no columns, and lines with nothing on them are no records', remedy: 'Keep a column, or write JSON.' })
       return {
         head: header ? line(names.map(quote)) : '',
         batchText: (batch) => {

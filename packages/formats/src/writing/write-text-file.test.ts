@@ -119,6 +119,8 @@ describe('writeCsv and writeJson', () => {
     await expect(run(pipe(fromRows(numbers, [{ x: 2 }]), writeJson(path)))).rejects.toMatchObject({ _tag: 'AlreadyExists' })
     expect(await readFile(path, 'utf8')).toBe('{"x":1}\n')
     expect(() => writeCsv('x')(fromRows({ a: field.binary() }, []))).toThrow(/no form for binary/)
+    await expect(run(pipe(fromRows({}, [{}]), writeCsv(join(folder, 'none.csv'))))).rejects.toMatchObject({ _tag: 'Schema', code: 'NO_COLUMNS' })
+    expect((await readdir(folder)).filter((name) => name.includes('none'))).toEqual([])
   })
 })
 
