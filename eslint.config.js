@@ -24,7 +24,9 @@ const edges = [
   // HiveServer2 is spoken to by us, without a driver.
   'packages/formats/src/sql/hive/transport/**/*.ts',
   // Readers decode on worker threads.
-  'packages/formats/src/workers/{serve,worker-thread}.ts',
+  'packages/formats/src/workers/{blocking-files,serve,worker-thread}.ts',
+  // Large files are inflated on a thread.
+  'packages/formats/src/compression/thread/**/*.ts',
   // The client of a server's gRPC is a connection.
   'packages/distributed/src/session/grpc/**/*.ts',
   // Servers are processes that listen.

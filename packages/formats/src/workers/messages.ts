@@ -44,14 +44,25 @@ export type ToWorker =
 export type ReadEvent =
   /** Where the first record of a span begins; `undefined` where none does. */
   | { readonly type: 'begin'; readonly id: number; readonly at: number | undefined }
-  | { readonly type: 'batch'; readonly id: number; readonly batch: WireBatch; readonly bytes: number; readonly read: number }
+  | ({ readonly type: 'batch' } & SentBatch)
   | { readonly type: 'reject'; readonly id: number; readonly error: WireError; readonly raw: Uint8Array | undefined; readonly bytes: number }
+  | { readonly type: 'skip'; readonly id: number; readonly code: string; readonly count: number; readonly bytes: number }
   /** The last: `place` is where a span ended. */
   | { readonly type: 'end'; readonly id: number; readonly read: number; readonly place?: Json | undefined; readonly error?: WireError | undefined }
 
+/** A batch with what came before it. */
+export interface SentBatch {
+  readonly batch: WireBatch
+  /** Bytes of its columns. */
+  readonly bytes: number
+  /** Bytes taken from storage since the batch before. */
+  readonly read: number
+}
+
 /** What a worker says. */
 export type FromWorker =
-  | ReadEvent
+  | Exclude<ReadEvent, { readonly type: 'batch' }>
+  | { readonly type: 'batches'; readonly id: number; readonly batches: readonly SentBatch[] }
   /** It waits until more of what it sent is taken. */
   | { readonly type: 'stalled'; readonly id: number }
   | { readonly type: 'going'; readonly id: number }

@@ -132,6 +132,8 @@ export class RemoteFile {
         yield base === undefined ? batch : atPosition(batch, shiftedPlace(batch.position!, base))
       } else if (event.type === 'reject') {
         await this.task.reject(shiftedError(event.error, base), event.raw)
+      } else if (event.type === 'skip') {
+        await this.task.skip(event.code, event.count)
       } else if (event.type === 'end') {
         this.task.onRead(event.read)
         if (event.error !== undefined) throw shiftedError(event.error, base)

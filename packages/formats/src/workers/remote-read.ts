@@ -93,7 +93,8 @@ export class RemoteRead {
   }
 
   private async leave(): Promise<void> {
-    this.left.abort()
+    // A reason of its own: to make the default one takes a stack trace.
+    this.left.abort('left')
     this.options.signal?.removeEventListener('abort', this.onAbort)
     await this.begun
     this.wake?.()
@@ -116,7 +117,8 @@ export class RemoteRead {
       this.options.slots.stall(this.isStalled)
       return
     }
-    this.events.push(message)
+    if (message.type === 'batches') for (const batch of message.batches) this.events.push({ type: 'batch', ...batch })
+    else this.events.push(message)
     if (message.type === 'end') this.over(undefined)
     this.wake?.()
   }

@@ -1,8 +1,11 @@
-import { parentPort, type MessagePort } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import { failure, fromUnknown, registerStorage, schemeOf, Tally, type Storage } from '@millrace/core'
+import { keepColumnsTogether } from '../example/column-memory.js'
 import type { FileTask } from '../reading/read-files.js'
+import { readFilesBlocking } from './blocking-files.js'
 import { decoders } from './decoders.js'
 import type { FromWorker, ReadRequest, ToWorker } from './messages.js'
+import { Outbox } from './outbox.js'
 import { BatchSender } from './wire-batch.js'
 import { errorFromWire, errorToWire } from './wire-error.js'
 
@@ -40,13 +43,23 @@ class Allowance {
 class ReadServer {
   private readonly reads = new Map<number, (message: Extract<ToWorker, { type: 'chunk' }>) => void>()
   private nextRead = 0
+  private outbox: Outbox | undefined
   private current: { readonly id: number; readonly allowance: Allowance; readonly controller: AbortController } | undefined
 
   constructor(private readonly port: MessagePort) {
     port.on('message', (message: ToWorker) => this.take(message))
+    readFilesBlocking(() => this.heed())
+    keepColumnsTogether()
+  }
+
+  /** Takes the messages that have come: a thread that reads without waiting for events hears of none. */
+  private heed(): void {
+    for (let next = receiveMessageOnPort(this.port); next !== undefined; next = receiveMessageOnPort(this.port)) this.take(next.message as ToWorker)
   }
 
   private say(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void {
+    // What is said later is not to be heard before it.
+    if (message.type !== 'batches') this.outbox?.send()
     this.port.postMessage(message, transfer)
   }
 
@@ -63,6 +76,8 @@ class ReadServer {
     const controller = new AbortController()
     const allowance = new Allowance(request.allowance, (isStalled) => this.say({ type: isStalled ? 'stalled' : 'going', id }), controller.signal)
     this.current = { id, allowance, controller }
+    const outbox = new Outbox((batches, transfer) => this.say({ type: 'batches', id, batches }, transfer))
+    this.outbox = outbox
     const undo = request.isBridged ? registerStorage(this.bridge(schemeOf(request.file.url))) : () => undefined
     let read = 0
     const take = (): number => {
@@ -85,14 +100,19 @@ class ReadServer {
           this.say({ type: 'reject', id, error: errorToWire(error), raw, bytes })
           await allowance.take(bytes)
         },
+        skip: async (code, count) => {
+          this.say({ type: 'skip', id, code, count, bytes: REJECT_BYTES })
+          await allowance.take(REJECT_BYTES)
+        },
         span: span && { ...span, found: (at) => this.say({ type: 'begin', id, at }), ended: (at) => void (place = at) },
       }
       const onBadRecord = policy === 'quarantine' ? { quarantine: () => undefined } : policy
       for await (const batch of decoder.readFile({ ...request.options, onBadRecord }, task)) {
+        this.heed()
         if (controller.signal.aborted) break
-        const { wire, transfer, bytes } = sender.send(batch)
-        this.say({ type: 'batch', id, batch: wire, bytes, read: take() }, transfer)
-        await allowance.take(bytes)
+        const posted = sender.send(batch)
+        outbox.put(posted, take())
+        await allowance.take(posted.bytes)
       }
       this.current = undefined
       undo()

@@ -2,25 +2,18 @@ import {
   boolColumn, BoolColumn, bytesColumn, BytesColumn, DecimalColumn, DictionaryColumn, fixedColumn, FixedColumn, ListColumn, makeBatch,
   type Batch, type Column, type ColumnMap, type Field, type Json, type Schema, type Values,
 } from '@millrace/core'
-
-/** The buffers of a column. Its field is that of the batch's schema. */
-interface WireColumn {
-  readonly validity: Uint8Array | undefined
-  /** Values, words of decimals, bits of booleans, indices of dictionaries. */
-  readonly values?: Values | undefined
-  readonly length?: number | undefined
-  readonly offsets?: Int32Array | undefined
-  readonly bytes?: Uint8Array | undefined
-  readonly items?: WireColumn | undefined
-  /** Which of the dictionaries that were sent; one that was not sent before comes along. */
-  readonly dictionary?: number | undefined
-}
+import { isBatchBuffer } from '../example/column-memory.js'
 
 /** A batch as it goes from one thread to another. */
 export interface WireBatch {
   /** Absent where it is that of the batch before. */
   readonly schema?: Schema | undefined
-  readonly columns: readonly WireColumn[]
+  readonly buffers: readonly ArrayBuffer[]
+  /**
+   * The arrays of the columns, in their order, as numbers: messages are taken apart faster the fewer objects they hold. Of each array the type, the
+   * buffer, its offset and its length, or -1 where there is none; the parts of a column as {@link BatchSender} puts them down.
+   */
+  readonly layout: readonly number[]
   readonly numRows: number
   readonly position: Json
 }
@@ -40,7 +33,8 @@ export interface PostedBatch {
 export class BatchSender {
   private schema: Schema | undefined
   private readonly dictionaries = new Map<Column, number>()
-  private transfer = new Set<ArrayBuffer>()
+  private buffers: ArrayBuffer[] = []
+  private layout: number[] = []
   private bytes = 0
 
   /** @param isOwned - whether the buffers of a batch belong to it alone */
@@ -48,76 +42,121 @@ export class BatchSender {
 
   /** The batch must not be used any more. */
   send(batch: Batch): PostedBatch {
-    this.transfer = new Set()
+    const buffers: ArrayBuffer[] = (this.buffers = [])
+    const layout: number[] = (this.layout = [])
     this.bytes = 0
-    const columns = Object.keys(batch.schema).map((name) => this.column((batch.columns as ColumnMap)[name]!, this.isOwned))
+    for (const name of Object.keys(batch.schema)) this.column((batch.columns as ColumnMap)[name]!, this.isOwned)
     const schema = batch.schema === this.schema ? undefined : batch.schema
     this.schema = batch.schema
-    return { wire: { ...(schema === undefined ? {} : { schema }), columns, numRows: batch.numRows, position: batch.position ?? null }, transfer: [...this.transfer], bytes: this.bytes }
+    return { wire: { ...(schema === undefined ? {} : { schema }), buffers, layout, numRows: batch.numRows, position: batch.position ?? null }, transfer: buffers, bytes: this.bytes }
   }
 
-  private column(column: Column, isOwned: boolean): WireColumn {
-    const validity = column.validity === undefined ? undefined : this.own(column.validity, isOwned)
-    if (column instanceof FixedColumn) return { validity, values: this.own(column.values, isOwned) }
-    if (column instanceof BoolColumn) return { validity, values: this.own(column.bits, isOwned), length: column.length }
-    if (column instanceof DecimalColumn) return { validity, values: this.own(column.words, isOwned) }
-    if (column instanceof BytesColumn) {
+  private column(column: Column, isOwned: boolean): void {
+    this.array(column.validity, isOwned)
+    if (column instanceof FixedColumn) this.array(column.values, isOwned)
+    else if (column instanceof BoolColumn) {
+      this.array(column.bits, isOwned)
+      this.layout.push(column.length)
+    } else if (column instanceof DecimalColumn) this.array(column.words, isOwned)
+    else if (column instanceof BytesColumn) {
       const { offsets, bytes } = column
-      return { validity, bytes: this.own(bytes.subarray(offsets[0], offsets[column.length]), isOwned), offsets: this.fromZero(offsets, isOwned) }
-    }
-    if (column instanceof ListColumn) {
+      this.offsets(offsets, isOwned)
+      this.array(bytes.subarray(offsets[0], offsets[column.length]), isOwned)
+    } else if (column instanceof ListColumn) {
       const { offsets, items } = column as ListColumn
       const [start, end] = [offsets[0]!, offsets[column.length]!]
-      return { validity, items: this.column(end - start === items.length ? items : items.slice(start, end), isOwned), offsets: this.fromZero(offsets, isOwned) }
-    }
-    return { validity, ...this.coded(column as DictionaryColumn, isOwned) }
+      this.offsets(offsets, isOwned)
+      this.column(end - start === items.length ? items : items.slice(start, end), isOwned)
+    } else this.coded(column as DictionaryColumn, isOwned)
   }
 
-  private coded({ indices, dictionary }: DictionaryColumn, isOwned: boolean): Pick<WireColumn, 'values' | 'dictionary' | 'items'> {
+  /** Of a dictionary its number; the first time it comes along. */
+  private coded({ indices, dictionary }: DictionaryColumn, isOwned: boolean): void {
+    this.array(indices, isOwned)
     const known = this.dictionaries.get(dictionary)
-    if (known !== undefined) return { values: this.own(indices, isOwned), dictionary: known }
-    const at = this.dictionaries.size
+    const at = known ?? this.dictionaries.size
+    this.layout.push(at, known === undefined ? 1 : 0)
+    if (known !== undefined) return
     this.dictionaries.set(dictionary, at)
     // The reader may go on with its dictionary.
-    return { values: this.own(indices, isOwned), dictionary: at, items: this.column(dictionary, false) }
+    this.column(dictionary, false)
   }
 
-  private fromZero(offsets: Int32Array, isOwned: boolean): Int32Array {
+  private offsets(offsets: Int32Array, isOwned: boolean): void {
     const first = offsets[0]!
-    return first === 0 ? this.own(offsets, isOwned) : this.own(offsets.map((offset) => offset - first), true)
+    if (first === 0) this.array(offsets, isOwned)
+    else this.array(offsets.map((offset) => offset - first), true)
   }
 
-  private own<V extends Values>(values: V, isOwned: boolean): V {
-    const { buffer, byteLength } = values
-    this.bytes += byteLength
-    const isWhole = isOwned && byteLength > 0 && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && !this.transfer.has(buffer)
-    // The slice of a Buffer is a view.
-    const handed = isWhole ? values : values instanceof Buffer ? (new Uint8Array(values) as unknown as V) : (values.slice() as V)
-    this.transfer.add(handed.buffer as ArrayBuffer)
-    return handed
+  private array(values: Values | undefined, isOwned: boolean): void {
+    if (values === undefined) return void this.layout.push(-1)
+    this.bytes += values.byteLength
+    // A Buffer is a Uint8Array.
+    const type = types.findIndex((known) => values instanceof known)
+    const handed = isOwned && this.mayBeHandedOver(values) ? values : new (types[type] as unknown as new (values: Values) => Values)(values)
+    const buffer = handed.buffer as ArrayBuffer
+    const at = this.buffers.lastIndexOf(buffer)
+    this.layout.push(type, at >= 0 ? at : this.buffers.push(buffer) - 1, handed.byteOffset, handed.length)
+  }
+
+  /** Where the buffer holds nothing but this, or nothing but this batch. */
+  private mayBeHandedOver({ buffer, byteLength }: Values): boolean {
+    if (isBatchBuffer(buffer)) return true
+    return byteLength > 0 && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && !this.buffers.includes(buffer)
   }
 }
+
+type ArrayType = new (buffer: ArrayBuffer, byteOffset: number, length: number) => Values
+
+/** By their number in layouts. */
+const types: readonly ArrayType[] = [Uint8Array, Int8Array, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float32Array, Float64Array]
 
 /** Puts batches of another thread together again, over the same buffers. */
 export class BatchReceiver {
   private schema: Schema = {}
   private readonly dictionaries: Column[] = []
+  private buffers: readonly ArrayBuffer[] = []
+  private layout: readonly number[] = []
+  private at = 0
 
-  receive({ schema, columns, numRows, position }: WireBatch): Batch {
+  receive({ schema, buffers, layout, numRows, position }: WireBatch): Batch {
     if (schema !== undefined) this.schema = schema
-    const map = Object.fromEntries(Object.entries(this.schema).map(([name, field], i) => [name, this.column(field, columns[i]!)]))
-    return makeBatch(this.schema, map, numRows, position)
+    this.buffers = buffers
+    this.layout = layout
+    this.at = 0
+    const columns: { [name: string]: Column } = {}
+    for (const name of Object.keys(this.schema)) columns[name] = this.column(this.schema[name]!)
+    this.buffers = []
+    return makeBatch(this.schema, columns, numRows, position)
   }
 
-  private column(field: Field, { validity, values, length, offsets, bytes, items, dictionary }: WireColumn): Column {
-    if (field.kind === 'list') return new ListColumn(field, offsets!, this.column(field.params.item!, items!), validity)
-    if (field.kind === 'dictionary') {
-      if (items !== undefined) this.dictionaries[dictionary!] = this.column(field.params.item!, items)
-      return new DictionaryColumn(field, values as Int32Array, this.dictionaries[dictionary!]!, validity)
+  private column(field: Field): Column {
+    const validity = this.array<Uint8Array>()
+    const { kind, params } = field
+    if (kind === 'utf8' || kind === 'binary') return bytesColumn(field, this.array<Int32Array>()!, this.array<Uint8Array>()!, validity)
+    if (kind === 'list') return new ListColumn(field, this.array<Int32Array>()!, this.column(params.item!), validity)
+    if (kind === 'dictionary') return this.coded(field, validity)
+    const values = this.array()!
+    if (kind === 'decimal') return new DecimalColumn(field, values as BigInt64Array, validity)
+    if (kind === 'bool') return boolColumn(field, values as Uint8Array, this.layout[this.at++]!, validity)
+    return fixedColumn(field, values, validity)
+  }
+
+  private coded(field: Field, validity: Uint8Array | undefined): Column {
+    const indices = this.array<Int32Array>()!
+    const dictionary = this.layout[this.at++]!
+    if (this.layout[this.at++] === 1) this.dictionaries[dictionary] = this.column(field.params.item!)
+    return new DictionaryColumn(field, indices, this.dictionaries[dictionary]!, validity)
+  }
+
+  private array<V extends Values>(): V | undefined {
+    const { layout, at } = this
+    const type = layout[at]!
+    if (type < 0) {
+      this.at++
+      return undefined
     }
-    if (bytes !== undefined) return bytesColumn(field, offsets!, bytes, validity)
-    if (field.kind === 'decimal') return new DecimalColumn(field, values as BigInt64Array, validity)
-    if (field.kind === 'bool') return boolColumn(field, values as Uint8Array, length!, validity)
-    return fixedColumn(field, values!, validity)
+    this.at += 4
+    return new types[type]!(this.buffers[layout[at + 1]!]!, layout[at + 2]!, layout[at + 3]!) as V
   }
 }

@@ -6,7 +6,8 @@ export interface WorkerOptions {
   /**
    * Threads that decode files, and parts of large ones: TFRecords, CSV of common dialects and JSON lines that are not packed, row groups of
    * Parquet. `auto` is one fewer than the machine runs at once, at most 8. Default 0: on the thread that reads. Files of storages that were registered, which
-   * worker threads do not know, are read on the thread that reads and decoded on the others.
+   * worker threads do not know, are read on the thread that reads and decoded on the others. Of tf.train.Examples from a worker, the columns of a
+   * batch lie in one buffer: one that is kept keeps the others.
    */
   readonly workers?: number | 'auto' | undefined
   /**

@@ -2,7 +2,8 @@ import { makeBatch, type Batch, type Column, type Schema } from '@millrace/core'
 import { compiledKernel, PAGE, type WebAssemblyHost, type WebAssemblyMemory } from '../../columnar/kernel-host.js'
 import { BYTES } from '../feature-kinds.js'
 import type { FeatureSlot } from '../feature-slot.js'
-import { slotColumn } from '../slot-column.js'
+import { columnCopy } from '../column-memory.js'
+import { copiedBytes, slotColumn } from '../slot-column.js'
 import { code } from './generated/example-kernel.js'
 import { clearColumns, columnValues, CRC_TABLE, describeColumns, layOut, WINDOW_BYTES, type KernelColumn, type KernelLayout } from './kernel-layout.js'
 
@@ -137,7 +138,9 @@ export class ExampleKernel {
   take<S extends Schema>(schema: S): Batch<S> {
     const { rows } = this
     const columns: { [name: string]: Column } = {}
-    for (const [i, { slot }] of this.columns.entries()) columns[slot.name] = slotColumn(columnValues(this.memory.buffer, this.layout, slot, i, rows), rows)
+    const values = this.columns.map(({ slot }, i) => columnValues(this.memory.buffer, this.layout, slot, i, rows))
+    const copy = columnCopy(() => values.reduce((sum, slot) => sum + copiedBytes(slot, rows), 0))
+    for (const [i, { slot }] of this.columns.entries()) columns[slot.name] = slotColumn(values[i]!, rows, copy)
     clearColumns(this.memory.buffer, this.layout, rows)
     this.rows = 0
     return makeBatch(schema, columns, rows)

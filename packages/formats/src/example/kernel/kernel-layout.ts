@@ -166,6 +166,6 @@ export const columnValues = (memory: ArrayBuffer, layout: KernelLayout, slot: Fe
     offsets,
     listOffsets: offsetsOfRows,
     validity: hasNulls ? new Uint8Array(memory, validity, (rows + 7) >> 3) : undefined,
-    takeBytes: (wanted) => new Uint8Array(memory, bytes, offsets[wanted]!).slice(),
+    takeBytes: (wanted, copy) => copy(new Uint8Array(memory, bytes, offsets[wanted]!)),
   }
 }
