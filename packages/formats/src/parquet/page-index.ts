@@ -4,7 +4,7 @@ import { withRanges, type FileRange } from './fetch-ranges.js'
 import { loadHyparquet, rawParsers, type ParquetSource } from './parquet-source.js'
 import { chunkRange } from './read-leaf.js'
 import type { LeafPath } from './leaf-path.js'
-import { boundOf } from './where.js'
+import { boundOf, hasSoundBounds } from './where.js'
 
 /** An index describes a page in some ten bytes; one beyond this is damage. */
 const MAX_INDEX_BYTES = 16 * 1024 * 1024
@@ -104,6 +104,7 @@ interface ColumnIndex {
 
 /** What an index tells of each page; `undefined` where it contradicts itself, or what the footer tells of the column. */
 const statisticsOf = (index: ColumnIndex, pages: readonly IndexedPage[], request: IndexRequest): readonly Statistics[] | undefined => {
+  if (!hasSoundBounds(request.type, request.path.element)) return undefined
   const { null_pages: empty, min_values: least, max_values: most, null_counts: nulls } = index
   if ([empty, least, most, ...(nulls === undefined ? [] : [nulls])].some(({ length }) => length !== pages.length)) return undefined
   const told = pages.map(({ firstRow, endRow }, i): Statistics => {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { collect, field, fromRows, pipe, run, type Row } from '@millrace/core'
+import { collect, field, fromRows, pipe, run, type Field, type Row } from '@millrace/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Where } from '../values/index.js'
 import { readParquet, writeParquet } from './index.js'
@@ -57,6 +57,40 @@ describe('where', () => {
     const some = await read({ id: { gte: 250, lt: 260 } })
     expect(some.bytes).toBeLessThan(all.bytes / 3)
     expect((await read({ id: { eq: 7 } }, ['name'])).ids).toEqual([undefined])
+  })
+
+  it('reads no row group or page whose bounds of decimals show that it has none', async () => {
+    const cents = { id: field.int32(), price: field.decimal(9, 2), wide: field.decimal(18, 4) }
+    const records = Array.from({ length: 40_000 }, (_, id) => ({ id, price: `${id - 20_000}.25`, wide: `${id < 20_000 ? '-' : ''}12345678901${String(id).padStart(3, '0').slice(-3)}.${String(id % 20_000).padStart(5, '0').slice(0, 4)}` }))
+    const path = join(folder, 'decimals.parquet')
+    await run(pipe(fromRows(cents, records), writeParquet(path, { rowGroupRows: 35_000 })))
+    const seen = async (where: Where<typeof cents>): Promise<{ readonly ids: readonly number[]; readonly bytes: number }> => {
+      const ids: number[] = []
+      let bytes = 0
+      for await (const batch of readParquet(path, { schema: cents, where }).open({ progress: ({ done, finished }) => void (finished === true || (bytes = done)) })) ids.push(...batch.columns.id.values)
+      return { ids, bytes }
+    }
+    const all = await seen({})
+    for (const [where, due] of [
+      [{ price: { gte: '19990.25' } }, (id: number) => id >= 39_990], [{ price: { lt: '-19999.2499', gt: '-20000' } }, (id: number) => id === 1], [{ price: { lte: -19_995 } }, (id: number) => id < 6], [{ price: { in: ['0.25', '-3.25'] } }, (id: number) => id === 20_000 || id === 19_997],
+    ] as const) {
+      const { ids, bytes } = await seen(where as Where<typeof cents>)
+      expect(ids).toEqual(records.flatMap(({ id }) => (due(id) ? [id] : [])))
+      expect(bytes).toBeLessThan(all.bytes / 1.5)
+    }
+    const [one] = records.slice(12_345)
+    expect((await seen({ wide: { eq: one!.wide } })).ids).toEqual(records.flatMap(({ id, wide }) => (wide === one!.wide ? [id] : [])))
+  })
+
+  it('compares bounds as rows show the values, where the field is of another kind', async () => {
+    const path = join(folder, 'kinds.parquet')
+    await run(pipe(fromRows({ whole: field.int32(), real: field.float64(), big: field.int64() }, [{ whole: 50, real: 0.1, big: 2n ** 53n + 1n }]), writeParquet(path)))
+    const found = async (column: string, of: Field, condition: object): Promise<number> => (await run(pipe(readParquet(path, { schema: { [column]: of }, where: { [column]: condition } }), collect()))).length
+    expect(await found('whole', field.decimal(10, 2), { gte: '50' })).toBe(1)
+    expect(await found('whole', field.decimal(10, 2), { eq: '50.000' })).toBe(1)
+    expect(await found('real', field.float32(), { eq: Math.fround(0.1) })).toBe(1)
+    expect(await found('big', field.float64(), { eq: 2 ** 53 })).toBe(1)
+    expect(await found('whole', field.decimal(10, 2), { gt: '50' })).toBe(0)
   })
 
   it('resumes', async () => {

@@ -12,7 +12,7 @@ import { leafPath, type LeafPath } from './leaf-path.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
 import { parquetType } from './parquet-type.js'
 import { chunkOf, readRowGroup } from './read-row-group.js'
-import { RowFilter, type Told } from './where.js'
+import { hasSoundBounds, RowFilter, type Told } from './where.js'
 import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
 
@@ -21,7 +21,7 @@ export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<
   /**
    * Which rows to read: `{ delay: { gte: 15 }, origin: { in: ['SFO', 'OAK'] } }`. Row groups and pages (where the file has
    * an index of them) whose bounds show that they have none are not read at all, nor files whose partition does. Decimals are compared by their texts' values
-   * (`{ price: { gt: '12.5' } }`), exactly, and leave out no row groups. A value of another type than the column's is an error. Default: all rows.
+   * (`{ price: { gt: '12.5' } }`), exactly; those that are not stored as integers leave out no row groups. A value of another type than the column's is an error. Default: all rows.
    */
   readonly where?: Where<S> | undefined
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
@@ -205,5 +205,5 @@ const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, { 
 /** What the footer tells of a column of a row group. */
 const told = (source: ParquetSource, rowGroup: number, { type, path }: FileColumn): Told => {
   const rows = Number(source.metadata.row_groups[rowGroup]!.num_rows)
-  return { type, rows, statistics: path === undefined || path.repetition > 0 ? undefined : chunkOf(source, rowGroup, path).meta_data!.statistics }
+  return { type, rows, statistics: path === undefined || path.repetition > 0 || !hasSoundBounds(type, path.element) ? undefined : chunkOf(source, rowGroup, path).meta_data!.statistics }
 }

@@ -1,5 +1,5 @@
 import { requireColumn, type Column, type Schema } from '@millrace/core'
-import type { Statistics } from 'hyparquet'
+import type { SchemaElement, Statistics } from 'hyparquet'
 import type { IndexedPage } from './page-index.js'
 import { comparable, conditionTest, type Comparable, type Condition, type ConditionTest, type ConvertedColumn, type ValueType } from '../values/index.js'
 
@@ -11,6 +11,7 @@ export const boundOf = (type: ValueType, value: unknown, isLeast: boolean): Comp
     case 'integer':
     case 'bool':
       return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? value : undefined
+    case 'decimal':
     case 'float':
     case 'double':
       return typeof value === 'number' && !Number.isNaN(value) ? value : undefined
@@ -29,6 +30,10 @@ export const boundOf = (type: ValueType, value: unknown, isLeast: boolean): Comp
       return undefined
   }
 }
+
+/** Whether hyparquet tells the bounds of a leaf as they are: of decimals in bytes it makes numbers that may be far from them, and others it has to know as such. */
+export const hasSoundBounds = (type: ValueType, { type: physical, converted_type: converted }: SchemaElement): boolean =>
+  type.is !== 'decimal' || (converted === 'DECIMAL' && (physical === 'INT32' || physical === 'INT64'))
 
 /** What is told of the values of some rows of a column. */
 export interface Told {

@@ -66,17 +66,29 @@ const unscaled = (value: unknown, scale: number): bigint | undefined => {
 const boundsOf = ({ eq, in: oneOf = [], gt, gte, lt, lte }: Condition): readonly unknown[] => [...oneOf, ...[eq, gt, gte, lt, lte].filter((bound) => bound !== undefined)]
 
 /** How values of a field and what they are compared with become comparable. */
-const comparableOf = (field: Field, condition: Condition): ((value: unknown) => Comparable | undefined) => {
-  if (field.kind !== 'decimal') return comparable
-  const scale = Math.max(field.params.scale ?? 0, ...boundsOf(condition).map(placesOf))
-  return (value) => unscaled(value, scale)
+const comparableOf = (field: Field, places: number): ((value: unknown) => Comparable | undefined) => (field.kind === 'decimal' ? (value) => unscaled(value, places) : comparable)
+
+/** Bounds of decimals may come as numbers, which are as exact as this share of them: more than what rounding them to that took. */
+const ROUNDING = 2 ** -40
+
+/** A bound as a file tells it, as the values between would be compared once they are of the field: rounded to floats, decimals by their digits. */
+const boundOfField = ({ kind }: Field, places: number): ((bound: Comparable, isLeast: boolean) => Comparable) => {
+  if (kind === 'float32') return (bound) => (typeof bound === 'number' || typeof bound === 'bigint' ? Math.fround(Number(bound)) : bound)
+  if (kind === 'float64') return (bound) => (typeof bound === 'bigint' ? Number(bound) : bound)
+  if (kind !== 'decimal') return (bound) => bound
+  return (bound, isLeast) => {
+    if (typeof bound === 'bigint') return bound * 10n ** BigInt(places)
+    if (typeof bound !== 'number') return bound
+    const digits = bound * 10 ** places
+    return digits + (isLeast ? -1 : 1) * Math.abs(digits) * ROUNDING
+  }
 }
 
 /** A condition, ready to be asked. */
 export interface ConditionTest {
   readonly column: string
   readonly holds: (value: unknown) => boolean
-  /** Whether a value between these can satisfy it. */
+  /** Whether a value can satisfy it that is between these in the file: integers and floats as they are, decimals as numbers near them. */
   readonly mayHold: (least: Comparable, most: Comparable) => boolean
 }
 
@@ -91,7 +103,9 @@ export const conditionTest = (column: string, field: Field, condition: Condition
   if (condition.in !== undefined && !Array.isArray(condition.in)) throw usage(`in of where is ${showValue(condition.in)}`, 'Give an array of values.')
   const stray = boundsOf(condition).findIndex((bound) => !kind.takes(bound))
   if (stray >= 0) throw usage(`where compares ${of.kind} with ${showValue(boundsOf(condition)[stray])}`, `Values of this column are compared with ${kind.bounds}.`)
-  const shown = comparableOf(of, condition)
+  const places = Math.max(of.params.scale ?? 0, ...boundsOf(condition).map(placesOf))
+  const shown = comparableOf(of, places)
+  const ofField = boundOfField(of, places)
   const bound = (value: unknown): Comparable => shown(value)!
   const parts: Pick<ConditionTest, 'holds' | 'mayHold'>[] = []
   const part = (holds: (value: Comparable) => boolean, mayHold: ConditionTest['mayHold']): void => void parts.push({ holds: (value) => holds(value as Comparable), mayHold })
@@ -112,6 +126,9 @@ export const conditionTest = (column: string, field: Field, condition: Condition
       const found = shown(value)
       return found !== undefined && parts.every(({ holds }) => holds(found))
     },
-    mayHold: (least, most) => parts.every(({ mayHold }) => mayHold(least, most)),
+    mayHold: (least, most) => {
+      const [from, to] = [ofField(least, true), ofField(most, false)]
+      return parts.every(({ mayHold }) => mayHold(from, to))
+    },
   }
 }
