@@ -128,7 +128,7 @@ export class ArrowBody {
   private nothing(due: number | undefined): ArrowStored {
     const length = this.nodes[2 * this.node]
     this.node++
-    if (length === undefined || length > MAX_ROWS || (due !== undefined && length !== due)) throw new Error(`a column has ${length ?? 'no'} values where ${due ?? 'others'} are due`)
+    if (length === undefined || length > MAX_EMPTY_ROWS || (due !== undefined && length !== due)) throw new Error(`a column has ${length ?? 'no'} nulls where ${due ?? `at most ${MAX_EMPTY_ROWS}`} are due`)
     return slots(length, new Uint8Array(bitmapBytes(length)), { is: 'bits', length, values: new Uint8Array(length) })
   }
 
