@@ -65,6 +65,29 @@ describe('local files', () => {
     }
   })
 
+  it('keeps the memory of a reading that has ended for the next, and gives two at a time their own', async () => {
+    const whole = ['a', 'b', 'c'].map((letter) => Buffer.alloc(5 * 1024 * 1024 + 7, letter))
+    await Promise.all(whole.map((content, i) => writeFile(join(folder, `${i}`), content)))
+    const buffers = new Set<ArrayBufferLike>()
+    const read = async (i: number): Promise<boolean> => {
+      const seen: Buffer[] = []
+      for await (const chunk of readBytes(join(folder, `${i}`), { reuse: true })) {
+        buffers.add(chunk.buffer)
+        await stat(folder)
+        seen.push(Buffer.from(chunk))
+      }
+      return Buffer.concat(seen).equals(whole[i]!)
+    }
+    for (let turn = 0; turn < 3; turn++) expect(await Promise.all([read(0), read(1)])).toEqual([true, true])
+    expect(buffers.size).toBeLessThanOrEqual(4)
+    const left = readBytes(join(folder, '2'), { reuse: true })[Symbol.asyncIterator]()
+    const { value } = await left.next()
+    expect(await Promise.all([read(0), read(1), read(2)])).toEqual([true, true, true])
+    expect(Buffer.from(value as Uint8Array).equals(whole[2]!.subarray(0, 1024 * 1024))).toBe(true)
+    await left.return?.()
+    expect(await read(2)).toBe(true)
+  })
+
   it('names a missing file', async () => {
     const path = join(folder, 'missing')
     const error = await errorOf(() => collect(readBytes(path)))

@@ -22,8 +22,8 @@ export interface ReadOptions {
   /** Most bytes in one chunk. Default 1 MiB. */
   readonly chunkBytes?: number | undefined
   /**
-   * Allows the storage to reuse its memory: a chunk is good only until the next one is asked for. Fresh memory costs local reads
-   * more than all else. Default: chunks belong to the caller.
+   * Allows the storage to reuse its memory: a chunk is good only until the next one is asked for, or the
+   * reading is left. Fresh memory costs local reads more than all else. Default: chunks belong to the caller.
    */
   readonly reuse?: boolean | undefined
   /** Memory that a storage may read straight into, byte `start` at its beginning: chunks that are views of it are in their place already. */
