@@ -1,7 +1,9 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { ConversionError, field, type Field } from '../schema/index.js'
 import type { BytesBuilder, ListBuilder } from './index.js';
 import { bitmapBytes, clearBit, columnFrom, countBits, fixedColumn, getBit, makeBuilder, setBit, sliceBits, withField, type ColumnBuilder, type FixedColumn } from './index.js'
+import { makeBatch } from '../stream/batch.js'
 import { concatBits } from './bitmap.js'
 
 const codeOf = (work: () => unknown): string => {
@@ -129,12 +131,15 @@ describe('timestamps and dates', () => {
     expect(columnFrom(field.timestamp(), [BigInt(most), BigInt(-most)]).toArray()).toEqual([new Date(most), new Date(-most)])
     for (const [of, value] of [[field.timestamp(), BigInt(most) + 1n], [field.timestamp({ unit: 'us' }), 2n ** 63n - 1n], [field.timestamp({ unit: 's' }), -(2n ** 63n)]] as const) {
       const column = columnFrom(of, [value])
-      expect(codeOf(() => column.get(0))).toBe('OUT_OF_RANGE')
+      expect(() => column.get(0)).toThrow(/(s|ms|us) from 1970 are beyond what a JavaScript Date holds/)
+      expect(inspect(column)).toContain(`${value} ${of.params.unit} from 1970 are beyond what a JavaScript Date holds`)
+      expect(inspect(makeBatch({ at: of }, { at: column }))).toMatch(/ from 1970 are be/)
       expect((column as unknown as FixedColumn<Date, BigInt64Array>).values[0]).toBe(value)
     }
     const days = fixedColumn(field.nullable(field.date()), Int32Array.of(100_000_000, -100_000_000, 2147483647, -100_000_001, 2147483647), Uint8Array.of(0b01111))
     expect([days.get(0), days.get(1), days.get(4)]).toEqual([new Date(most), new Date(-most), null])
     for (const row of [2, 3]) expect(() => days.get(row)).toThrow(/days from 1970 are beyond what a JavaScript Date holds/)
+    expect(() => days.get(2)).toThrow(expect.objectContaining({ _tag: 'BadRecord', code: 'OUT_OF_RANGE' }) as Error)
   })
 
   it('dates are UTC days', () => {

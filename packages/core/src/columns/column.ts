@@ -1,3 +1,4 @@
+import { fromUnknown } from '../errors/index.js'
 import type { Field } from '../schema/index.js'
 import { describeField } from '../schema/describe.js'
 import { getBit } from './bitmap.js'
@@ -70,6 +71,15 @@ export abstract class BaseColumn<T> implements Column<T> {
   /** `console.log` shows the first values. */
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
     const left = this.length - SHOWN_VALUES
-    return `${this.toString()} ${inspect(this.slice(0, SHOWN_VALUES).toArray(), options)}${left > 0 ? ` and ${left} more` : ''}`
+    return `${this.toString()} ${inspect(Array.from({ length: Math.min(this.length, SHOWN_VALUES) }, (_, row) => shownValue(this, row)), options)}${left > 0 ? ` and ${left} more` : ''}`
+  }
+}
+
+/** A value as it is shown to people; of one that rows cannot have, such as an instant beyond what a `Date` holds, what is wrong with it. */
+export const shownValue = (column: Column, row: number): unknown => {
+  try {
+    return column.get(row)
+  } catch (error) {
+    return fromUnknown(error).problem
   }
 }

@@ -1,3 +1,4 @@
+import { failure } from '../errors/index.js'
 import { ConversionError } from '../schema/convert.js'
 import type { Field } from '../schema/index.js'
 import type { ReadValue } from './fixed-column.js'
@@ -50,7 +51,10 @@ const MOST_MILLISECONDS = 100_000_000 * DAY
 /** An instant as rows show it; one that no `Date` holds is none, not an invalid one. */
 const shownDate = (milliseconds: number, stored: number | bigint, what: string): Date => {
   if (Math.abs(milliseconds) <= MOST_MILLISECONDS) return new Date(milliseconds)
-  throw new ConversionError('OUT_OF_RANGE', `${stored} ${what} from 1970 are beyond what a JavaScript Date holds; the values of the column have the integer`)
+  throw failure({
+    tag: 'BadRecord', code: 'OUT_OF_RANGE', problem: `${stored} ${what} from 1970 are beyond what a JavaScript Date holds`,
+    remedy: "Leave the column out of the rows, or take the integers from the column's values.",
+  })
 }
 
 const timestamp = (field: Field): ReadValue<unknown, never> => {

@@ -1,7 +1,7 @@
 import * as arrow from 'apache-arrow'
 import type { BoolColumn } from '../columns/bool-column.js'
 import type { BytesColumn } from '../columns/bytes-column.js'
-import type { Column } from '../columns/column.js'
+import { shownValue, type Column } from '../columns/column.js'
 import { concatColumns } from '../columns/concat-columns.js'
 import type { DecimalColumn } from '../columns/decimal-column.js'
 import type { DictionaryColumn } from '../columns/dictionary-column.js'
@@ -109,7 +109,7 @@ class ColumnarBatch implements Batch {
   /** Notebooks (tslab, Jupyter) and `console.log` show the first rows. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const heading = Object.entries(this.schema).map(([name, field]) => [name, describeField(field)] as const)
-    const rows = Array.from({ length: Math.min(this.numRows, SHOWN_ROWS) }, (_, row) => Object.values(this.columns).map((column) => column.get(row)))
+    const rows = Array.from({ length: Math.min(this.numRows, SHOWN_ROWS) }, (_, row) => Object.values(this.columns).map((column) => shownValue(column, row)))
     const left = this.numRows - rows.length
     return `${this.toString()}\n${renderText(heading, rows)}${left > 0 ? `\n… and ${left} more rows` : ''}`
   }
