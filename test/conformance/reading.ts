@@ -231,7 +231,7 @@ export const readersConformAt = (place: ReadersPlace): void => {
         for (const [at, position] of whole.positions.entries()) {
           read += whole.sizes[at]!
           const tally = new Tally()
-          const rest = await readAll(reader.read(files, { ...options, workers: (at + workers) % 3, splitBytes: 100 }), { from: JSON.parse(JSON.stringify(position)) as Json, tally })
+          const rest = await readAll(reader.read(files, { ...options, workers: (at + workers) % 3, splitBytes: 200 }), { from: JSON.parse(JSON.stringify(position)) as Json, tally })
           expect(rest).toMatchObject({ rows: whole.rows.slice(read), error: undefined })
           expect(tally.summary().delivered).toBe(rest.rows.length)
         }
