@@ -8,7 +8,7 @@ export default defineConfig({
     alias: [
       ...['core', 'formats', 'export', 'distributed'].map((name) => ({ find: `@millrace/${name}`, replacement: source(name) })),
       // Worker threads know nothing of vitest: the tests bundle what runs there.
-      { find: /^\.\/worker-entry\.js$/, replacement: fileURLToPath(new URL('./test/support/worker-entry.ts', import.meta.url)) },
+      { find: /^\.\/(worker|inflate)-entry\.js$/, replacement: fileURLToPath(new URL('./test/support/worker-entry.ts', import.meta.url)) },
     ],
   },
   test: {

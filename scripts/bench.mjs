@@ -13,8 +13,10 @@ const folder = join(root, 'out', 'bench')
 await bundlePrograms(['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender', 'memory-contender'].map((name) => join(root, 'bench', `${name}.ts`)), folder)
 
 // What worker threads of readers run is looked for beside the bundle, under its own name.
-await bundlePrograms([join(root, 'packages', 'formats', 'src', 'worker.ts')], folder)
-copyFileSync(join(folder, 'worker.mjs'), join(folder, 'worker.js'))
+for (const name of ['worker', 'inflate']) {
+  await bundlePrograms([join(root, 'packages', 'formats', 'src', `${name}.ts`)], folder)
+  copyFileSync(join(folder, `${name}.mjs`), join(folder, `${name}.js`))
+}
 
 const child = spawn(process.execPath, ['--enable-source-maps', join(folder, 'run.mjs'), ...process.argv.slice(2)], { stdio: 'inherit', cwd: root })
 process.on('SIGINT', () => undefined)

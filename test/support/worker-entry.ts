@@ -16,26 +16,31 @@ const isRunning = (pid: number): boolean => {
   }
 }
 
-let entry: URL | undefined
+const entries = new Map<string, URL>()
 
-/**
- * Stands for the module of that name of @millrace/formats, beside whose bundle the worker's file lies: here the sources that are tested are
- * bundled, once a process.
- */
-export const workerEntry = (): URL => {
-  if (entry !== undefined) return entry
+/** The sources of a thread's program, bundled, once a process. */
+const bundled = (program: string): URL => {
+  const found = entries.get(program)
+  if (found !== undefined) return found
   // In the repository, so that what stays outside of the bundle is found.
   const parent = join(root, '.bootstrap')
   const folder = join(parent, `worker-${process.pid}`)
   mkdirSync(folder, { recursive: true })
   // A process that is killed leaves its own.
   for (const name of readdirSync(parent)) if (/^worker-\d+$/.test(name) && !isRunning(Number(name.slice(7)))) rmSync(join(parent, name), { recursive: true, force: true })
-  const outfile = join(folder, 'worker.mjs')
+  const outfile = join(folder, `${program}.mjs`)
   const source = (name: string): string => join(root, 'packages', name, 'src', 'index.ts')
   buildSync({
-    entryPoints: [join(root, 'packages', 'formats', 'src', 'worker.ts')], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'warning',
+    entryPoints: [join(root, 'packages', 'formats', 'src', `${program}.ts`)], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'warning',
     alias: { '@millrace/core': source('core'), '@millrace/formats': source('formats') }, packages: 'external', treeShaking: true,
   })
-  entry = pathToFileURL(outfile)
+  const entry = pathToFileURL(outfile)
+  entries.set(program, entry)
   return entry
 }
+
+/** Stands for the module worker-entry of @millrace/formats, beside whose bundle the file lies: here the sources that are tested are run. */
+export const workerEntry = (): URL => bundled('worker')
+
+/** The same for inflate-entry. */
+export const inflateEntry = (): URL => bundled('inflate')

@@ -16,6 +16,9 @@ const OUTPUT_END = OUTPUT + HISTORY_BYTES + OUTPUT_BYTES
 /** After the output comes the repetition that goes beyond it, and what copies by 32 touch. */
 const MEMORY_BYTES = OUTPUT_END + 320
 
+/** The longest piece that it gives. */
+export const PIECE_BYTES = MEMORY_BYTES - OUTPUT
+
 /** Why the kernel stopped. */
 export const MORE = 0
 export const FULL = 1

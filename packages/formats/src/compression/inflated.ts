@@ -3,6 +3,7 @@ import { failure, fromUnknown, type MillraceError } from '@millrace/core'
 import { guessTextCompression, mayBe, TEXT_MAGIC_BYTES, type TextCompression } from './compression.js'
 import { Inflater, InflateFault } from './inflater.js'
 import { inflatedByNode } from './node-inflate.js'
+import { inflatedOnThread, takeInflateThread, type InflateThread } from './thread/inflate-thread.js'
 import { unzstd } from './unzstd.js'
 
 /**
@@ -119,6 +120,13 @@ async function* throughKernel(inflater: Inflater, packed: AsyncGenerator<Uint8Ar
   }
 }
 
+async function* throughThread(
+  thread: InflateThread, packed: AsyncGenerator<Uint8Array, void, undefined>, kind: 'gzip' | 'zlib', source: string, progress: Progress, reuse: boolean,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const end = yield* inflatedOnThread(thread, packed, { kind, reuse, fault: (error) => damage(kind, source, progress, error === undefined, error) })
+  await requireEnd(packed, kind, source, progress, end)
+}
+
 async function* throughZlib(packed: AsyncGenerator<Uint8Array, void, undefined>, kind: 'gzip' | 'zlib' | 'br', source: string, progress: Progress): AsyncGenerator<Uint8Array, void, undefined> {
   const end = yield* inflatedByNode(packed, kind, (error, isCut) => damage(kind, source, progress, isCut, error))
   await requireEnd(packed, kind, source, progress, end)
@@ -134,12 +142,18 @@ export interface InflateOptions extends InflationLimits {
   readonly reuse?: boolean | undefined
   /** Whether gzip and zlib are inflated by Node, as they are where there is no WebAssembly. Default false. */
   readonly byNode?: boolean | undefined
+  /** Size of the file, where it is known: large ones are inflated on a thread of their own. */
+  readonly packedBytes?: number | undefined
 }
 
-const chunksOf = (packed: AsyncGenerator<Uint8Array, void, undefined>, kind: Packed, source: string, progress: Progress, { byNode = false, reuse = false }: InflateOptions): AsyncGenerator<Uint8Array, void, undefined> => {
-  if (kind === 'zst') return throughZstd(packed, source, progress)
-  const inflater = byNode || kind === 'br' ? undefined : Inflater.of(kind)
-  return inflater === undefined || kind === 'br' ? throughZlib(packed, kind, source, progress) : throughKernel(inflater, packed, kind, source, progress, reuse)
+async function* pieces(packed: AsyncGenerator<Uint8Array, void, undefined>, kind: Packed, source: string, progress: Progress, options: InflateOptions): AsyncGenerator<Uint8Array, void, undefined> {
+  const { byNode = false, reuse = false, packedBytes } = options
+  if (kind === 'zst') return yield* throughZstd(packed, source, progress)
+  if (kind === 'br' || byNode) return yield* throughZlib(packed, kind, source, progress)
+  const thread = await takeInflateThread(packedBytes)
+  if (thread !== undefined) return yield* throughThread(thread, packed, kind, source, progress, reuse)
+  const inflater = Inflater.of(kind)
+  yield* inflater === undefined ? throughZlib(packed, kind, source, progress) : throughKernel(inflater, packed, kind, source, progress, reuse)
 }
 
 /**
@@ -169,7 +183,7 @@ export async function* inflated(
   const limit = (code: string, problem: string, remedy: string): MillraceError =>
     failure({ tag: 'Limit', code, problem: `the ${words[kind]} data ${problem}`, remedy, position: { source, byte: progress.given } })
   try {
-    for await (const chunk of chunksOf(packed, kind, source, progress, options)) {
+    for await (const chunk of pieces(packed, kind, source, progress, options)) {
       const given = progress.given + chunk.length
       if (given > maxInflatedBytes) throw limit('INFLATED_TOO_LONG', `grows to more than ${maxInflatedBytes} bytes`, 'Raise maxInflatedBytes if the file is sound.')
       if (given > INFLATION_GRACE_BYTES && given > maxInflation * progress.read) {

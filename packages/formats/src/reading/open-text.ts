@@ -83,7 +83,7 @@ export const openText = async (file: FileInfo, options: OpenTextOptions = {}): P
 
   const packed = await peek(fileBytes(file, { reuse, signal, onRead }))
   const compression = known ?? guessTextCompression(packed.bytes) ?? 'none'
-  const limits = { maxInflation: options.maxInflation ?? MAX_TEXT_INFLATION, maxInflatedBytes: options.maxInflatedBytes, reuse }
+  const limits = { maxInflation: options.maxInflation ?? MAX_TEXT_INFLATION, maxInflatedBytes: options.maxInflatedBytes, reuse, packedBytes: file.size }
   const plain = await peekOrClose(packed.close, compression === 'none' ? packed.chunks : inflated(packed.chunks, compression, source, limits))
   const { name, mark } = encodingOf(plain.bytes, options.encoding)
   const close = async (): Promise<void> => {

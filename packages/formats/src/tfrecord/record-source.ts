@@ -46,7 +46,7 @@ async function* fileChunks(file: FileInfo, options: TfRecordReadOptions, from: R
     return
   }
   let skip = from.byte
-  for await (const chunk of inflated(chunks, compression, url, { ...options, reuse: true })) {
+  for await (const chunk of inflated(chunks, compression, url, { ...options, reuse: true, packedBytes: file.size })) {
     if (skip >= chunk.length) skip -= chunk.length
     else {
       yield skip === 0 ? chunk : chunk.subarray(skip)
