@@ -1,5 +1,5 @@
 import {
-  DictionaryColumn, failure, fromUnknown, ListColumn, timeFormat, timestampMilliseconds,
+  ConversionError, DictionaryColumn, failure, fromUnknown, ListColumn, timeFormat, timestampMilliseconds,
   type Column, type Field, type FixedColumn, type MillraceError, type Schema,
 } from '@millrace/core'
 
@@ -96,13 +96,23 @@ export const columnJson = (column: Column): RowText => {
   }
 }
 
-/** As {@link columnJson}, of any value: bytes are a text of hexadecimal digits after `\\x`, as SQL has them, and NaN and infinities texts. */
+/** The same, but for times that have no text the integer that is stored, which a reader takes where the column has no format. */
+const timeJson = (column: Column, json: RowText): RowText => (row) => {
+  try {
+    return json(row)
+  } catch (error) {
+    if (error instanceof ConversionError) return String((column as unknown as FixedColumn<unknown, BigInt64Array | Int32Array>).values[row])
+    throw error
+  }
+}
+
+/** As {@link columnJson}, of any value: bytes are a text of hexadecimal digits after `\\x`, as SQL has them, NaN and infinities texts, and times without a text integers. */
 export const cellJson = (column: Column): RowText => {
   if (column instanceof DictionaryColumn) return cellJson(column.expand() as Column)
   if (column instanceof ListColumn) return listJson(column, cellJson)
   const { kind } = column.field
   const text = kind === 'binary' ? (row: number) => JSON.stringify(`\\x${Buffer.from(column.get(row) as Uint8Array).toString('hex')}`) : undefined
-  const json = text ?? columnJson(column)
+  const json = text ?? (kind === 'timestamp' || kind === 'date' ? timeJson(column, columnJson(column)) : columnJson(column))
   return (row) => {
     if (!column.isValid(row)) return 'null'
     const value = kind === 'float32' || kind === 'float64' ? (column.get(row) as number) : 0
