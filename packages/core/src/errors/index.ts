@@ -2,5 +2,6 @@ export { MillraceError, failure, isMillraceError, hasTag } from './millrace-erro
 export type { ErrorDetails, ErrorPosition, ErrorTag } from './millrace-error.js'
 export { fromUnknown, throwIfAborted } from './from-unknown.js'
 export { describeValue, requireOneOf } from './require-one-of.js'
+export { withoutStack } from './without-stack.js'
 export { shownUrl } from './shown-url.js'
 export { loadPeer } from './missing-peer.js'

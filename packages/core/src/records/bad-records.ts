@@ -1,4 +1,5 @@
-import { describeValue, failure, type MillraceError } from '../errors/index.js'
+import { describeValue, failure, throwIfAborted, type MillraceError } from '../errors/index.js'
+import { giveTurn } from '../job/give-turn.js'
 import { outsideError } from '../stream/callback.js'
 import type { Tally } from '../stream/tally.js'
 
@@ -47,30 +48,48 @@ export const requirePolicy = (policy: OnBadRecord | undefined): void => {
   })
 }
 
+/** The reading that a bad record was found in. */
+export interface RejectContext {
+  readonly tally: Tally
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
- * Deals with one bad record as the user asked.
+ * Deals with one bad record as the user asked. Where many follow one another, it gives the event loop its turns.
  *
  * @param raw - the record's bytes, or what stands for them
  * @param encoding - in which encoding they were read, where they are text
- * @throws `error` when the policy is `fail`; `Usage` for what a function given to quarantine throws
+ * @throws `error` when the policy is `fail`, with a stack that tells who read; `Usage` for what a function given to quarantine throws; `Aborted`
  */
-export const rejectRecord = async (policy: OnBadRecord | undefined, context: { readonly tally: Tally }, error: MillraceError, raw: Uint8Array | undefined, encoding?: 'utf-8'): Promise<void> => {
-  if (policy === undefined || policy === 'fail') throw error
+export const rejectRecord = async (policy: OnBadRecord | undefined, context: RejectContext, error: MillraceError, raw: Uint8Array | undefined, encoding?: 'utf-8'): Promise<void> => {
+  if (policy === undefined || policy === 'fail') throw error.at({})
   context.tally.reject(error)
-  if (policy === 'skip') return
-  const record: RejectedRecord = {
-    source: error.position.source ?? '',
-    record: error.position.record ?? -1,
-    byte: error.position.byte,
-    column: error.position.column,
-    code: error.code,
-    reason: error.message,
-    raw,
-    encoding: raw === undefined ? undefined : encoding,
-  }
+  if (policy !== 'skip') await handOn(policy, error, raw, encoding)
+  await turnDue(context)
+}
+
+/** Counts bad records that are left out, where nobody asks for their errors: to make them would take most of the time. */
+export const skipRecords = async (context: RejectContext, code: string, count: number): Promise<void> => {
+  context.tally.skip(code, count)
+  await turnDue(context)
+}
+
+const turnDue = async ({ signal }: RejectContext): Promise<void> => {
+  throwIfAborted(signal)
+  const turn = giveTurn()
+  if (turn === undefined) return
+  await turn
+  throwIfAborted(signal)
+}
+
+const handOn = async ({ quarantine }: Quarantine, error: MillraceError, raw: Uint8Array | undefined, encoding: 'utf-8' | undefined): Promise<void> => {
+  const { source, record, byte, column } = error.position
   try {
-    await policy.quarantine(record)
+    await quarantine({
+      source: source ?? '', record: record ?? -1, byte, column, code: error.code, reason: error.message, raw,
+      encoding: raw === undefined ? undefined : encoding,
+    })
   } catch (thrown) {
-    throw outsideError('the function given to quarantine', thrown, { source: record.source, record: error.position.record })
+    throw outsideError('the function given to quarantine', thrown, { source: source ?? '', record })
   }
 }

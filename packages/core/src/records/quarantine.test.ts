@@ -1,9 +1,11 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { failure, type MillraceError } from '../errors/index.js'
-import { Tally } from '../stream/index.js'
+import { pipe, run } from '../job/index.js'
+import { field } from '../schema/index.js'
+import { concat, countRows, fromIterable, interleave, Tally, type Stream } from '../stream/index.js'
 import { quarantine, readQuarantine, rejectRecord, withQuarantine, type OnBadRecord, type RejectedRecord } from './index.js'
 
 let folder: string
@@ -80,8 +82,68 @@ it('keeps the file of an earlier reading where another one has not seen all reco
     yield 1
   }
   await expect(drain(withQuarantine(quarantine(url), () => none(true)))).rejects.toThrow('gone')
-  await drain(withQuarantine(quarantine(url), () => none(false), { rows: 4 }))
+  await drain(withQuarantine(quarantine(url), () => none(false), { from: { rows: 4 } }))
   expect(await readdir(folder)).toEqual(['bad.jsonl'])
+})
+
+describe('a file that several readers of one stream name', () => {
+  const rows = (name: string, values: readonly unknown[], policy: OnBadRecord): Stream<{ x: ReturnType<typeof field.int32> }, 'cold'> =>
+    fromIterable({ x: field.int32() }, () => values.map((x) => ({ x })) as never, { onBadRecord: policy, name })
+  const held = async (url: string): Promise<string[]> => {
+    const all: string[] = []
+    for await (const { source, record } of readQuarantine(url)) all.push(`${source}:${record}`)
+    return all.sort()
+  }
+
+  it('holds the bad records of all of them, whichever way they are read', async () => {
+    const url = join(folder, 'bad.jsonl')
+    const shared = quarantine(url)
+    for (const policies of [[shared, shared], [quarantine(url), quarantine(url)]] as const) {
+      const a = rows('a', [1, 'x', 2], policies[0])
+      for (const both of [pipe(a, concat(rows('b', ['y', 3], policies[1]))), pipe(a, interleave([rows('b', ['y', 3], policies[1])]))]) {
+        const tally = new Tally()
+        expect(await run(pipe(both, countRows()), { tally })).toBe(3)
+        expect(tally.summary()).toMatchObject({ read: 5, rejected: 2 })
+        expect(await held(url)).toEqual(['a:1', 'b:0'])
+      }
+    }
+  })
+
+  it('is left by one that has none, and replaced by the next reading', async () => {
+    const url = join(folder, 'bad.jsonl')
+    const both = (a: readonly unknown[], b: readonly unknown[]): Stream => pipe(rows('a', a, quarantine(url)), concat(rows('b', b, quarantine(url))))
+    const tally = new Tally()
+    await run(pipe(both([1, 'x'], [2]), countRows()), { tally })
+    expect(await held(url)).toEqual(['a:1'])
+    await run(pipe(both([1], [2, 3, 'x']), countRows()), { tally })
+    expect(await held(url)).toEqual(['b:2'])
+    for await (const batch of both([1], [2])) if (batch.numRows > 0) break
+    expect(await held(url)).toEqual(['b:2'])
+    await run(pipe(both([1], [2]), countRows()), { tally })
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('appears with what was there where one of them fails', async () => {
+    const url = join(folder, 'bad.jsonl')
+    const both = pipe(rows('a', [1, 'x'], quarantine(url)), concat(rows('b', ['y'], 'fail')))
+    await expect(run(pipe(both, countRows()))).rejects.toMatchObject({ code: 'WRONG_TYPE', position: { record: 0, column: 'x' } })
+    expect(await held(url)).toEqual(['a:1'])
+  })
+})
+
+it('writes many records in few pieces, in order, and tells of a file that cannot be at the first', async () => {
+  const url = join(folder, 'bad.jsonl')
+  const many = fromIterable({ x: field.int32() }, () => Array.from({ length: 5000 }, () => ({ x: 'x' })) as never, { onBadRecord: quarantine(url) })
+  expect(await run(pipe(many, countRows()))).toBe(0)
+  const records: number[] = []
+  for await (const { record } of readQuarantine(url)) records.push(record)
+  expect(records).toEqual(Array.from({ length: 5000 }, (_, i) => i))
+  let taken = 0
+  const source = function* (): Generator<never> {
+    for (; taken < 10; taken++) yield { x: 'x' } as never
+  }
+  await expect(run(pipe(fromIterable({ x: field.int32() }, source, { onBadRecord: quarantine(join(url, 'within-a-file.jsonl')) }), countRows()))).rejects.toBeDefined()
+  expect(taken).toBe(0)
 })
 
 it('takes records that come at once', async () => {

@@ -1,13 +1,24 @@
 import { failure, hasTag } from '../errors/index.js'
 import { openOutputSet, readBytes, storageFor, type OutputSet } from '../storage/index.js'
 import type { Position } from '../stream/position.js'
+import { Reading, type ReadingEnd, type SharedOutput } from '../stream/reading.js'
+import type { Tally } from '../stream/tally.js'
 import type { OnBadRecord, Quarantine, RejectedRecord } from './bad-records.js'
 
-/** A {@link Quarantine} that is told when a reading begins and ends. */
-interface SinkQuarantine extends Quarantine {
-  /** A quarantine of its own for one reading; `finish` makes what it holds appear, and is told whether the reading has seen all records. */
-  readonly begin: () => Quarantine & { readonly finish: (hasSeenAll: boolean) => Promise<void> }
+/** A {@link Quarantine} that is a file. */
+interface FileQuarantine extends Quarantine {
+  readonly quarantineFile: string
 }
+
+/** The reading that a source is read in. */
+export interface QuarantineContext {
+  readonly tally?: Tally | undefined
+  /** Where the reading goes on, if it does not begin at the beginning: its end says nothing of the records before. */
+  readonly from?: Position | undefined
+}
+
+/** Characters of lines that are written at once. */
+const WRITE_CHARACTERS = 64 * 1024
 
 const encoder = new TextEncoder()
 
@@ -27,24 +38,63 @@ const removeEarlier = async (url: string): Promise<void> => {
   await remove(url)
 }
 
-const fileSink = (url: string): SinkQuarantine['begin'] => () => {
-  let set: OutputSet | undefined
-  let last = Promise.resolve()
-  const put = async (record: RejectedRecord): Promise<void> => {
-    set ??= await openOutputSet([url], { ifExists: 'replace' })
-    const raw = record.raw === undefined ? null : Buffer.from(record.raw).toString('base64')
-    await set.outputs[0]!.write(encoder.encode(`${JSON.stringify({ ...record, raw })}\n`))
+/** The file that the readers of one reading write their bad records to. */
+class QuarantineFile implements SharedOutput {
+  private set: OutputSet | undefined
+  private isBegun = false
+  private lines: string[] = []
+  private characters = 0
+  private last = Promise.resolve()
+  private readersBegun = 0
+  private readersEnded = 0
+
+  constructor(private readonly url: string) {}
+
+  /** Takes the bad records of one more reader, until what it gives is called, with whether there are no more. */
+  begin(): (hasSeenAll: boolean) => void {
+    this.readersBegun++
+    return (hasSeenAll) => void (this.readersEnded += hasSeenAll ? 1 : 0)
   }
-  return {
-    // Of files that are read at one time several have a bad record at once. None is written after one that could not be.
-    quarantine: (record) => (last = last.then(() => put(record))),
-    finish: async (hasSeenAll) => {
-      const isBroken = await last.then(() => false, () => true)
-      // A look at the first rows says nothing of the others.
-      if (set === undefined) return hasSeenAll && !isBroken ? removeEarlier(url) : undefined
-      // A file that could not be written to its end (a full disk) does not appear.
-      await (isBroken ? set.abort() : set.commit())
-    },
+
+  /** Takes a record. Gives a promise when enough of them have come to be written; that of the first shows whether the file can be. */
+  put(record: RejectedRecord): Promise<void> | undefined {
+    const raw = record.raw === undefined ? null : Buffer.from(record.raw.buffer, record.raw.byteOffset, record.raw.length).toString('base64')
+    const line = `${JSON.stringify({ ...record, raw })}\n`
+    this.lines.push(line)
+    this.characters += line.length
+    if (this.isBegun && this.characters < WRITE_CHARACTERS) return undefined
+    this.isBegun = true
+    return this.flush()
+  }
+
+  /** Makes the file appear, or removes that of an earlier reading where this one has seen all records and none was bad. */
+  async finish(hasSeenAll: boolean): Promise<void> {
+    // A look at the first rows says nothing of the others.
+    if (!this.isBegun) return hasSeenAll && this.readersEnded === this.readersBegun ? removeEarlier(this.url) : undefined
+    const wasBroken = await this.last.then(() => false, () => true)
+    try {
+      await this.flush()
+    } catch (error) {
+      // A file that could not be written to its end (a full disk) does not appear. Who put the record knows why already.
+      await this.set?.abort()
+      if (wasBroken) return
+      throw error
+    }
+    await this.set?.commit()
+  }
+
+  /** Of files that are read at one time several have a bad record at once. None is written after one that could not be. */
+  private flush(): Promise<void> {
+    return (this.last = this.last.then(() => this.write()))
+  }
+
+  private async write(): Promise<void> {
+    const text = this.lines.join('')
+    this.lines = []
+    this.characters = 0
+    if (text === '') return
+    this.set ??= await openOutputSet([this.url], { ifExists: 'replace' })
+    await this.set.outputs[0]!.write(encoder.encode(text))
   }
 }
 
@@ -54,43 +104,44 @@ const fileSink = (url: string): SinkQuarantine['begin'] => () => {
  * @param sink - a file, written as JSON lines with the raw bytes in base64 (read it back with {@link readQuarantine}), or a
  *   function. The file is replaced each time the stream is read, and appears when that reading ends, also when it ends in
  *   an error. A reading without bad records leaves none: that of an earlier one is removed, unless the reading was left
- *   early, failed, or went on from a position. So each reader takes a file of its own, and so does the rest of a reading that is
- *   resumed: its bad records would take the place of the earlier ones.
+ *   early, failed, or went on from a position. Readers of one stream (`concat`, `join`) may name the same file, which holds the bad records of
+ *   all of them. What is read apart takes a file of its own, and so does the rest of a reading that is resumed: its bad records would
+ *   take the place of the earlier ones.
  * @example
  * readCsv('users.csv', { schema, onBadRecord: quarantine('out/bad-users.jsonl') })
  */
 export const quarantine = (sink: string | ((record: RejectedRecord) => void | Promise<void>)): Quarantine => {
   if (typeof sink === 'function') return { quarantine: sink }
-  const begin = fileSink(sink)
-  const sinkQuarantine: SinkQuarantine = {
-    begin,
+  const file: FileQuarantine = {
+    quarantineFile: sink,
     quarantine: () => {
       throw failure({ tag: 'Internal', code: 'QUARANTINE_NOT_OPEN', problem: 'the reader did not open its quarantine file' })
     },
   }
-  return sinkQuarantine
+  return file
 }
 
 /**
- * Runs a reading with its own quarantine: readers wrap what they yield in it, and pass the policy that they are given to
- * `rejectRecord`.
- *
- * @param from - where the reading goes on, if `read` does not begin at the beginning: its end says nothing of the records before
+ * Reads a source with its quarantine open: readers wrap what they yield in it, and pass the policy that they are given to
+ * `rejectRecord`. The file is that of the whole reading where the context says which one it is.
  */
-export async function* withQuarantine<T>(policy: OnBadRecord | undefined, read: (policy: OnBadRecord | undefined) => AsyncIterable<T>, from?: Position): AsyncGenerator<T, void, undefined> {
-  if (typeof policy !== 'object' || !('begin' in policy)) return yield* read(policy)
-  const opened = (policy as SinkQuarantine).begin()
-  let end: 'left' | 'reached' | 'failed' = 'left'
+export async function* withQuarantine<T>(policy: OnBadRecord | undefined, read: (policy: OnBadRecord | undefined) => AsyncIterable<T>, { tally, from }: QuarantineContext = {}): AsyncGenerator<T, void, undefined> {
+  if (typeof policy !== 'object' || !('quarantineFile' in policy)) return yield* read(policy)
+  const { quarantineFile: url } = policy as FileQuarantine
+  // A source that is read by itself is all of its reading.
+  const own = tally instanceof Reading ? undefined : new Reading()
+  const file = (own ?? (tally as Reading)).share(`quarantine ${url}`, () => new QuarantineFile(url))
+  const end = file.begin()
+  let how: ReadingEnd = 'left'
   try {
-    yield* read(opened)
-    end = 'reached'
+    yield* read({ quarantine: (record) => file.put(record) })
+    how = 'reached'
   } catch (error) {
-    end = 'failed'
+    how = 'failed'
     throw error
   } finally {
-    const finished = opened.finish(end === 'reached' && from === undefined)
-    // The error that is there already says more.
-    await (end === 'failed' ? finished.catch(() => undefined) : finished)
+    end(how === 'reached' && from === undefined)
+    await own?.end(how)
   }
 }
 

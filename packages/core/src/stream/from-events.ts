@@ -72,7 +72,7 @@ export const fromEvents = <S extends Schema>(schema: S, source: EventSource, opt
     plan: { operator: 'source:events', options: { batchRows, bufferRows, overflow: options.overflow ?? 'error' }, inputs: [] },
     stableOrder: false,
     positions: 'replay',
-    open: (context) => withQuarantine(options.onBadRecord, (onBadRecord) => batches(schema, source, { ...options, batchRows, bufferRows, onBadRecord }, context)),
+    open: (context) => withQuarantine(options.onBadRecord, (onBadRecord) => batches(schema, source, { ...options, batchRows, bufferRows, onBadRecord }, context), context),
   })
 }
 
@@ -97,7 +97,7 @@ const listen = (source: EventSource, event: string, listener: Listener): (() => 
 type Resolved<S extends Schema> = FromEventsOptions<S> & { readonly batchRows: number; readonly bufferRows: number }
 
 async function* batches<S extends Schema>(schema: S, source: EventSource, options: Resolved<S>, context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
-  const batcher = new RowBatcher(schema, { operator: 'fromEvents', name: options.name ?? 'fromEvents', tally: context.tally, onBadRecord: options.onBadRecord })
+  const batcher = new RowBatcher(schema, { operator: 'fromEvents', name: options.name ?? 'fromEvents', tally: context.tally, signal: context.signal, onBadRecord: options.onBadRecord })
   const inbox = new Inbox(source, options, context)
   try {
     for (;;) {

@@ -1,3 +1,5 @@
+import { throwIfAborted } from '../errors/index.js'
+import { giveTurn } from '../job/give-turn.js'
 import type { Schema } from '../schema/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
 import { withQuarantine } from '../records/quarantine.js'
@@ -9,6 +11,9 @@ import { isSync, requireRows, valuesOf, type RowSource } from './row-source.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from './stream.js'
 
 const DEFAULT_BATCH_ROWS = 4096
+
+/** Rows after which it is looked whether a turn of the event loop is due: a look takes as long as half a row. */
+const LOOK_ROWS = 64
 
 /** Options of {@link fromIterable}. */
 export interface FromIterableOptions {
@@ -53,7 +58,7 @@ export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | M
     positions: 'replay',
     open: (context) =>
       withQuarantine(options.onBadRecord, (onBadRecord) =>
-        batches(schema, cold ? () => requireRows(rows({ signal: context.signal }), name) : () => rows, { batchRows, onBadRecord, name }, context)),
+        batches(schema, cold ? () => requireRows(rows({ signal: context.signal }), name) : () => rows, { batchRows, onBadRecord, name }, context), context),
   })
 }
 
@@ -63,20 +68,21 @@ async function* batches<S extends Schema>(
   { batchRows, onBadRecord, name }: { readonly batchRows: number; readonly onBadRecord: OnBadRecord | undefined; readonly name: string },
   context: OpenContext,
 ): AsyncGenerator<Batch<S>, void, undefined> {
-  const batcher = new RowBatcher(schema, { operator: name, name, tally: context.tally, onBadRecord })
+  const batcher = new RowBatcher(schema, { operator: name, name, tally: context.tally, onBadRecord, signal: context.signal })
   try {
     const rows = open()
     if (isSync(rows)) {
       // An await for each row would cost more than the row.
       for (const row of rows) {
-        const rejected = batcher.append(row)
-        if (rejected !== undefined) await rejected
+        const waits = batcher.append(row) ?? turnDue(batcher.record, context)
+        if (waits !== undefined) await waits
         if (batcher.held === batchRows) yield batcher.finish()
       }
     } else {
+      // Rows that come without waiting, as those of a generator that awaits nothing, give no turn either.
       for await (const row of valuesOf(rows, context.signal)) {
-        const rejected = batcher.append(row)
-        if (rejected !== undefined) await rejected
+        const waits = batcher.append(row) ?? turnDue(batcher.record, context)
+        if (waits !== undefined) await waits
         if (batcher.held === batchRows) yield batcher.finish()
       }
     }
@@ -85,3 +91,7 @@ async function* batches<S extends Schema>(
   }
   if (batcher.held > 0) yield batcher.finish()
 }
+
+/** A turn of the event loop, where one is due after so many rows. */
+const turnDue = (rows: number, { signal }: OpenContext): Promise<void> | undefined =>
+  rows % LOOK_ROWS === 0 ? giveTurn()?.then(() => throwIfAborted(signal)) : undefined

@@ -1,5 +1,5 @@
 import { makeBuilder, type Column, type ColumnBuilder } from '../columns/index.js'
-import { describeValue, failure, hasTag } from '../errors/index.js'
+import { describeValue, failure, hasTag, withoutStack, type MillraceError } from '../errors/index.js'
 import { rejectRecord, type OnBadRecord } from '../records/bad-records.js'
 import type { Schema } from '../schema/index.js'
 import { makeBatch, type Batch } from './batch.js'
@@ -15,6 +15,8 @@ export interface RowBatcherOptions {
   readonly name: string
   readonly tally: Tally
   readonly onBadRecord: OnBadRecord | undefined
+  /** Of the reading. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Gathers rows that code makes into batches, and deals with those that do not fit as the caller asked. */
@@ -52,10 +54,13 @@ export class RowBatcher<S extends Schema> {
       return undefined
     } catch (thrown) {
       for (const builder of this.builders) builder.truncate(Math.min(this.held, builder.length))
-      const error = callbackError(this.options.operator, this.record++, thrown, column)
-      const { onBadRecord } = this.options
-      if (!hasTag(error, 'BadRecord') || onBadRecord === undefined || onBadRecord === 'fail') throw error
-      return rejectRecord(onBadRecord, this.options, error.at({ source: this.options.name }), rawOf(row))
+      const { onBadRecord, name } = this.options
+      const record = this.record++
+      const faultOf = (): MillraceError => callbackError(this.options.operator, record, thrown, column)
+      if (onBadRecord === undefined || onBadRecord === 'fail') throw faultOf()
+      const error = withoutStack(() => faultOf().at({ source: name }))
+      if (!hasTag(error, 'BadRecord')) throw faultOf()
+      return rejectRecord(onBadRecord, this.options, error, onBadRecord === 'skip' ? undefined : rawOf(row))
     }
   }
 

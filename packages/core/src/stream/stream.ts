@@ -8,8 +8,9 @@ import { requireNames } from './own-value.js'
 import { explainPlan, type PlanNode } from './plan.js'
 import type { Position } from './position.js'
 import { RowCount } from './row-count.js'
+import { Reading, type ReadingEnd } from './reading.js'
 import { LaterSchema } from './schema-later.js'
-import { Tally } from './tally.js'
+import type { Tally } from './tally.js'
 
 /** Whether iterating a stream again gives its rows again: `cold` opens the source anew, `once` cannot. */
 export type Mode = 'cold' | 'once'
@@ -138,8 +139,11 @@ class DefinedStream<S extends Schema, M extends Mode> {
       }
       this.opened = true
     }
-    const context: OpenContext = { ...options, tally: options.tally ?? new Tally() }
-    return guarded(this.definition.schema instanceof LaterSchema ? this.learning(context, this.definition.schema) : this.batches(context), options.signal)
+    // Operators hand on the tally that they were given, so it tells what is read from here on from what is read as a part of that.
+    const begun = options.tally instanceof Reading ? undefined : new Reading(options.tally)
+    const context: OpenContext = { ...options, tally: begun ?? options.tally! }
+    const batches = guarded(this.definition.schema instanceof LaterSchema ? this.learning(context, this.definition.schema) : this.batches(context), options.signal)
+    return begun === undefined ? batches : ended(batches, begun)
   }
 
   private batches(context: OpenContext): AsyncGenerator<Batch<S>, void, undefined> {
@@ -220,6 +224,20 @@ async function* guarded<S extends Schema>(batches: AsyncGenerator<Batch<S>, void
     yield batch
   }
   throwIfAborted(signal)
+}
+
+/** Ends the reading when its last batch is taken, or when it is left. */
+async function* ended<T>(batches: AsyncGenerator<T, void, undefined>, reading: Reading): AsyncGenerator<T, void, undefined> {
+  let how: ReadingEnd = 'left'
+  try {
+    yield* batches
+    how = 'reached'
+  } catch (error) {
+    how = 'failed'
+    throw error
+  } finally {
+    await reading.end(how)
+  }
 }
 
 /**

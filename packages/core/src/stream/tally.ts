@@ -27,11 +27,16 @@ export class Tally {
   }
 
   /** Notes one record that was left out. */
-  reject(error: MillraceError): void {
-    this.readCount++
-    this.rejectedCount++
-    this.byCode.set(error.code, (this.byCode.get(error.code) ?? 0) + 1)
-    this.parent?.reject(error)
+  reject({ code }: MillraceError): void {
+    this.skip(code, 1)
+  }
+
+  /** Notes records that were left out for one reason. */
+  skip(code: string, records: number): void {
+    this.readCount += records
+    this.rejectedCount += records
+    this.byCode.set(code, (this.byCode.get(code) ?? 0) + records)
+    this.parent?.skip(code, records)
   }
 
   /** Adds what another tally counted. */

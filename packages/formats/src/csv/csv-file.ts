@@ -1,7 +1,8 @@
-import { failure, field, fromUnknown, requireNames, type Batch, type MillraceError, type Schema } from '@millrace/core'
+import { failure, field, fromUnknown, requireNames, withoutStack, type MillraceError, type Schema } from '@millrace/core'
 import { badValue } from '../records/index.js'
 import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
+import { TextOutcomes, type TextFile, type TextOutcome } from '../reading/text-outcomes.js'
 import { matchHeader } from './csv-columns.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser, CsvRows, CsvRowsHandler, CsvText } from './csv-parser.js'
@@ -15,20 +16,14 @@ export interface CsvPlace {
   readonly line: number
 }
 
-/** What some text came to, in order: rows, or a bad record. */
-export type CsvOutcome =
-  | { readonly batch: Batch; readonly error?: undefined }
-  | { readonly error: MillraceError; readonly raw: Uint8Array | undefined; readonly batch?: undefined }
-
 /** A line with nothing on it; `""` is longer than its line end. */
 export const isBlankLine = (fields: readonly string[], start: number, end: number): boolean => fields.length === 1 && fields[0] === '' && end - start <= 2
 
 /** Turns the text of one file into batches and bad records. */
-export class CsvFile implements CsvRowsHandler {
+export class CsvFile implements CsvRowsHandler, TextFile {
   private readonly text: CsvText
   private readonly source: string
-  private readonly keepRaw: boolean
-  private outcomes: CsvOutcome[] = []
+  private readonly outcomes = new TextOutcomes()
   /** Thrown once the outcomes before it are taken: an exception inside csv-parse would be lost. */
   private fatal: MillraceError | undefined
   private rows: CsvRows | undefined
@@ -46,13 +41,16 @@ export class CsvFile implements CsvRowsHandler {
     this.source = task.file.url
     this.records = place.record
     this.end = place.byte
-    this.keepRaw = typeof options.onBadRecord === 'object'
     this.text = parser.text(place.byte, place.line, this)
   }
 
   /** True once the columns are known. */
   get begun(): boolean {
     return this.rows !== undefined
+  }
+
+  get isFull(): boolean {
+    return this.outcomes.isFull
   }
 
   get isOver(): boolean {
@@ -79,6 +77,12 @@ export class CsvFile implements CsvRowsHandler {
     await this.guard(() => this.text.push(chunk))
   }
 
+  async goOn(): Promise<boolean> {
+    if (this.fatal !== undefined || !this.text.isPaused) return false
+    await this.guard(() => this.text.goOn())
+    return true
+  }
+
   /** Ends the text. */
   async finish(): Promise<void> {
     await this.guard(() => this.text.finish())
@@ -93,10 +97,8 @@ export class CsvFile implements CsvRowsHandler {
   }
 
   /** What became of the text since the last call, in order. @throws what ends the file, after what came before it */
-  *take(): Generator<CsvOutcome, void, undefined> {
-    const { outcomes } = this
-    this.outcomes = []
-    yield* outcomes
+  *take(): Generator<TextOutcome, void, undefined> {
+    yield* this.outcomes.take()
     if (this.fatal !== undefined) throw this.fatal
   }
 
@@ -149,8 +151,8 @@ export class CsvFile implements CsvRowsHandler {
   malformed(error: MillraceError, start: number, end: number): void {
     if (this.fatal !== undefined) return
     if (end - start > this.options.maxRecordBytes) return this.stop(start, end)
-    if (this.rows === undefined) this.fail(error)
-    else this.reject(error, start, end)
+    if (this.rows === undefined) this.fail(error.at({}))
+    else this.reject(error.code, () => error, start, end)
   }
 
   private append(fields: readonly string[], start: number, end: number): void {
@@ -160,22 +162,23 @@ export class CsvFile implements CsvRowsHandler {
       this.rowsRead(1, end)
       return
     }
-    this.reject(badValue(fault), start, end)
+    this.reject(fault.code, () => badValue(fault), start, end)
   }
 
-  private reject(error: MillraceError, start: number, end: number): void {
-    const fail = this.options.onBadRecord === 'fail'
-    if (fail) this.flush()
-    const fault = error.at({ source: this.source, byte: start, line: this.text.lineAt(start), record: this.records })
-    if (fail) return this.fail(fault)
+  private reject(code: string, errorOf: () => MillraceError, start: number, end: number): void {
+    const { onBadRecord } = this.options
+    if (onBadRecord === 'fail') this.flush()
+    const fault = (): MillraceError => errorOf().at({ source: this.source, byte: start, line: this.text.lineAt(start), record: this.records })
+    if (onBadRecord === 'fail') return this.fail(fault())
+    if (onBadRecord === 'skip') this.outcomes.skipped(code)
+    else this.outcomes.bad(withoutStack(fault), this.text.raw(start, end))
     this.records++
     this.end = end
-    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.text.raw(start, end) : undefined })
   }
 
   flush(): void {
     if (this.rows === undefined || this.rows.rows === 0) return
-    this.outcomes.push({ batch: this.rows.finish({ ...this.place }) })
+    this.outcomes.rows(this.rows.finish({ ...this.place }))
   }
 
   /** Ends the file; the rows before the fault are sound, and are handed over before it is told. */

@@ -8,6 +8,8 @@ export interface CsvHandler {
   record(fields: readonly string[], start: number, end: number): void
   /** Bytes `start` to `end` that are no record. */
   malformed(error: MillraceError, start: number, end: number): void
+  /** True when what was found is to be handed on first. Default false. */
+  readonly isFull?: boolean | undefined
 }
 
 /** Cuts the bytes of a file into records, and answers for those that were just handed over. */
@@ -20,8 +22,12 @@ export interface CsvText {
   isValidText(start: number, end: number): boolean
   /** True when a record ends in a line end, as all but the last of a file must. */
   isDelimited(start: number, end: number): boolean
-  /** Takes the next bytes. @throws `Limit` for a record that is too long */
+  /** Takes the next bytes, as far as the handler has room. @throws `Limit` for a record that is too long */
   push(chunk: Uint8Array): Promise<void>
+  /** True when `push` has left some for `goOn`. */
+  readonly isPaused: boolean
+  /** Goes on where the handler had no room. @throws as `push` */
+  goOn(): Promise<void>
   /** Ends the text. @throws `Corrupt` for a quote that was never closed */
   finish(): Promise<void>
   /** Releases what it holds. */

@@ -1,12 +1,16 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { CsvError, Parser } from 'csv-parse'
-import { failure, type ErrorPosition, type MillraceError } from '@millrace/core'
+import { failure, withoutStack, type ErrorPosition, type MillraceError } from '@millrace/core'
 import { ByteWindow } from '../reading/byte-window.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import type { CsvHandler, CsvText } from './csv-parser.js'
 
-/** What follows a bad record is parsed in pieces: were it all copied, a file full of bad records would take the square of its size. */
-const PIECE_BYTES = 2048
+/**
+ * Text is parsed in pieces: what was parsed after a bad record is parsed again, and a file full of them would take the square of its size. Each
+ * piece is twice as long as the one before, up to what a handler without room can wait for.
+ */
+const PIECE_BYTES = 512
+const LONGEST_PIECE = 16 * 1024
 
 /**
  * csv-parse, with its records taken where it makes them: an override of `push`, so that nothing is queued and no row object or
@@ -51,12 +55,13 @@ export const unendedRecord = (bytes: number, { maxRecordBytes }: ResolvedCsvOpti
 export const AFTER_CLOSING_QUOTE = 'a quoted field goes on after its closing quote'
 export const INSIDE_FIELD = 'a quote stands inside a field that is not quoted'
 
-/** The error of a record with a quote out of place. */
+/** The error of a record with a quote out of place. Without a stack, as that of `badValue`. */
 export const strayQuote = (problem: string, position: ErrorPosition, cause?: unknown): MillraceError =>
-  failure({
-    tag: 'BadRecord', code: 'CSV_STRAY_QUOTE', problem, position, cause,
-    remedy: 'Quote the whole field and double the quotes in it, or pass quote: null if quotes mean nothing in this file.',
-  })
+  withoutStack(() =>
+    failure({
+      tag: 'BadRecord', code: 'CSV_STRAY_QUOTE', problem, position, cause,
+      remedy: 'Quote the whole field and double the quotes in it, or pass quote: null if quotes mean nothing in this file.',
+    }))
 
 /** Cuts UTF-8 text into CSV records. After a record with a stray quote it goes on at the next line. */
 export class CsvSplitter implements CsvText {
@@ -68,6 +73,10 @@ export class CsvSplitter implements CsvText {
   private done: number
   private bad: { readonly error: MillraceError; readonly seekFrom: number } | undefined
   private mayBeInvalid = false
+  /** Offset after what `parser` was given. */
+  private fedTo: number
+  private pieceBytes = LONGEST_PIECE
+  private isLast = false
   private readonly delimiters: readonly Buffer[]
 
   /**
@@ -84,6 +93,7 @@ export class CsvSplitter implements CsvText {
     this.window = new ByteWindow(start, line)
     this.base = start
     this.done = start
+    this.fedTo = start
     this.delimiters = options.recordDelimiter.map((delimiter) => Buffer.from(delimiter))
     this.parser = this.newParser()
   }
@@ -105,18 +115,27 @@ export class CsvSplitter implements CsvText {
     this.window.append(chunk)
     const ascii = isAscii(chunk)
     this.mayBeInvalid = !ascii || (!wasAscii && this.window.size > chunk.length)
-    if (this.bad === undefined) await this.parse(chunk)
-    await this.recover()
+    await this.goOn()
+  }
+
+  get isPaused(): boolean {
+    return this.bad === undefined && this.fedTo < this.window.end
+  }
+
+  async goOn(): Promise<void> {
+    await this.parseAll()
     this.window.discardTo(this.done)
-    if (this.window.size > this.options.maxRecordBytes) throw unendedRecord(this.window.size, this.options, { source: this.source, line: this.window.lineAt(this.done), byte: this.done })
+    if (!this.isPaused && this.window.size > this.options.maxRecordBytes) throw unendedRecord(this.window.size, this.options, { source: this.source, line: this.window.lineAt(this.done), byte: this.done })
   }
 
   async finish(): Promise<void> {
+    this.isLast = true
     for (;;) {
+      await this.parseAll()
       if (this.bad === undefined) await this.endParser()
       if (this.bad === undefined) return
       // What follows the bad record is another parser's, which must be ended too.
-      await this.recover()
+      this.recover()
       if (this.bad === undefined) continue
       this.handler.malformed(this.bad.error, this.done, this.window.end)
       this.done = this.window.end
@@ -141,6 +160,18 @@ export class CsvSplitter implements CsvText {
     })
     parser.on('error', () => undefined)
     return parser
+  }
+
+  private async parseAll(): Promise<void> {
+    this.recover()
+    while (this.isPaused && (this.isLast || this.handler.isFull !== true)) {
+      const to = Math.min(this.fedTo + this.pieceBytes, this.window.end)
+      const piece = this.window.view(this.fedTo, to).slice()
+      this.fedTo = to
+      this.pieceBytes = Math.min(2 * this.pieceBytes, LONGEST_PIECE)
+      await this.parse(piece)
+      this.recover()
+    }
   }
 
   private async parse(chunk: Uint8Array): Promise<void> {
@@ -180,21 +211,18 @@ export class CsvSplitter implements CsvText {
     }
   }
 
-  /** After a bad record: goes on after its line, with a fresh parser. */
-  private async recover(): Promise<void> {
-    while (this.bad !== undefined) {
-      const next = this.window.afterLineEnd(Math.min(this.bad.seekFrom, this.window.end))
-      if (next === undefined) return
-      this.handler.malformed(this.bad.error, this.done, next)
-      this.bad = undefined
-      this.parser.destroy()
-      this.base = next
-      this.done = next
-      this.parser = this.newParser()
-      for (let at = next; at < this.window.end && this.bad === undefined; at += PIECE_BYTES) {
-        await this.parse(this.window.view(at, Math.min(at + PIECE_BYTES, this.window.end)).slice())
-      }
-    }
+  /** After a bad record: makes a fresh parser for what comes after its line, once it has ended. */
+  private recover(): void {
+    if (this.bad === undefined) return
+    const next = this.window.afterLineEnd(Math.min(this.bad.seekFrom, this.window.end))
+    if (next === undefined) return
+    this.handler.malformed(this.bad.error, this.done, next)
+    this.bad = undefined
+    this.parser.destroy()
+    this.base = next
+    this.done = next
+    this.fedTo = next
+    this.pieceBytes = PIECE_BYTES
+    this.parser = this.newParser()
   }
-
 }

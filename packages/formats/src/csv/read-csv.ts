@@ -6,6 +6,7 @@ import { encodingOf, openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
+import { delivered } from '../reading/text-outcomes.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser, parserOf } from './choose-parser.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
@@ -193,12 +194,5 @@ async function* readSpan(task: FileTask, span: FileSpan, schema: Schema | undefi
     span.ended({ ...file.place, byte: lines.end })
   } finally {
     file?.destroy()
-  }
-}
-
-async function* delivered(file: CsvFile, task: FileTask): AsyncGenerator<Batch, void, undefined> {
-  for (const outcome of file.take()) {
-    if (outcome.error === undefined) yield outcome.batch
-    else await task.reject(outcome.error, outcome.raw)
   }
 }

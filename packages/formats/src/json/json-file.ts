@@ -1,9 +1,10 @@
 import { isAscii } from 'node:buffer'
-import { failure, fromUnknown, type Batch, type MillraceError, type Schema } from '@millrace/core'
+import { failure, fromUnknown, withoutStack, type MillraceError, type Schema } from '@millrace/core'
 import { jsonParser } from 'stream-json/core/parser.js'
 import { badValue } from '../records/index.js'
 import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
+import { TextOutcomes, type TextFile, type TextOutcome } from '../reading/text-outcomes.js'
 import { unread } from '../reading/unread.js'
 import { isFramed } from './framed-element.js'
 import type { JsonFormat, ResolvedJsonOptions } from './json-options.js'
@@ -20,25 +21,19 @@ export interface JsonPlace {
   readonly line: number
 }
 
-/** What some text came to, in order: rows, or a bad record. */
-export type JsonOutcome =
-  | { readonly batch: Batch; readonly error?: undefined }
-  | { readonly error: MillraceError; readonly raw: Uint8Array | undefined; readonly batch?: undefined }
-
 /** Text goes to the parser in pieces of this many characters, so that one long record does not become as many tokens at once. */
 const PIECE = 64 * 1024
 
 /** Turns the text of one file into batches and bad records. */
-export class JsonFile<S extends Schema> implements JsonHandler {
+export class JsonFile<S extends Schema> implements JsonHandler, TextFile {
   private readonly source: string
   /** Bytes of the text, where it is known before its end. */
   size: number | undefined
-  private readonly keepRaw: boolean
   private readonly text: JsonText
   private readonly rows: JsonRows
   private format: JsonFormat | undefined
   private parse = newParser()
-  private outcomes: JsonOutcome[] = []
+  private readonly outcomes = new TextOutcomes()
   private fatal: MillraceError | undefined
   private records: number
   /** Offset after the last record, and its line once it is known. */
@@ -55,7 +50,6 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     parser: JsonParser,
   ) {
     this.source = task.file.url
-    this.keepRaw = typeof options.onBadRecord === 'object'
     this.records = resume?.record ?? 0
     this.end = start
     const needs = { schema, columns: task.context.columns, validateAll: mustValidateAll(options.onBadRecord) }
@@ -76,9 +70,27 @@ export class JsonFile<S extends Schema> implements JsonHandler {
       }
       this.lineOfEnd()
       text.push(chunk)
-      const held = text.end - text.held
-      if (held > this.options.maxRecordBytes) throw this.tooLong(text.held, held)
+      this.requireEnd()
     })
+  }
+
+  goOn(): boolean {
+    if (this.fatal !== undefined || !this.text.isPaused) return false
+    this.guard(() => {
+      this.text.goOn()
+      this.requireEnd()
+    })
+    return true
+  }
+
+  get isFull(): boolean {
+    return this.outcomes.isFull
+  }
+
+  /** @throws `Limit` where the record under way is too long */
+  private requireEnd(): void {
+    const { end, held, isPaused } = this.text
+    if (!isPaused && end - held > this.options.maxRecordBytes) throw this.tooLong(held, end - held)
   }
 
   /** Offset after the last record, or of the beginning. */
@@ -101,10 +113,8 @@ export class JsonFile<S extends Schema> implements JsonHandler {
   }
 
   /** What became of the text since the last call, in order. @throws what ends the file, after what came before it */
-  *take(): Generator<JsonOutcome, void, undefined> {
-    const { outcomes } = this
-    this.outcomes = []
-    yield* outcomes
+  *take(): Generator<TextOutcome, void, undefined> {
+    yield* this.outcomes.take()
     if (this.fatal !== undefined) throw this.fatal
   }
 
@@ -156,7 +166,7 @@ export class JsonFile<S extends Schema> implements JsonHandler {
     if (problem !== undefined) return this.malformed(problem, text, start, end)
     const fault = this.rows.end()
     if (fault === undefined) return this.rowsRead(1, end)
-    if (fault !== 'full') return this.reject(this.hinted(badValue(fault), text), start, end)
+    if (fault !== 'full') return this.reject(fault.code, () => this.hinted(badValue(fault), text), start, end)
     this.flush()
     this.record(start, end, lineEnd)
   }
@@ -214,42 +224,46 @@ export class JsonFile<S extends Schema> implements JsonHandler {
   private malformed(reason: string, text: string, start: number, end: number): void {
     this.rows.rollback()
     this.parse = newParser()
-    const { problem, at } = explain(reason, text)
-    const byte = start + Buffer.byteLength(text.slice(0, at))
-    if (this.format === 'array') {
-      if (!isFramed(text)) throw this.corrupt(problem, byte, start)
-      return this.reject(badValue({ code: 'JSON_MALFORMED', problem }, { byte }), start, end)
+    const found = (): { readonly problem: string; readonly byte: number } => {
+      const { problem, at } = explain(reason, text)
+      return { problem, byte: start + Buffer.byteLength(text.slice(0, at)) }
     }
-    this.reject(
-      failure({
-        tag: 'BadRecord', code: 'JSON_MALFORMED', problem, position: { byte },
-        remedy: "In JSON Lines each line is one record; a record over several lines belongs in an array. Where the file is one object that holds an array, records: 'key' leads to it.",
-      }),
-      start,
-      end,
-    )
+    if (this.format === 'array' && !isFramed(text)) {
+      const { problem, byte } = found()
+      throw this.corrupt(problem, byte, start)
+    }
+    this.reject('JSON_MALFORMED', () => this.malformedError(found()), start, end)
+  }
+
+  private malformedError({ problem, byte }: { readonly problem: string; readonly byte: number }): MillraceError {
+    if (this.format === 'array') return badValue({ code: 'JSON_MALFORMED', problem }, { byte })
+    return failure({
+      tag: 'BadRecord', code: 'JSON_MALFORMED', problem, position: { byte },
+      remedy: "In JSON Lines each line is one record; a record over several lines belongs in an array. Where the file is one object that holds an array, records: 'key' leads to it.",
+    })
   }
 
   /** Brackets and quotes are ASCII, so where the record ends is known all the same, within an array too. */
   private badEncoding(start: number, end: number): void {
     this.rows.rollback()
-    this.reject(badValue({ code: 'JSON_BAD_ENCODING', problem: 'the record is not UTF-8' }), start, end)
+    this.reject('JSON_BAD_ENCODING', () => badValue({ code: 'JSON_BAD_ENCODING', problem: 'the record is not UTF-8' }), start, end)
   }
 
-  private reject(error: MillraceError, start: number, end: number): void {
-    const fail = this.options.onBadRecord === 'fail'
-    if (fail) this.flush()
-    const fault = error.at({ source: this.source, line: this.lineAt(start), record: this.records, byte: start })
-    if (fail) throw fault
+  private reject(code: string, errorOf: () => MillraceError, start: number, end: number): void {
+    const { onBadRecord } = this.options
+    if (onBadRecord === 'fail') this.flush()
+    const fault = (): MillraceError => errorOf().at({ source: this.source, line: this.lineAt(start), record: this.records, byte: start })
+    if (onBadRecord === 'fail') throw fault()
+    if (onBadRecord === 'skip') this.outcomes.skipped(code)
+    else this.outcomes.bad(withoutStack(fault), this.text.view(start, end).slice())
     this.records++
     this.passed(end)
-    this.outcomes.push({ error: fault, raw: this.keepRaw ? this.text.view(start, end).slice() : undefined })
   }
 
   flush(): void {
     if (this.rows.rows === 0) return
     const place: JsonPlace = { format: this.format!, byte: this.end, record: this.records, line: this.lineOfEnd() }
-    this.outcomes.push({ batch: this.rows.finish({ ...place }) })
+    this.outcomes.rows(this.rows.finish({ ...place }))
   }
 
   /** @param from - where what is not read any more begins */

@@ -10,6 +10,8 @@ export interface JsonHandler extends SplitterHandler {
   rowsRead(count: number, end: number): void
   /** Makes a batch of the rows so far. */
   flush(): void
+  /** True when what was found is to be handed on first. Default false. */
+  readonly isFull?: boolean | undefined
 }
 
 /** Cuts the bytes of a file into records, and answers for those that were just handed over. */
@@ -24,8 +26,12 @@ export interface JsonText {
   view(start: number, end: number): Uint8Array
   /** Says how records stand, before any are taken. @param within - whether an element of the array stands before what comes */
   begin(format: JsonFormat, within: boolean): void
-  /** Takes the next bytes; before it began they are white space. */
+  /** Takes the next bytes, as far as the handler has room; before it began they are white space. */
   push(chunk: Uint8Array): void
+  /** True when `push` has left some for `goOn`. */
+  readonly isPaused: boolean
+  /** Goes on where the handler had no room. */
+  goOn(): void
   /** Ends the text. @throws `Corrupt` where it is cut short */
   finish(): void
   /** Releases what it holds. */

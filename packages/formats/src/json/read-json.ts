@@ -7,6 +7,7 @@ import { encodingOf, openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
+import { delivered } from '../reading/text-outcomes.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { bytesBeyond, firstKey, recordEndAt } from './array-parts.js'
 import { chooseParser } from './choose-parser.js'
@@ -77,7 +78,7 @@ const placeFrom = (json: Json): JsonPlace => ({
   line: countIn(json, 'line'),
 })
 
-async function* readFile<S extends Schema>(task: FileTask, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
+async function* readFile<S extends Schema>(task: FileTask, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch, void, undefined> {
   if (task.span !== undefined) return yield* readSpan(task, task.span, schema, options)
   const { file: info, context, onRead } = task
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
@@ -109,12 +110,12 @@ async function* readFile<S extends Schema>(task: FileTask, schema: S, options: R
 const parserOf = (schema: Schema, options: ResolvedJsonOptions): JsonParser => (chooseParser(schema, options).parser === 'columnar' ? columnarParser(options) : referenceParser(options))
 
 /** The records that begin in a part of a file, counted from there unless it is known which they are. */
-const readSpan = <S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> => {
+const readSpan = <S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch, void, undefined> => {
   const { key } = span
   return key === undefined ? readLineSpan(task, span, schema, options) : readArraySpan(task, { ...span, key }, schema, options)
 }
 
-async function* readLineSpan<S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
+async function* readLineSpan<S extends Schema>(task: FileTask, span: FileSpan, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch, void, undefined> {
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
   const lines = new LinesOfSpan(task, span, resume?.byte)
   let file: JsonFile<S> | undefined
@@ -136,7 +137,7 @@ async function* readLineSpan<S extends Schema>(task: FileTask, span: FileSpan, s
   }
 }
 
-async function* readArraySpan<S extends Schema>(task: FileTask, span: FileSpan & { readonly key: string }, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch<S>, void, undefined> {
+async function* readArraySpan<S extends Schema>(task: FileTask, span: FileSpan & { readonly key: string }, schema: S, options: ResolvedJsonOptions): AsyncGenerator<Batch, void, undefined> {
   const { file: info, context: { signal }, onRead } = task
   const bytes = { reuse: true, signal, onRead }
   const resume = task.resume === undefined ? undefined : placeFrom(task.resume)
@@ -157,20 +158,13 @@ async function* readArraySpan<S extends Schema>(task: FileTask, span: FileSpan &
     let end = info.size!
     for await (const { bytes: beyond, isLast } of bytesBeyond(info, recordEnd, span.end, place !== undefined || recordEnd > start, options.records, bytes)) {
       file.push(beyond)
-      if (isLast) end = file.closeArray()
       yield* delivered(file, task)
+      if (isLast) end = file.closeArray()
     }
     file.finish()
     yield* delivered(file, task)
     span.ended({ ...file.placeAt(end) })
   } finally {
     file.destroy()
-  }
-}
-
-async function* delivered<S extends Schema>(file: JsonFile<S>, task: FileTask): AsyncGenerator<Batch<S>, void, undefined> {
-  for (const outcome of file.take()) {
-    if (outcome.error === undefined) yield outcome.batch as unknown as Batch<S>
-    else await task.reject(outcome.error, outcome.raw)
   }
 }

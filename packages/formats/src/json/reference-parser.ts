@@ -7,10 +7,16 @@ import type { JsonHandler, JsonParser, JsonRows, JsonText, RowsNeeds, TokenSink 
 import { JsonRow } from './json-row.js'
 import { splitterOf, type JsonSplitter } from './json-splitter.js'
 
+/** Bytes that are cut at a time: when they are, it is looked whether the handler has room for more. */
+const PIECE_BYTES = 16 * 1024
+
 /** Text in a buffer, cut byte by byte. */
 export class WindowText implements JsonText {
   private readonly window: ByteWindow
   private splitter: JsonSplitter | undefined
+  /** Offset after what the splitter was given. */
+  private fedTo = 0
+  private isLast = false
 
   constructor(
     start: number,
@@ -39,16 +45,30 @@ export class WindowText implements JsonText {
 
   begin(format: JsonFormat, within: boolean): void {
     this.splitter = splitterOf(format, this.end, within, this.handler, this.path)
+    this.fedTo = this.end
   }
 
   push(chunk: Uint8Array): void {
     this.window.discardTo(this.held)
-    const { end } = this
     this.window.append(chunk)
-    this.splitter?.push(this.window.view(end, this.end), end)
+    this.goOn()
+  }
+
+  get isPaused(): boolean {
+    return this.splitter !== undefined && this.fedTo < this.end
+  }
+
+  goOn(): void {
+    while (this.isPaused && (this.isLast || this.handler.isFull !== true)) {
+      const from = this.fedTo
+      this.fedTo = Math.min(from + PIECE_BYTES, this.end)
+      this.splitter!.push(this.window.view(from, this.fedTo), from)
+    }
   }
 
   finish(): void {
+    this.isLast = true
+    this.goOn()
     this.splitter?.finish()
   }
 

@@ -7,7 +7,7 @@ import { chosenFiles, partitionsOf, type Partitions } from './partitions.js'
 import type { FileReader, FileTask } from './read-files.js'
 
 /** What of a {@link FileTask} does not depend on columns. */
-type FilePart = Pick<FileTask, 'index' | 'resume' | 'onRead' | 'reject'>
+type FilePart = Pick<FileTask, 'index' | 'resume' | 'onRead' | 'reject' | 'skip'>
 
 /** The codes of errors that say that a file lacks a column. */
 const LACKING = new Set(['NO_SUCH_COLUMN', 'CSV_NO_SUCH_COLUMN'])

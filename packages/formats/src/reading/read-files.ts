@@ -1,8 +1,8 @@
 import {
-  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, LaterSchema, makeStream, shownUrl, Tally, throwIfAborted,
+  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, LaterSchema, makeStream, shownUrl, Tally, throwIfAborted, withoutStack,
   type Batch, type FileInfo, type InputFile, type Json, type MillraceError, type OpenContext, type Position, type RunContext, type Schema, type Stream,
 } from '@millrace/core'
-import { rejectRecord, requirePolicy, withQuarantine, type OnBadRecord } from '../records/index.js'
+import { rejectRecord, requirePolicy, skipRecords, withQuarantine, type OnBadRecord } from '../records/index.js'
 import type { Condition } from '../values/index.js'
 import { choosePartitions } from './choose-partitions.js'
 import { FileColumns } from './file-columns.js'
@@ -31,6 +31,8 @@ export interface FileTask {
   readonly onRead: (bytes: number) => void
   /** Deals with a bad record as the user asked. @throws the error when the policy is `fail` */
   readonly reject: (error: MillraceError, raw: Uint8Array | undefined) => Promise<void>
+  /** Counts bad records that the user has left out, by code: for where an error of each would be made for nobody. */
+  readonly skip: (code: string, count: number) => Promise<void>
 }
 
 /** A part of a file: the records that begin in it. Bytes, or row groups of Parquet. */
@@ -133,7 +135,7 @@ export const readFiles = <S extends Schema>(reader: FileReader<S>): Stream<S, 'c
     },
     stableOrder: isOrdered,
     positions: 'native',
-    open: (context) => withQuarantine(reader.onBadRecord, (policy) => (isOrdered ? inOrder : inAnyOrder)(reader, policy, context, workers), context.from),
+    open: (context) => withQuarantine(reader.onBadRecord, (policy) => (isOrdered ? inOrder : inAnyOrder)(reader, policy, context, workers), context),
   })
 }
 
@@ -164,8 +166,9 @@ const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBa
   const { files } = columns
   const progress = byteProgress(reader, files, context)
   const explained = inferenceSaid(reader)
-  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, explained(error), raw, reader.rawEncoding)
-  const taskOf = (index: number, resume: Json | undefined): Parameters<typeof columns.read>[1] => ({ index, resume, onRead: (bytes) => progress.onRead(index, bytes), reject })
+  const reject = (error: MillraceError, raw: Uint8Array | undefined): Promise<void> => rejectRecord(policy, context, withoutStack(() => explained(error)), raw, reader.rawEncoding)
+  const skip = (code: string, count: number): Promise<void> => skipRecords(context, code, count)
+  const taskOf = (index: number, resume: Json | undefined): Parameters<typeof columns.read>[1] => ({ index, resume, onRead: (bytes) => progress.onRead(index, bytes), reject, skip })
   const prepare = (index: number, resume?: Json): void => remote?.prepare(index, files, (next) => columns.taskOf(files[next]!, taskOf(next, next === index ? resume : undefined)))
   return {
     files,

@@ -1,4 +1,4 @@
-import { failure, type ErrorPosition, type MillraceError } from '@millrace/core'
+import { failure, withoutStack, type ErrorPosition, type MillraceError } from '@millrace/core'
 
 /** Why a record does not fit: what a column builder or a reader's row found. */
 export interface RecordFault {
@@ -26,9 +26,10 @@ const remedies: { readonly [code: string]: string } = {
   JSON_STRING_TOO_LONG: 'Raise maxStringLength',
 }
 
-/** The error of a record that does not fit its schema, with what to do about it, the same in every format. */
+/** The error of a record that does not fit its schema, with what to do about it, the same in every format. It has no stack: whoever throws it makes one of {@link MillraceError.at}. */
 export const badValue = ({ code, problem, column }: RecordFault, position: ErrorPosition = {}): MillraceError =>
-  failure({
-    tag: 'BadRecord', code, problem, position: { ...position, column },
-    remedy: `${remedies[code] ?? 'Mend the record'}, or leave such records out with onBadRecord.`,
-  })
+  withoutStack(() =>
+    failure({
+      tag: 'BadRecord', code, problem, position: { ...position, column },
+      remedy: `${remedies[code] ?? 'Mend the record'}, or leave such records out with onBadRecord.`,
+    }))

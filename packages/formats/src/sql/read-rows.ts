@@ -44,7 +44,7 @@ export const streamOf = ({ operator, server, connect, source }: DatabaseSource, 
           yield batch
         }
         context.progress?.({ stage: stageOf(reading), done: rows, unit: 'rows', finished: true })
-      }, context.from),
+      }, context),
   })
 
 /** The schema of a query or table, as its stream has it. */

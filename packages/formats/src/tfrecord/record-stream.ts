@@ -1,4 +1,4 @@
-import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, type Batch, type Json, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
+import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, withoutStack, type Batch, type Json, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
 import type { FileReader, FileTask } from '../reading/read-files.js'
@@ -73,6 +73,7 @@ async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordS
   const from: RecordOffset = resume === undefined ? { byte: 0, record: 0 } : { byte: countIn(resume, 'byte'), record: countIn(resume, 'record') }
   let place = from
   let held = 0
+  const keepRaw = typeof options.onBadRecord === 'object'
   const finish = (): Batch<S> => {
     held = 0
     return atPosition(sink.finish(), { ...place })
@@ -93,13 +94,13 @@ async function* readFile<S extends Schema>(sink: RecordSink<S>, options: RecordS
           held += records.end - records.start
         } catch (error) {
           // Framing errors know where they are; those of the contents get the place of their record.
-          const fault = fromUnknown(error, { source: file.url, byte: records.recordByte, record: records.record })
+          const fault = withoutStack(() => fromUnknown(error, { source: file.url, byte: records.recordByte, record: records.record }))
           const framing = hasTag(fault, 'Corrupt', 'Limit') && fault.position.byte === records.byteAfter
           place = framing ? { byte: records.byteAfter, record: records.recordAfter } : { byte: records.recordByte, record: records.record }
-          if (!hasTag(fault, 'BadRecord')) throw fault
+          if (!hasTag(fault, 'BadRecord')) throw fault.at({})
           bad = fault
         }
-        if (bad !== undefined) await task.reject(bad, records.bytes.slice(records.start, records.end))
+        if (bad !== undefined) await task.reject(bad, keepRaw ? records.bytes.slice(records.start, records.end) : undefined)
       }
       place = { byte: records.byteAfter, record: records.recordAfter }
     }

@@ -34,6 +34,8 @@ export class KernelText extends TextWindow<CsvKernel> implements CsvText {
   private rowsSinceDetour = 0
   private rows: KernelRows | undefined
   private withoutKernel = false
+  private isLast = false
+  isPaused = false
 
   constructor(
     kernel: CsvKernel,
@@ -70,7 +72,17 @@ export class KernelText extends TextWindow<CsvKernel> implements CsvText {
   async push(chunk: Uint8Array): Promise<void> {
     this.append(chunk, this.done)
     this.strict = !this.isValidFrom(this.done)
-    if (this.kernel.size >= this.lookAgainAt) await this.parse()
+    if (this.kernel.size >= this.lookAgainAt) await this.goOn()
+    else this.requireEnd()
+  }
+
+  async goOn(): Promise<void> {
+    await this.parse()
+    if (!this.isPaused) this.requireEnd()
+  }
+
+  /** @throws `Limit` where the record under way is too long */
+  private requireEnd(): void {
     const left = this.end - this.done
     if (left > this.options.maxRecordBytes && !this.handler.isOver) {
       throw unendedRecord(left, this.options, { source: this.source, line: this.lineAt(this.done), byte: this.done })
@@ -79,6 +91,7 @@ export class KernelText extends TextWindow<CsvKernel> implements CsvText {
   }
 
   async finish(): Promise<void> {
+    this.isLast = true
     await this.parse()
     if (this.handler.isOver) return
     if (this.detour === undefined && this.done === this.end) return
@@ -93,11 +106,16 @@ export class KernelText extends TextWindow<CsvKernel> implements CsvText {
     this.kernel.release()
   }
 
+  /** True when what was found is to be handed on before more is looked for. */
+  private get isFull(): boolean {
+    return !this.isLast && this.handler.isFull === true
+  }
+
   private async parse(): Promise<void> {
-    while (!this.handler.isOver) {
+    while (!this.handler.isOver && !(this.isPaused = this.isFull)) {
       if (this.detour !== undefined || this.withoutKernel) {
         if (this.detour === undefined) this.beginDetour().left = Infinity
-        if (!(await this.feed())) return
+        if (!(await this.feed()) && !this.isFull) return
       } else if (this.rows === undefined || this.runKernel(this.rows)) {
         if (!this.takeRecord()) return
       } else if (this.kernel.reason === MORE) return
@@ -166,7 +184,7 @@ export class KernelText extends TextWindow<CsvKernel> implements CsvText {
   /** Feeds csv-parse until it has taken its records. False when it needs more text. */
   private async feed(): Promise<boolean> {
     const detour = this.detour!
-    while (detour.left > 0 && detour.fedTo < this.end && !this.handler.isOver) {
+    while (detour.left > 0 && detour.fedTo < this.end && !this.handler.isOver && !this.isFull) {
       const to = Math.min(detour.fedTo + PIECE_BYTES, this.end)
       const piece = this.view(detour.fedTo, to).slice()
       detour.fedTo = to

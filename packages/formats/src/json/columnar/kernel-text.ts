@@ -25,6 +25,8 @@ export class KernelText extends TextWindow<JsonKernel> implements JsonText {
   /** Takes the next record, after the bytes that it was fed. */
   private detour: { readonly splitter: JsonSplitter; fedTo: number; isOver: boolean } | undefined
   private format: JsonFormat | undefined
+  private isLast = false
+  isPaused = false
   private readonly splitterHandler: SplitterHandler
 
   constructor(
@@ -65,14 +67,26 @@ export class KernelText extends TextWindow<JsonKernel> implements JsonText {
     this.strict = !this.isValidFrom(held)
     if (this.format === undefined) this.done = this.end
     else if (this.detour !== undefined || this.kernel.size >= this.lookAgainAt) this.parse()
+    this.settle()
+  }
+
+  goOn(): void {
+    this.parse()
+    this.settle()
+  }
+
+  /** After all was parsed for which there is room. */
+  private settle(): void {
     // Whether a record is too long is the splitter's to say: it knows what stands between records.
-    while (this.format !== undefined && this.detour === undefined && this.end - this.done > this.options.maxRecordBytes) if (this.takeRecord()) this.parse()
+    while (!this.isPaused && this.format !== undefined && this.detour === undefined && this.end - this.done > this.options.maxRecordBytes) if (this.takeRecord()) this.parse()
+    if (this.isPaused) return
     const left = this.end - this.done
     this.lookAgainAt = left > LONG_RECORD ? Math.min(2 * left, this.options.maxRecordBytes + 1) : 0
   }
 
   finish(): void {
     if (this.format === undefined) return
+    this.isLast = true
     this.parse()
     while (this.detour !== undefined || this.done < this.end || this.format === 'array') {
       const { splitter } = this.detour ?? this.beginDetour(true)
@@ -87,8 +101,11 @@ export class KernelText extends TextWindow<JsonKernel> implements JsonText {
   }
 
   private parse(): void {
+    this.isPaused = false
     if (this.detour !== undefined && !this.feed()) return
     for (;;) {
+      this.isPaused = !this.isLast && this.handler.isFull === true
+      if (this.isPaused) return
       if (this.runKernel()) {
         if (!this.takeRecord()) return
       } else if (this.kernel.reason === MORE) return
