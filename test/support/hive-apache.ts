@@ -38,16 +38,27 @@ const settings = (folder: string, port: number): { readonly [name: string]: stri
   'hive.support.concurrency': 'false', 'hive.txn.manager': 'org.apache.hadoop.hive.ql.lockmgr.DummyTxnManager',
 })
 
+/** What a server that knows users by Kerberos is told beside its settings. */
+export interface HiveKerberosSettings {
+  readonly hive: { readonly [name: string]: string }
+  /** `krb5.conf`. */
+  readonly configuration: string
+}
+
+const siteFile = (properties: { readonly [name: string]: string }): string =>
+  `<configuration>${Object.entries(properties).map(([name, value]) => `<property><name>${name}</name><value>${value}</value></property>`).join('\n')}</configuration>`
+
 /** Starts Apache Hive on a free port of 127.0.0.1, its zone far from UTC. */
-export const startHiveApache = async (): Promise<HiveApache> => {
+export const startHiveApache = async (kerberos?: HiveKerberosSettings): Promise<HiveApache> => {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), 'millrace-hive-'))
   const port = await freePort()
   const configuration = join(folder, 'conf')
   mkdirSync(configuration)
-  const properties = Object.entries(settings(folder, port)).map(([name, value]) => `<property><name>${name}</name><value>${value}</value></property>`)
-  writeFileSync(join(configuration, 'hive-site.xml'), `<configuration>${properties.join('\n')}</configuration>`)
+  writeFileSync(join(configuration, 'hive-site.xml'), siteFile({ ...settings(folder, port), ...kerberos?.hive }))
+  if (kerberos !== undefined) writeFileSync(join(configuration, 'core-site.xml'), siteFile({ 'hadoop.security.authentication': 'kerberos' }))
   const args = [
     ...opened.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`), '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx700m', `-Djava.io.tmpdir=${folder}`, '-Duser.timezone=Asia/Kolkata',
+    ...(kerberos === undefined ? [] : [`-Djava.security.krb5.conf=${kerberos.configuration}`, '--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED']),
     '-cp', [configuration, join(place, 'jars', '*')].join(delimiter), 'org.apache.hive.service.server.HiveServer2',
   ]
   const child = spawn(java, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })

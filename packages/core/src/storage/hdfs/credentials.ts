@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises'
 import { readFile, stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { failure, fromUnknown, loadPeer } from '../../errors/index.js'
+import { kerberosReason } from './kerberos-client.js'
 import { decodeTokenFile, tokenFor, type DelegationToken } from './delegation-token.js'
 
 /** A job's tokens are some; each has some hundred bytes. */
@@ -73,11 +74,10 @@ export const kerberosHeader = async (host: string, source: string): Promise<stri
   const { default: kerberos } = await loadPeer('kerberos', 'HDFS with Kerberos', () => import('kerberos'))
   try {
     const client = await kerberos.initializeClient(`HTTP@${host}`, { mechOID: kerberos.GSS_MECH_OID_SPNEGO })
-    return `Negotiate ${await client.step('')}`
+    return `Negotiate ${(await client.step(''))!}`
   } catch (error) {
-    const said = error instanceof Error ? error.message.split('\n')[0]!.slice(0, 200) : 'the library gave no reason'
     throw failure({
-      tag: 'Storage', code: 'HDFS_KERBEROS', problem: `no Kerberos ticket for HTTP/${host} was to be had: ${said}`,
+      tag: 'Storage', code: 'HDFS_KERBEROS', problem: `no Kerberos ticket for HTTP/${host} was to be had: ${kerberosReason(error)}`,
       remedy: 'Get a ticket first (kinit, or KRB5_CLIENT_KTNAME), or give a delegation token (HADOOP_TOKEN_FILE_LOCATION).', position: { source },
     })
   }

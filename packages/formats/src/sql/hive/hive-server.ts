@@ -18,10 +18,12 @@ export interface HiveServer {
   /** The path of `http`. Default `cliservice`. */
   readonly path?: string | undefined
   /**
-   * How the server knows the user: `plain` by user and password (the server's NONE, LDAP, PAM, CUSTOM), `nosasl` not at all.
-   * Default `plain`. HTTP sends both as `Authorization: Basic`.
+   * How the server knows the user: `plain` by user and password (the server's NONE, LDAP, PAM, CUSTOM), `kerberos` by a ticket, which takes the package
+   * `kerberos`, and not over HTTP; `nosasl` not at all. Default `plain`. HTTP sends user and password as `Authorization: Basic`.
    */
-  readonly auth?: 'plain' | 'nosasl' | undefined
+  readonly auth?: 'plain' | 'kerberos' | 'nosasl' | undefined
+  /** With `kerberos`: the server's principal, `hive/_HOST@REALM`, `_HOST` being the host; the realm is that of Kerberos' own configuration. Default `hive/_HOST`. */
+  readonly principal?: string | undefined
   /** `true` encrypts and checks the server's certificate. Default: not encrypted. */
   readonly tls?: boolean | SqlTls | undefined
   /** Settings of the session, as `SET` makes them: `{ 'mapreduce.job.queuename': 'etl' }`. */
@@ -30,7 +32,7 @@ export interface HiveServer {
 
 /**
  * A HiveServer2 or a Thrift server of Spark: `hive://user:password@host:10000/database`, `hive+http://host:10001/cliservice?database=name`,
- * or its fields. Queries of the URL: `auth`, `tls=true`, `database`; `hive+https:` is HTTP with TLS.
+ * or its fields. Queries of the URL: `auth`, `principal`, `tls=true`, `database`; `hive+https:` is HTTP with TLS.
  */
 export type HiveConnection = string | HiveServer
 
@@ -43,7 +45,9 @@ export interface ResolvedHive {
   readonly database: string | undefined
   readonly transport: 'binary' | 'http'
   readonly path: string
-  readonly auth: 'plain' | 'nosasl'
+  readonly auth: 'plain' | 'kerberos' | 'nosasl'
+  /** The server as Kerberos looks for it: `hive@host`. */
+  readonly service: string
   readonly tls: false | SqlTls
   readonly settings: { readonly [name: string]: string }
   /** The server without credentials, for errors and plans. */
@@ -69,7 +73,7 @@ const decoded = (part: string): string | undefined => {
   }
 }
 
-const known = new Set(['auth', 'tls', 'ssl', 'database'])
+const known = new Set(['auth', 'principal', 'tls', 'ssl', 'database'])
 
 const fromUrl = (text: string): HiveServer => {
   let url: URL
@@ -87,7 +91,7 @@ const fromUrl = (text: string): HiveServer => {
   const path = decoded(url.pathname.slice(1))
   return {
     host, port: url.port === '' ? undefined : Number(url.port), user: decoded(url.username), password: decoded(url.password), ...way,
-    ...(tls === null ? {} : { tls: tls === 'true' }), auth: authOf(url.searchParams.get('auth')),
+    ...(tls === null ? {} : { tls: tls === 'true' }), auth: authOf(url.searchParams.get('auth')), principal: url.searchParams.get('principal') ?? undefined,
     database: url.searchParams.get('database') ?? (way.transport === 'http' ? undefined : path), path: way.transport === 'http' ? path : undefined,
   }
 }
@@ -98,25 +102,29 @@ const authOf = (word: string | null): HiveServer['auth'] => {
   const auth = word.toLowerCase()
   if (auth === 'nosasl') return 'nosasl'
   if (/^(none|plain|ldap|pam|custom)$/.test(auth)) return 'plain'
-  if (auth === 'kerberos') throw noKerberos()
+  if (auth === 'kerberos') return 'kerberos'
   throw badUrl(`has an unknown auth ${JSON.stringify(word)}`)
 }
 
-const noKerberos = (): MillraceError =>
-  failure({
-    tag: 'Usage', code: 'HIVE_KERBEROS', problem: 'readHive does not speak Kerberos',
-    remedy: 'Read through a gateway that takes user and password (Knox, or a HiveServer2 with LDAP), or read the table\'s files (readParquet, with hdfs:// where they lie there).',
-  })
+/** `service@host` of a principal. @throws `Usage` */
+const serviceOf = (principal: string, host: string): string => {
+  const [, name, at] = /^([^/@\s]+)(?:\/([^/@\s]+))?(?:@[^/@\s]+)?$/.exec(principal) ?? []
+  if (name !== undefined) return `${name}@${at === undefined || at === '_HOST' ? host : at}`
+  throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the principal of the Hive server is ${JSON.stringify(principal)}`, remedy: 'Give it as the server has it: hive/_HOST@REALM.' })
+}
+
+const noTicketsOverHttp = (): MillraceError =>
+  failure({ tag: 'Usage', code: 'HIVE_KERBEROS', problem: 'Kerberos is not spoken over HTTP', remedy: 'Connect to the binary port (hive://), or through a gateway that takes user and password (Knox).' })
 
 /** One that is a statement of its own, and no more. */
 const isSetting = ([name, value]: readonly [string, unknown]): boolean => /^[\w.:-]+$/.test(name) && typeof value === 'string' && /^[^;\r\n]*$/.test(value)
 
 const required = ({ host, transport, auth, port, settings }: HiveServer): void => {
   if (typeof host !== 'string' || host === '') throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: 'the connection of readHive names no host', remedy: 'Give hive://host:10000/database, or { host }.' })
-  if ((auth as unknown) === 'kerberos') throw noKerberos()
-  const wrong = !(transport === undefined || transport === 'binary' || transport === 'http') ? { transport } : !(auth === undefined || auth === 'plain' || auth === 'nosasl') ? { auth }
+  if (auth === 'kerberos' && transport === 'http') throw noTicketsOverHttp()
+  const wrong = !(transport === undefined || transport === 'binary' || transport === 'http') ? { transport } : !(auth === undefined || /^(plain|kerberos|nosasl)$/.test(auth)) ? { auth }
     : port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536) ? { port } : settings !== undefined && !Object.entries(settings).every(isSetting) ? { settings: 'that SET does not take' } : undefined
-  if (wrong !== undefined) throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the connection of readHive has ${JSON.stringify(wrong)}`, remedy: "transport is 'binary' or 'http', auth 'plain' or 'nosasl', port a number to 65535, settings texts of one line." })
+  if (wrong !== undefined) throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the connection of readHive has ${JSON.stringify(wrong)}`, remedy: "transport is 'binary' or 'http', auth 'plain', 'kerberos' or 'nosasl', port a number to 65535, settings texts of one line." })
 }
 
 /** The server that a connection means. @throws `Usage` */
@@ -131,7 +139,7 @@ export const resolveHive = (connection: HiveConnection): ResolvedHive => {
   const path = (given.path ?? 'cliservice').replace(/^\/+/, '')
   const scheme = transport === 'binary' ? 'hive' : tls === false ? 'hive+http' : 'hive+https'
   return {
-    host, port, user: given.user ?? userInfo().username, password, database, transport, path, auth, settings, tls: tls === true ? {} : tls,
+    host, port, user: given.user ?? userInfo().username, password, database, transport, path, auth, service: serviceOf(given.principal ?? 'hive/_HOST', host), settings, tls: tls === true ? {} : tls,
     name: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}${transport === 'http' ? `/${path}` : ''}${database === undefined ? '' : transport === 'http' ? `?database=${database}` : `/${database}`}`,
   }
 }

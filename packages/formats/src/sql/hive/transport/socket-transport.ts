@@ -4,6 +4,7 @@ import { tlsOptions } from '../../sql-server.js'
 import { connectionLost, hiveCodes, HiveFault } from '../hive-fault.js'
 import type { ResolvedHive } from '../hive-server.js'
 import type { HiveTransport } from './hive-transport.js'
+import { negotiateKerberos, Sasl } from './kerberos-sasl.js'
 import { SocketBytes } from './socket-bytes.js'
 import { badMessage, tooLarge } from '../thrift-error.js'
 import { ThriftScanner } from '../thrift-scanner.js'
@@ -11,10 +12,8 @@ import { MAX_MESSAGE_BYTES } from '../thrift-types.js'
 
 const CONNECT_TIMEOUT_MS = 30_000
 
-/** States of SASL's negotiation. @see TSaslTransport.java of Apache Thrift */
-const Sasl = { start: 1, ok: 2, bad: 3, error: 4, complete: 5 } as const
-/** What servers say to PLAIN is nothing, or why not. */
-const MAX_SASL_BYTES = 64 * 1024
+/** What servers say to PLAIN is nothing, or why not; tokens of Kerberos may list many groups. */
+const MAX_SASL_BYTES = 256 * 1024
 
 const connected = (server: ResolvedHive, signal: AbortSignal | undefined): Promise<Socket> =>
   new Promise((resolve, reject) => {
@@ -54,7 +53,7 @@ export class SocketTransport implements HiveTransport {
 
   /** Connects, and tells the server who asks. @throws what sockets throw, and `HiveFault` */
   static async open(server: ResolvedHive, signal: AbortSignal | undefined): Promise<SocketTransport> {
-    const transport = new SocketTransport(await connected(server, signal), server.auth === 'plain')
+    const transport = new SocketTransport(await connected(server, signal), server.auth !== 'nosasl')
     const stop = (): void => transport.close()
     signal?.addEventListener('abort', stop, { once: true })
     const timer = setTimeout(stop, CONNECT_TIMEOUT_MS)
@@ -88,16 +87,22 @@ export class SocketTransport implements HiveTransport {
     this.socket.destroy()
   }
 
-  private async authenticate({ user, password }: ResolvedHive): Promise<void> {
+  private async authenticate(server: ResolvedHive): Promise<void> {
+    if (server.auth === 'kerberos') return negotiateKerberos(server, { say: (status, payload) => this.say(status, payload), hear: () => this.hear() })
     this.say(Sasl.start, Buffer.from('PLAIN'))
     // Servers that check nothing want something all the same.
-    this.say(Sasl.ok, Buffer.from(`\0${user}\0${password ?? 'anonymous'}`))
+    this.say(Sasl.ok, Buffer.from(`\0${server.user}\0${server.password ?? 'anonymous'}`))
+    const { status, payload } = await this.hear()
+    if (status === Sasl.complete) return
+    const said = payload.toString('utf8')
+    throw new HiveFault(hiveCodes.denied, said === '' ? 'the server does not take the user, or not by PLAIN' : said)
+  }
+
+  private async hear(): Promise<{ readonly status: number; readonly payload: Buffer }> {
     const head = await this.bytes.take(5)
     const size = head.readUInt32BE(1)
     if (head[0]! < Sasl.start || head[0]! > Sasl.complete || size > MAX_SASL_BYTES) throw badMessage('it does not know SASL', 0)
-    const said = (await this.bytes.take(size)).toString('utf8')
-    if (head[0] === Sasl.complete) return
-    throw new HiveFault(hiveCodes.denied, said === '' ? 'the server does not take the user, or not by PLAIN' : said)
+    return { status: head[0]!, payload: await this.bytes.take(size) }
   }
 
   private say(status: number, payload: Uint8Array): void {

@@ -1,0 +1,43 @@
+// Declarations that other packages, which compile this one from its source, need as well.
+// eslint-disable-next-line @typescript-eslint/triple-slash-reference
+/// <reference path="./kerberos.d.ts" />
+import { failure, loadPeer } from '../../errors/index.js'
+
+/** The client's side of a negotiation with a service that knows users by Kerberos; all it takes and gives is in base64. */
+export interface KerberosClient {
+  /** Whether both sides are known to each other. */
+  readonly contextComplete: boolean
+  /** The client's own principal, once it is known. */
+  readonly username: string
+  /** @param challenge - what the service said; empty at the beginning @returns what to answer, if anything */
+  step(challenge: string): Promise<string | null>
+  /** The last thing to say: that messages go as they are, for a user. @param offer - what the service said, unwrapped */
+  wrap(offer: string, options: { readonly user: string }): Promise<string>
+  unwrap(bytes: string): Promise<string | null>
+}
+
+/** Both sides prove who they are, in sequence, and the end of the negotiation cannot be changed: mutual, sequence, integrity. @see RFC 2744 */
+const FLAGS = 2 | 8 | 32
+
+/**
+ * Begins a negotiation with a service (`hive@host`), by a ticket from the cache or of the client's keytab. Needs the package `kerberos`.
+ *
+ * @param use - what for, in errors
+ * @returns the client, and the first thing to say
+ * @throws `MissingPeer` without the package, `Storage` KERBEROS_TICKET without a ticket
+ */
+export const beginKerberos = async (service: string, use: string, source: string): Promise<{ readonly client: KerberosClient; readonly token: string }> => {
+  const { default: kerberos } = await loadPeer('kerberos', use, () => import('kerberos'))
+  try {
+    const client = await kerberos.initializeClient(service, { mechOID: kerberos.GSS_MECH_OID_KRB5, flags: FLAGS })
+    return { client, token: (await client.step('')) ?? '' }
+  } catch (error) {
+    throw failure({
+      tag: 'Storage', code: 'KERBEROS_TICKET', problem: `no Kerberos ticket for ${service.replace('@', '/')} was to be had: ${kerberosReason(error)}`,
+      remedy: 'Get a ticket first (kinit, or KRB5_CLIENT_KTNAME), and check the name of the service.', position: { source },
+    })
+  }
+}
+
+/** The library's own words, in one line. */
+export const kerberosReason = (error: unknown): string => (error instanceof Error ? error.message.split('\n')[0]!.slice(0, 200) : 'the library gave no reason')
