@@ -3,6 +3,7 @@ import { collect, expandInputs, field, fromIterable, fromRows, pipe, run, sort, 
 import { encodeFrame, readArrow, readCsv, readJson, readParquet, readRawRecords, readTfRecords, writeArrow, writeCsv, writeJson, writeParquet, writeTfRecords, type FolderOptions, type WriteReport } from '@millrace/formats'
 import { describe, expect, test } from 'vitest'
 import { errorOf } from '../support/error-of.js'
+import { allNames } from './writing.js'
 
 const schema = { id: field.int64(), day: field.date(), country: field.nullable(field.utf8()), size: field.int32() }
 const countries = ['de', null, 'a/b: "ü" {x}=%'] as const
@@ -23,13 +24,6 @@ const formats: { readonly [name: string]: Format } = {
 }
 
 const byId = (stream: Stream<typeof schema>): Promise<readonly Row<typeof schema>[]> => run(pipe(stream, sort('id'), collect()))
-
-/** All files, hidden ones as well. */
-const namesIn = async (folder: string): Promise<readonly string[]> => {
-  const list = storageFor(folder).list!
-  const found = await Promise.all(['**', '**/.*', '.*'].map((glob) => list(`${folder}/${glob}`)))
-  return [...new Set(found.flat().map(({ url }) => url.slice(folder.length + 1)))].sort()
-}
 
 /**
  * What every storage that can be written and listed must do with folders of many files, as Spark, Hadoop and Beam leave them and as
@@ -93,23 +87,23 @@ export const foldersConform = (name: string, newFolder: () => Promise<string>, w
       const folders = ['country=__HIVE_DEFAULT_PARTITION__', 'country=a%2Fb%3A %22ü%22 %7Bx}%3D%25', 'country=de']
       const files = ['2026-11-24', '2026-11-25'].flatMap((day) => folders.map((country) => `${out}/day=${day}/${country}/part-00000${ending}`))
       expect(report.files).toEqual(files)
-      expect((await namesIn(out)).filter((file) => !file.endsWith('.json') || !file.startsWith('.'))).toEqual(['_SUCCESS', ...files.map((file) => file.slice(out.length + 1))])
+      expect((await allNames(out)).filter((file) => !file.endsWith('.json') || !file.startsWith('.'))).toEqual(['_SUCCESS', ...files.map((file) => file.slice(out.length + 1))])
       expect(await byId(read(out, { requireSuccess: true }))).toEqual(rows)
       expect(await byId(read(out, { partitions: { country: { eq: 'de' } } }))).toEqual(rows.filter(({ country }) => country === 'de'))
-      const before = await namesIn(out)
+      const before = await allNames(out)
       expect(await errorOf(() => run(pipe(fromRows(schema, rows), write(out, { partitionBy: ['day'] }))))).toMatchObject({ code: 'OUTPUT_EXISTS' })
       const failing = fromIterable(schema, function* () {
         yield* rows.slice(0, 3)
         throw new Error('the source broke')
       })
       for (const ifExists of ['replace', 'append'] as const) await expect(run(pipe(failing as Stream, write(out, { partitionBy: ifExists === 'replace' ? ['size'] : ['day', 'country'], ifExists })))).rejects.toThrow('the source broke')
-      expect(await namesIn(out)).toEqual(before)
+      expect(await allNames(out)).toEqual(before)
       await run(pipe(fromRows(schema, rows.slice(0, 1)), write(out, { partitionBy: ['day', 'country'], ifExists: 'append' })))
       expect(await byId(read(out))).toEqual([rows[0], ...rows])
       await run(pipe(fromRows(schema, rows.slice(0, 2)), write(out, { partitionBy: ['size'], ifExists: 'replace' })))
       expect(await byId(read(out))).toEqual(rows.slice(0, 2))
       await run(pipe(fromRows(schema, []), write(out, { partitionBy: ['size'], ifExists: 'replace' })))
-      expect((await namesIn(out)).filter((file) => !file.startsWith('.'))).toEqual(['_SUCCESS'])
+      expect((await allNames(out)).filter((file) => !file.startsWith('.'))).toEqual(['_SUCCESS'])
       expect(await byId(read(out, { requireSuccess: true }))).toEqual([])
       await run(pipe(fromRows(schema, rows.slice(0, 2)), write(out, { partitionBy: ['size'], ifExists: 'replace' })))
       // Nothing is left of the partitions that went, where a storage has folders.
