@@ -228,6 +228,21 @@ describe('lists', () => {
   })
 })
 
+describe('lists in texts', () => {
+  it('keep every digit of integers and decimals', () => {
+    const long = field.list(field.int64())
+    expect(stored(long, '[9223372036854775807, -9223372036854775808]')).toEqual([2n ** 63n - 1n, -(2n ** 63n)])
+    expect(stored(long, '[1.0, 1e3,2]')).toEqual([1n, 1000n, 2n])
+    expect(stored(field.list(field.list(field.uint64())), '[[18446744073709551615],[]]')).toEqual([[2n ** 64n - 1n], []])
+    expect(stored(field.list(field.decimal(38, 20)), '[0.12345678901234567891, "1.5", 2]')).toEqual(['0.12345678901234567891', '1.50000000000000000000', '2.00000000000000000000'])
+    expect(stored(field.list(field.nullable(field.decimal(20, 0))), '[null,12345678901234567891]')).toEqual([null, '12345678901234567891'])
+    for (const text of ['[9007199254740991.4]', '[0.99999999999999999999]', '[1e-400]', '["1.0"]', '[{"n":1.5}]', '[[1.5]]', '[1.5']) expect(appendText(long, text), text).toMatch(/BAD_TEXT|WRONG_TYPE/)
+    expect(appendText(long, '[9223372036854775808]')).toBe('OUT_OF_RANGE')
+    expect(appendText(long, `${'['.repeat(5_000)}1.5${']'.repeat(5_000)}`)).toBe('WRONG_TYPE')
+    expect(stored(field.list(field.utf8()), '["1.5","\\"n1.0"]')).toEqual(['1.5', '"n1.0'])
+  })
+})
+
 describe('lists of one size', () => {
   it('are told by the length that they have', () => {
     expect(() => makeBuilder(field.list(field.int8(), { size: 2 })).append([1, 2, 3])).toThrow('the list has 3 items where 2 are due')

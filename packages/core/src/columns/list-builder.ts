@@ -3,7 +3,9 @@ import type { Field } from '../schema/index.js'
 import { BaseBuilder } from './base-builder.js'
 import type { Column } from './column.js'
 import type { ColumnBuilder } from './column-builder.js'
+import { integerText } from './integer-text.js'
 import { ListColumn } from './list-column.js'
+import { Digits, parseList } from './list-text.js'
 
 /** Lists, from JavaScript arrays and typed arrays; as texts, from JSON arrays. */
 export class ListBuilder extends BaseBuilder<unknown> {
@@ -35,7 +37,7 @@ export class ListBuilder extends BaseBuilder<unknown> {
     if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) throw this.wrongType(value)
     const before = this.items.length
     try {
-      for (const item of value as Iterable<unknown>) this.items.append(item)
+      for (const item of value as Iterable<unknown>) this.appendItem(item)
     } catch (error) {
       this.items.truncate(before)
       throw error
@@ -44,10 +46,16 @@ export class ListBuilder extends BaseBuilder<unknown> {
     this.offsets[this.length + 1] = this.items.length
   }
 
+  private appendItem(item: unknown): void {
+    if (!(item instanceof Digits)) return this.items.append(item)
+    const { text } = item
+    this.items.appendText(this.items.field.kind === 'decimal' ? text : (integerText(text) ?? text))
+  }
+
   protected storeText(text: string): void {
     let value: unknown
     try {
-      value = JSON.parse(text)
+      value = parseList(this.field, text)
     } catch {
       throw this.badText(text)
     }

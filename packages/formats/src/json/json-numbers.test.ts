@@ -2,8 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { collect, field, fromRows, pipe, run, type Field } from '@millrace/core'
-import { integerText } from './integer-text.js'
+import { collect, field, fromRows, integerText, pipe, run, type Field } from '@millrace/core'
 import { readJson, writeJson } from './index.js'
 
 let folder: string

@@ -1,7 +1,6 @@
-import { ConversionError, ListBuilder, showValue, type ColumnBuilder, type Field } from '@millrace/core'
+import { ConversionError, integerText, ListBuilder, showValue, type ColumnBuilder, type Field } from '@millrace/core'
 import type { parser } from 'stream-json/core/parser.js'
 import type { RecordFault } from '../records/index.js'
-import { integerText } from './integer-text.js'
 import type { ResolvedJsonOptions } from './json-options.js'
 import { ValueText } from './value-text.js'
 
