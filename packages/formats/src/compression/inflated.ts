@@ -3,7 +3,7 @@ import { failure, fromUnknown, type MillraceError } from '@millrace/core'
 import { guessTextCompression, mayBe, TEXT_MAGIC_BYTES, type TextCompression } from './compression.js'
 import { Inflater, InflateFault } from './inflater.js'
 import { inflatedByNode } from './node-inflate.js'
-import { inflatedOnThread, takeInflateThread, type InflateThread } from './thread/inflate-thread.js'
+import { inflatedOnThread, isWorthThread, takeInflateThread, type InflateThread } from './thread/inflate-thread.js'
 import { unzstd } from './unzstd.js'
 
 /**
@@ -142,15 +142,17 @@ export interface InflateOptions extends InflationLimits {
   readonly reuse?: boolean | undefined
   /** Whether gzip and zlib are inflated by Node, as they are where there is no WebAssembly. Default false. */
   readonly byNode?: boolean | undefined
-  /** Size of the file, where it is known: large ones are inflated on a thread of their own. */
+  /** Size of the file, where it is known. */
   readonly packedBytes?: number | undefined
+  /** Whether a thread of its own inflates, where there is one. Default: for files of 8 MiB and more while a core is free. */
+  readonly onThread?: boolean | undefined
 }
 
 async function* pieces(packed: AsyncGenerator<Uint8Array, void, undefined>, kind: Packed, source: string, progress: Progress, options: InflateOptions): AsyncGenerator<Uint8Array, void, undefined> {
-  const { byNode = false, reuse = false, packedBytes } = options
+  const { byNode = false, reuse = false, packedBytes, onThread = isWorthThread(packedBytes) } = options
   if (kind === 'zst') return yield* throughZstd(packed, source, progress)
   if (kind === 'br' || byNode) return yield* throughZlib(packed, kind, source, progress)
-  const thread = await takeInflateThread(packedBytes)
+  const thread = onThread ? await takeInflateThread() : undefined
   if (thread !== undefined) return yield* throughThread(thread, packed, kind, source, progress, reuse)
   const inflater = Inflater.of(kind)
   yield* inflater === undefined ? throughZlib(packed, kind, source, progress) : throughKernel(inflater, packed, kind, source, progress, reuse)

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { isMillraceError } from '@millrace/core'
 import { errorOf } from '../../../../../test/support/error-of.js'
 import { inflated, type InflateOptions } from '../inflated.js'
-import { endInflateThread, takeInflateThread } from './inflate-thread.js'
+import { endInflateThread, isWorthThread, takeInflateThread } from './inflate-thread.js'
 
 const words = Buffer.from(Array.from({ length: 200_000 }, (_, i) => `word${(i * 7919) % 503},${i * i};`).join('\n'))
-const large = { packedBytes: Infinity }
+const large = { onThread: true }
 
 /** Chunks in memory that is overwritten when the next one is asked for, as readers of files give them. */
 async function* cut(bytes: Uint8Array, size: number, onClose: () => void = () => undefined): AsyncGenerator<Uint8Array, void, undefined> {
@@ -93,7 +93,7 @@ describe('the thread that inflates', () => {
     }
     await expect(failed()).rejects.toThrow('the disk is gone')
     expect(closed).toBe(4)
-    const thread = await takeInflateThread(Infinity)
+    const thread = await takeInflateThread()
     expect(thread).toBeDefined()
     thread!.release()
   })
@@ -102,14 +102,14 @@ describe('the thread that inflates', () => {
     const packed = gzipSync(words, { level: 1 })
     const first = inflated(cut(packed, 10_000), 'gzip', 'x', large)
     await first.next()
-    expect(await takeInflateThread(Infinity)).toBeUndefined()
+    expect(await takeInflateThread()).toBeUndefined()
     expect(await requireTheSame(packed, 'gzip', 10_000)).toBeUndefined()
     await first.return()
   })
 
-  it('is not for small files, nor for those whose size is not known', async () => {
-    expect(await takeInflateThread(undefined)).toBeUndefined()
-    expect(await takeInflateThread(1_000_000)).toBeUndefined()
+  it('is not for small files, nor for those whose size is not known', () => {
+    expect(isWorthThread(undefined)).toBe(false)
+    expect(isWorthThread(1_000_000)).toBe(false)
   })
 
   it('that dies fails what is read from it, and the next file has another one', async () => {
@@ -122,7 +122,7 @@ describe('the thread that inflates', () => {
     await endInflateThread()
     expect((await errorOf(rest())).code).toBe('WORKER_DIED')
     expect(await requireTheSame(packed, 'gzip', 10_000)).toBeUndefined()
-    const thread = await takeInflateThread(Infinity)
+    const thread = await takeInflateThread()
     expect(thread).toBeDefined()
     thread!.release()
   })

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import { isMainThread, MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import { failure, type MillraceError } from '@millrace/core'
 import { inflateEntry } from './inflate-entry.js'
@@ -6,6 +6,8 @@ import type { FromInflater, ToInflater } from './messages.js'
 
 /** Files from this size on, packed, are worth a thread: to start it takes as long as to inflate 4 MiB. */
 const LEAST_BYTES = 8 * 1024 * 1024
+/** Load of the last minute, by core, up to which one is taken to be free: this process and the thread may be all of it. */
+const MOST_LOAD = 1.25
 /** A thread that nobody uses is kept so long: files come one after another. */
 const IDLE_MS = 5000
 /** What is handed over at a time, and how many of these may be on their way: with less each, the hand-overs cost more. */
@@ -102,12 +104,16 @@ const forget = (dead: InflateThread): void => {
   if (thread === dead) thread = undefined
 }
 
+/** Whether a thread would inflate a file of so many packed bytes sooner: a large one, where a core has nothing to do. Windows tells no load. */
+export const isWorthThread = (packedBytes: number | undefined): boolean =>
+  packedBytes !== undefined && packedBytes >= LEAST_BYTES && availableParallelism() > 1 && loadavg()[0]! <= MOST_LOAD * availableParallelism()
+
 /**
- * The thread that inflates beside this one, for a file of so many packed bytes: `undefined` where the file is small, the thread has another file, or
- * there is none to be had, and on worker threads, which have company already.
+ * The thread that inflates beside this one: `undefined` where it has another file, or there is none to be had, and on worker threads, which have company
+ * already.
  */
-export const takeInflateThread = async (packedBytes: number | undefined): Promise<InflateThread | undefined> => {
-  if (packedBytes === undefined || packedBytes < LEAST_BYTES || isUnavailable || thread?.isBusy === true || !isMainThread || availableParallelism() < 2) return undefined
+export const takeInflateThread = async (): Promise<InflateThread | undefined> => {
+  if (isUnavailable || thread?.isBusy === true || !isMainThread) return undefined
   const mine = (thread ??= new InflateThread(forget))
   mine.take()
   if (await mine.isReady) return mine
