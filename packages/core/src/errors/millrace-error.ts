@@ -59,12 +59,15 @@ export interface ErrorDetails {
   readonly cause?: unknown
 }
 
+/** Characters of a column's name in a message: in a file that is something else it may have megabytes. */
+const LONGEST_NAME = 100
+
 const describePosition = (position: ErrorPosition): string => {
   const parts: string[] = []
   if (position.source !== undefined) parts.push(position.source)
   if (position.line !== undefined) parts.push(`line ${position.line}`)
   if (position.record !== undefined) parts.push(`record ${position.record}`)
-  if (position.column !== undefined) parts.push(`column "${position.column}"`)
+  if (position.column !== undefined) parts.push(`column "${position.column.length > LONGEST_NAME ? `${position.column.slice(0, LONGEST_NAME - 1)}…` : position.column}"`)
   if (position.byte !== undefined) parts.push(`byte ${position.byte}`)
   return parts.join(', ')
 }

@@ -17,6 +17,18 @@ export const sameField = (a: Field, b: Field): boolean => {
   return itemA === undefined || itemB === undefined ? itemA === itemB : sameField(itemA, itemB)
 }
 
+/** Names that a message lists at most, and characters of each: a file may have a million columns, with names of megabytes. */
+const MOST_NAMES = 20
+const LONGEST_NAME = 100
+
+const shownName = (name: string): string => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name)
+
+/** Names as an error message lists them: the first 20, long ones cut, and how many more there are. */
+export const listNames = (names: readonly string[]): string => {
+  const shown = names.slice(0, MOST_NAMES).map(shownName).join(', ')
+  return names.length > MOST_NAMES ? `${shown} and ${names.length - MOST_NAMES} more` : shown
+}
+
 /** Number of single-character edits between two names. */
 const distance = (a: string, b: string): number => {
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
@@ -32,8 +44,11 @@ const distance = (a: string, b: string): number => {
 
 /** The name that was probably meant; `undefined` where none is near. */
 export const nearestName = (names: readonly string[], name: string): string | undefined => {
-  const near = names.map((candidate) => ({ candidate, edits: distance(candidate, name) })).sort((a, b) => a.edits - b.edits)[0]
-  return near !== undefined && near.edits <= Math.max(2, name.length >> 2) ? near.candidate : undefined
+  const most = Math.max(2, name.length >> 2)
+  // Those of another length are not near, and edits are counted in the product of the lengths.
+  const alike = name.length > LONGEST_NAME ? [] : names.filter(({ length }) => Math.abs(length - name.length) <= most)
+  const near = alike.map((candidate) => ({ candidate, edits: distance(candidate, name) })).sort((a, b) => a.edits - b.edits)[0]
+  return near !== undefined && near.edits <= most ? near.candidate : undefined
 }
 
 /** The field of a column. @throws `Schema` that names the columns there are, and the one that was probably meant */
@@ -46,8 +61,8 @@ export const requireColumn = (schema: Schema, name: string, use: string): Field 
   throw failure({
     tag: 'Schema',
     code: 'NO_SUCH_COLUMN',
-    problem: `${use} needs the column "${name}", which is not there`,
-    remedy: `${hint}The columns are: ${names.join(', ')}.`,
+    problem: `${use} needs the column "${shownName(name)}", which is not there`,
+    remedy: `${hint}The columns are: ${listNames(names)}.`,
     position: { column: name },
   })
 }

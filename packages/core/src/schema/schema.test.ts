@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeField, field, requireColumn, sameField, showValue } from './index.js'
+import { describeField, field, listNames, nearestName, requireColumn, sameField, showValue } from './index.js'
 
 describe('fields', () => {
   it('are plain data', () => {
@@ -39,4 +39,25 @@ describe('values in messages', () => {
     expect(showValue(Object.create(null))).toBe('{}')
     expect(showValue(undefined)).toBe('undefined')
   })
+})
+
+it('messages list some of many names, and the beginning of long ones', () => {
+  const names = Array.from({ length: 20_000 }, (_, i) => `column number ${i}`)
+  expect(listNames(names.slice(0, 20))).toBe(names.slice(0, 20).join(', '))
+  expect(listNames(names)).toBe(`${names.slice(0, 20).join(', ')} and 19980 more`)
+  expect(listNames(['a', 'b'.repeat(101), 'c'.repeat(100)])).toBe(`a, ${'b'.repeat(99)}…, ${'c'.repeat(100)}`)
+  const message = (schema: object, name: string): string => {
+    try {
+      requireColumn(schema as never, name, 'this')
+      return ''
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  const wide = Object.fromEntries(names.map((name) => [name, field.int32()]))
+  expect(message(wide, 'zzz').length).toBeLessThan(1000)
+  expect(message(wide, 'column number 1999x')).toContain('Did you mean "column number 1999')
+  expect(message({ a: field.int32() }, 'n'.repeat(1e6)).length).toBeLessThan(1000)
+  // Edits are not counted between names of megabytes: that would not end.
+  expect(nearestName(['n'.repeat(1e6)], `${'n'.repeat(1e6)}m`)).toBeUndefined()
 })

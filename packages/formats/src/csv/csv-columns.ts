@@ -1,10 +1,23 @@
-import { ConversionError, failure, type ColumnBuilder, type Field, type Schema } from '@millrace/core'
+import { ConversionError, failure, listNames, type ColumnBuilder, type Field, type Schema } from '@millrace/core'
 import type { RecordFault } from '../records/index.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import { textAppender } from './number-text.js'
 
 /** Names of a file that is something else may hold anything. */
-const printable = (name: string): string => name.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => JSON.stringify(character).slice(1, -1))
+const printable = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => JSON.stringify(character).slice(1, -1))
+
+/** The fault of a record with more fields than are read; `undefined` where it has none. */
+export const fieldsFault = (fields: readonly string[], { maxFields }: ResolvedCsvOptions): RecordFault | undefined =>
+  fields.length > maxFields ? { code: 'CSV_TOO_MANY_FIELDS', problem: `the record has more than ${maxFields} fields` } : undefined
+
+/** @throws `Limit` where records are to have more fields than are read */
+export const requireWidth = (fields: number, { maxFields }: ResolvedCsvOptions, source: string): void => {
+  if (fields <= maxFields) return
+  throw failure({
+    tag: 'Limit', code: 'CSV_TOO_MANY_FIELDS', problem: `there are more than ${maxFields} columns`,
+    remedy: 'Check the delimiter; if the file is meant to have so many columns, raise maxFields.', position: { source },
+  })
+}
 
 /** Which field of a record each column takes. */
 export interface CsvLayout {
@@ -43,7 +56,7 @@ export const matchHeader = (schema: Schema, header: readonly string[] | undefine
     if (found === undefined || !Number.isSafeInteger(found) || found < 0 || (header !== undefined && found >= header.length)) {
       throw failure({
         tag: 'Schema', code: 'CSV_NO_SUCH_COLUMN', problem: `the file has no column ${JSON.stringify(wanted)}`,
-        remedy: header === undefined ? 'Without a header, columns go by index.' : `Its columns are: ${header.map(printable).join(', ')}. The option columns maps names, delimiter cuts them.`,
+        remedy: header === undefined ? 'Without a header, columns go by index.' : `Its columns are: ${printable(listNames(header))}. The option columns maps names, delimiter cuts them.`,
         position: { source, column: name },
       })
     }

@@ -3,7 +3,7 @@ import { badValue } from '../records/index.js'
 import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
 import { TextOutcomes, type TextFile, type TextOutcome } from '../reading/text-outcomes.js'
-import { matchHeader } from './csv-columns.js'
+import { fieldsFault, matchHeader, requireWidth } from './csv-columns.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser, CsvRows, CsvRowsHandler, CsvText } from './csv-parser.js'
 
@@ -64,6 +64,7 @@ export class CsvFile implements CsvRowsHandler, TextFile {
 
   /** Takes the names of the columns, or their number when they have none. */
   begin(header: readonly string[] | undefined, fields: number): void {
+    requireWidth(header?.length ?? (this.schema === undefined ? fields : Object.keys(this.schema).length), this.options, this.source)
     const names = header ?? (this.schema === undefined ? Array.from({ length: fields }, (_, i) => `column_${i}`) : undefined)
     const schema = this.schema ?? Object.fromEntries(names!.map((name) => [name, field.utf8()]))
     requireNames(schema)
@@ -157,7 +158,7 @@ export class CsvFile implements CsvRowsHandler, TextFile {
 
   private append(fields: readonly string[], start: number, end: number): void {
     if (this.options.finalNewline === 'required' && !this.text.isDelimited(start, end)) return this.cutShort(start)
-    const fault = this.text.isValidText(start, end) ? this.rows!.append(fields) : { code: 'CSV_BAD_ENCODING', problem: 'the record is not UTF-8' }
+    const fault = this.text.isValidText(start, end) ? (fieldsFault(fields, this.options) ?? this.rows!.append(fields)) : { code: 'CSV_BAD_ENCODING', problem: 'the record is not UTF-8' }
     if (fault === undefined) {
       this.rowsRead(1, end)
       return

@@ -1,4 +1,4 @@
-import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
+import { describeValue, failure, listNames, requireCount, type Json, type Schema } from '@millrace/core'
 import type { OnBadRecord } from '../records/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import type { InputOptions } from '../reading/input-options.js'
@@ -9,6 +9,9 @@ import { encodingName, requirePackedText, type PackedTextOptions } from '../read
  * rest of the file into memory.
  */
 export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024
+
+/** More than tables have columns; a line of nothing but delimiters would come to a text for each of its bytes. */
+export const DEFAULT_MAX_FIELDS = 65_536
 
 /** How the text is cut into records and fields. Defaults are those of RFC 4180. */
 export interface CsvDialect {
@@ -62,6 +65,8 @@ export interface CsvOptions<S extends Schema = Schema> extends CsvDialect, Input
   readonly batchRows?: number | undefined
   /** Longest record in bytes. Default 16 MiB. */
   readonly maxRecordBytes?: number | undefined
+  /** Most fields of a record; one with more is bad, and a header with more is refused (`Limit`). Default 65,536. */
+  readonly maxFields?: number | undefined
   /** Longest field in UTF-16 units; a longer one makes its record bad. Default: as long as a record may be. */
   readonly maxFieldLength?: number | undefined
   /**
@@ -93,6 +98,7 @@ export interface ResolvedCsvOptions {
   readonly batchRows: number
   readonly maxRecordBytes: number
   readonly maxFieldLength: number
+  readonly maxFields: number
   readonly parser: 'auto' | 'csv-parse'
 }
 
@@ -101,7 +107,7 @@ const usage = (problem: string, remedy?: string): Error => failure({ tag: 'Usage
 /** Checks that columns which are called otherwise are columns. @throws `Usage` */
 export const requireMapped = ({ columns = {}, schema }: CsvOptions & { readonly schema?: Schema | undefined }): void => {
   const stray = schema === undefined ? undefined : Object.keys(columns).find((name) => !Object.hasOwn(schema, name))
-  if (stray !== undefined) throw usage(`columns says where column ${JSON.stringify(stray)} comes from, which the schema does not have`, `Its columns are: ${Object.keys(schema!).join(', ')}.`)
+  if (stray !== undefined) throw usage(`columns says where column ${JSON.stringify(stray)} comes from, which the schema does not have`, `Its columns are: ${listNames(Object.keys(schema!))}.`)
 }
 
 /** Fills in the defaults. @throws `Usage` for options that make no sense together */
@@ -141,6 +147,7 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
     batchRows,
     maxRecordBytes,
     maxFieldLength: options.maxFieldLength ?? Infinity,
+    maxFields: options.maxFields === Infinity ? Infinity : requireCount(options.maxFields ?? DEFAULT_MAX_FIELDS, 1, 'maxFields of readCsv'),
     parser,
   }
 }

@@ -9,6 +9,7 @@ import { requireReading } from '../reading/require-reading.js'
 import { delivered } from '../reading/text-outcomes.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser, parserOf } from './choose-parser.js'
+import { requireWidth } from './csv-columns.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
 import { csvPlanOptions, requireMapped, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser } from './csv-parser.js'
@@ -113,9 +114,10 @@ export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, si
     })
     for await (const chunk of chunks) {
       await splitter.push(chunk)
-      if (header !== undefined) return header
+      if (header !== undefined) break
     }
-    await splitter.finish()
+    if (header === undefined) await splitter.finish()
+    if (header !== undefined) requireWidth(header.length, options, file.url)
     return header
   } finally {
     splitter?.destroy()

@@ -15,6 +15,7 @@ const remedies: { readonly [code: string]: string } = {
   WRONG_TYPE: 'Give the column the kind that its values have',
   BAD_TEXT: 'Give the column the kind that its values have',
   CSV_FIELD_COUNT: 'Check the delimiter and the quotes of the record',
+  CSV_TOO_MANY_FIELDS: 'Check the delimiter, or raise maxFields',
   CSV_FIELD_TOO_LONG: 'Raise maxFieldLength',
   CSV_BAD_ENCODING: NAME_THE_ENCODING,
   JSON_BAD_ENCODING: NAME_THE_ENCODING,

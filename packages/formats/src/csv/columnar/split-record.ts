@@ -12,18 +12,20 @@ export interface ByteDialect {
   readonly quoteText: string
   readonly comment: Uint8Array | undefined
   readonly trim: boolean
+  readonly maxFields: number
   readonly lf: boolean
   readonly cr: boolean
   readonly crlf: boolean
 }
 
 /** @param options - of a dialect that the columnar parser takes */
-export const byteDialect = ({ delimiter, quote, comment, trim, recordDelimiter }: ResolvedCsvOptions): ByteDialect => ({
+export const byteDialect = ({ delimiter, quote, comment, trim, maxFields, recordDelimiter }: ResolvedCsvOptions): ByteDialect => ({
   delimiter: delimiter.charCodeAt(0),
   quote: quote === null ? 256 : quote.charCodeAt(0),
   quoteText: quote ?? '',
   comment: comment === null ? undefined : Buffer.from(comment),
   trim,
+  maxFields,
   lf: recordDelimiter.includes('\n'),
   cr: recordDelimiter.includes('\r'),
   crlf: recordDelimiter.includes('\r\n'),
@@ -31,6 +33,7 @@ export const byteDialect = ({ delimiter, quote, comment, trim, recordDelimiter }
 
 /** The fields of one record and the offset after its line end. */
 export interface PlainRecord {
+  /** Of a record with more than `maxFields`, one more than these: the others are passed over. */
   readonly fields: readonly string[]
   readonly end: number
 }
@@ -68,7 +71,7 @@ const textOf = (bytes: Uint8Array, start: number, end: number): string => Buffer
  * @returns `more` when it does not end there; `odd` for comments and the rarer things after quotes, which are csv-parse's to judge
  */
 export const splitRecord = (bytes: Uint8Array, dialect: ByteDialect): PlainRecord | StrayQuote | 'more' | 'odd' => {
-  const { delimiter, quote, quoteText, comment, trim } = dialect
+  const { delimiter, quote, quoteText, comment, trim, maxFields } = dialect
   if (comment !== undefined && bytes[0] === comment[0]) {
     const head = bytes.subarray(0, comment.length)
     if (Buffer.compare(head, comment) === 0) return 'odd'
@@ -83,8 +86,10 @@ export const splitRecord = (bytes: Uint8Array, dialect: ByteDialect): PlainRecor
     while (at < bytes.length && bytes[at] !== delimiter && bytes[at] !== quote && (length = lineEndAt(bytes, at, dialect)) === 0) at++
     if (at === bytes.length || length < 0) return 'more'
     if (bytes[at] !== quote) {
-      const text = textOf(bytes, start, at)
-      fields.push(trim ? text.trim() : text)
+      if (fields.length <= maxFields) {
+        const text = textOf(bytes, start, at)
+        fields.push(trim ? text.trim() : text)
+      }
     } else {
       if (at > start && !(trim && textOf(bytes, start, at).trim() === '')) return strayUntil(INSIDE_FIELD, bytes, seekFrom)
       const from = at + 1
@@ -93,7 +98,7 @@ export const splitRecord = (bytes: Uint8Array, dialect: ByteDialect): PlainRecor
         if (at + 1 >= bytes.length) return 'more'
         if (bytes[at + 1] !== quote) break
       }
-      fields.push(textOf(bytes, from, at).replaceAll(quoteText + quoteText, quoteText))
+      if (fields.length <= maxFields) fields.push(textOf(bytes, from, at).replaceAll(quoteText + quoteText, quoteText))
       at++
       while (trim && (bytes[at] === 32 || bytes[at] === 9) && bytes[at] !== delimiter) at++
       if (at === bytes.length) return 'more'
