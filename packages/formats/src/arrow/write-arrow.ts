@@ -18,7 +18,7 @@ export interface WriteArrowOptions<K extends string = string> extends FolderOpti
   readonly format?: 'file' | 'stream' | undefined
   /** How bodies are packed; `zstd` takes Node 22.15 or the package `@bokuweb/zstd-wasm`. Default `none`. */
   readonly compression?: 'none' | 'lz4' | 'zstd' | undefined
-  /** Rows of a record batch: smaller batches of the stream are put together, larger ones are cut. Default 65,536. */
+  /** Most rows of a record batch: smaller batches of the stream are put together, larger ones are cut. Batches of wide rows end at 128 MiB of values. Default 65,536. */
   readonly rowsPerBatch?: number | undefined
 }
 

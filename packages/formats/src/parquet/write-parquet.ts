@@ -30,7 +30,7 @@ export type ParquetCompression = 'none' | 'snappy' | 'gzip' | 'brotli' | 'zstd' 
 export interface WriteParquetOptions<K extends string = string> extends FolderOptions<K> {
   /** How pages are packed; `lz4` is LZ4_RAW, `zstd` takes Node 22.15 or the package `@bokuweb/zstd-wasm`. Default `snappy`, which everything reads. */
   readonly compression?: ParquetCompression | undefined
-  /** Rows of a row group, which is held in memory: smaller batches of the stream are put together. Default 131,072. */
+  /** Most rows of a row group, which is held in memory: smaller batches of the stream are put together. Groups of wide rows end at 128 MiB of values. Default 131,072. */
   readonly rowGroupRows?: number | undefined
   /**
    * Whether any column of a row group is stored as a dictionary where that saves a quarter of its bytes before packing, with a dictionary of 1 MiB at most. Default

@@ -19,6 +19,7 @@ interface SharedEncoder {
 /** Writes one file of a folder. */
 class ExampleWriter implements FileWriter {
   readonly held = 0
+  readonly heldBytes = 0
   private readonly shard: ShardWriter
   private readonly rows: ShardRows
 

@@ -1,4 +1,5 @@
 import { concatBatches, type Batch, type Output, type Schema } from '@millrace/core'
+import { batchBytes } from './batch-bytes.js'
 
 /** Writes the batches of one file in some format. */
 export interface FileWriter {
@@ -6,6 +7,8 @@ export interface FileWriter {
   readonly bytes: number
   /** Rows that it holds in memory. */
   readonly held: number
+  /** Bytes that their values take. */
+  readonly heldBytes: number
   /** @param firstRow - index in the stream of the first row, for errors, where the rows are as they came */
   write(batch: Batch, firstRow?: number): Promise<void>
   /** Writes what it holds. */
@@ -50,9 +53,13 @@ export interface GroupWriter {
   end(): Promise<void>
 }
 
-/** Puts rows together to groups of one size, the last one of what is left. */
+/** As Hadoop's writers have it: a group of wider rows has fewer of them. */
+export const MOST_GROUP_BYTES = 128 * 2 ** 20
+
+/** Puts rows together to groups of one size, the last one of what is left; of a group, its values take 128 MiB at most, unless one row does. */
 export class GroupingWriter implements FileWriter {
   held = 0
+  heldBytes = 0
   private batches: Batch[] = []
 
   constructor(
@@ -65,12 +72,15 @@ export class GroupingWriter implements FileWriter {
   }
 
   async write(batch: Batch): Promise<void> {
+    const rowBytes = batchBytes(batch) / Math.max(1, batch.numRows)
     for (let at = 0; at < batch.numRows; ) {
-      const end = Math.min(batch.numRows, at + this.groupRows - this.held)
+      const fits = Math.max(1, Math.floor((MOST_GROUP_BYTES - this.heldBytes) / rowBytes))
+      const end = Math.min(batch.numRows, at + this.groupRows - this.held, at + fits)
       this.batches.push(at === 0 && end === batch.numRows ? batch : batch.slice(at, end))
       this.held += end - at
+      this.heldBytes += (end - at) * rowBytes
       at = end
-      if (this.held === this.groupRows) await this.flush()
+      if (this.held === this.groupRows || this.heldBytes + rowBytes > MOST_GROUP_BYTES) await this.flush()
     }
   }
 
@@ -78,7 +88,7 @@ export class GroupingWriter implements FileWriter {
     const { batches } = this
     if (this.held === 0) return
     this.batches = []
-    this.held = 0
+    this.held = this.heldBytes = 0
     await this.writer.write(concatBatches(batches[0]!.schema, batches))
   }
 

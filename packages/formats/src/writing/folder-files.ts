@@ -1,11 +1,11 @@
 import { failure, type Batch, type Output, type OutputSet, type Schema } from '@millrace/core'
-import type { FileFormat, FileWriter } from './file-writer.js'
+import { MOST_GROUP_BYTES, type FileFormat, type FileWriter } from './file-writer.js'
 import type { FolderOptions } from './folder-options.js'
 
 const DEFAULT_OPEN_FILES = 64
 /** Each has a name and a place in the commit; a job with more of them is one that forgot to sort. */
 const MAX_FILES = 1_000_000
-/** Rows held in memory, as a multiple of those of one file's group. */
+/** Rows held in memory, and what their values take, as a multiple of those of one file's group. */
 const HELD_GROUPS = 4
 
 interface OpenFile {
@@ -96,13 +96,17 @@ export class FolderFiles {
 
   /** Lets the writers that hold most write it, until they hold few together. */
   private async relieve(): Promise<void> {
-    const limit = HELD_GROUPS * this.format.groupRows
+    await this.relieveOf('held', HELD_GROUPS * this.format.groupRows)
+    await this.relieveOf('heldBytes', HELD_GROUPS * MOST_GROUP_BYTES)
+  }
+
+  private async relieveOf(measure: 'held' | 'heldBytes', limit: number): Promise<void> {
     let held = 0
-    for (const { writer } of this.open.values()) held += writer.held
+    for (const { writer } of this.open.values()) held += writer[measure]
     while (held > limit) {
       const [first, ...others] = [...this.open.values()].map(({ writer }) => writer)
-      const most = others.reduce((a, b) => (b.held > a.held ? b : a), first!)
-      held -= most.held
+      const most = others.reduce((a, b) => (b[measure] > a[measure] ? b : a), first!)
+      held -= most[measure]
       await most.flush()
     }
   }

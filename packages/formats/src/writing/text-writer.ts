@@ -21,6 +21,7 @@ export interface FileText {
 /** Writes rows as UTF-8 text. */
 export class TextWriter implements FileWriter {
   readonly held = 0
+  readonly heldBytes = 0
   private text: string
   /** What stands before the next row. */
   private before = ''
