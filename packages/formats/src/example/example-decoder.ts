@@ -1,4 +1,4 @@
-import { columnFrom, fromUnknown, makeBatch, type Batch, type Column, type MillraceError, type Row, type Schema } from '@millrace/core'
+import { columnFrom, fromUnknown, makeBatch, withoutStack, type Batch, type Column, type MillraceError, type Row, type Schema } from '@millrace/core'
 import { FeatureSlot } from './feature-slot.js'
 import { readScalar } from './read-scalar.js'
 import { FeatureTable, isKey } from './feature-table.js'
@@ -201,7 +201,7 @@ export class ExampleDecoder<S extends Schema = Schema> {
     try {
       this.decodeValues(slot, wire, start)
     } catch (error) {
-      const fault = fromUnknown(error, { column: slot.name })
+      const fault = withoutStack(() => fromUnknown(error, { column: slot.name }))
       if (fault._tag !== 'BadRecord' || fault.code === MALFORMED) throw fault
       this.faults.set(slot, fault)
     }

@@ -1,4 +1,4 @@
-import { expandInputs, quarantine, type FileInfo, type Position, type Schema } from '@millrace/core'
+import { expandInputs, giveTurn, quarantine, throwIfAborted, type FileInfo, type Position, type Schema } from '@millrace/core'
 import { resolveCsvOptions, type CsvOptions } from '../csv/csv-options.js'
 import { CsvSplitter } from '../csv/csv-splitter.js'
 import { plainNumber, type NumberForm } from '../csv/number-text.js'
@@ -139,6 +139,9 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
       const of = found.get(name) ?? noneYet(options)
       found.set(name, of)
       for (let row = 0; row < rows; row++) observe(of, column.isValid(row) ? String(column.get(row)) : '', form)
+      // Of ten thousand columns a batch takes seconds.
+      await giveTurn()
+      throwIfAborted(signal)
     }
     seen += rows
     if (seen < wanted) continue
