@@ -19,9 +19,8 @@ const MEMORY_BYTES = OUTPUT_END + 320
 /** The longest piece that it gives. */
 export const PIECE_BYTES = MEMORY_BYTES - OUTPUT
 
-/** Why the kernel stopped. */
+/** Why the kernel stopped: it wants more input, or the stream has ended. 1 stands for a piece that is full. */
 export const MORE = 0
-export const FULL = 1
 export const DONE = 2
 /** What was wrong, in zlib's words; the first for 3. */
 const FIRST_FAULT = 3
@@ -91,7 +90,7 @@ export class InflateKernel {
     return count
   }
 
-  /** Inflates until there is a piece of output, or the input or the stream ends. @returns {@link MORE}, {@link FULL}, {@link DONE}, or a fault for {@link faultOf} */
+  /** Inflates until there is a piece of output, or the input or the stream ends. @returns {@link MORE}, 1, {@link DONE}, or a fault for {@link faultOf} */
   inflate(): number {
     if (this.to >= OUTPUT_END) this.slide()
     this.from = this.to

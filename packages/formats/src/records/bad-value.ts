@@ -11,7 +11,7 @@ const NAME_THE_ENCODING = "Name the encoding that the file has, for instance enc
 
 const remedies: { readonly [code: string]: string } = {
   NULL: 'Make the field nullable',
-  OUT_OF_RANGE: 'Give the column a wider kind',
+  OUT_OF_RANGE: 'Give the column a kind that holds the value',
   WRONG_TYPE: 'Give the column the kind that its values have',
   BAD_TEXT: 'Give the column the kind that its values have',
   CSV_FIELD_COUNT: 'Check the delimiter and the quotes of the record',
