@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../errors/index.js'
+import { requireOneOf, throwIfAborted } from '../errors/index.js'
 import { giveTurn } from '../job/give-turn.js'
 import type { Schema } from '../schema/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
@@ -6,7 +6,7 @@ import { withQuarantine } from '../records/quarantine.js'
 import type { Batch } from './batch.js'
 import { outsideError } from './callback.js'
 import { requireCount } from './operators/counts.js'
-import { RowBatcher } from './row-batcher.js'
+import { RowBatcher, type FurtherKeys } from './row-batcher.js'
 import { isSync, requireRows, valuesOf, type RowSource } from './row-source.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from './stream.js'
 
@@ -23,6 +23,8 @@ export interface FromIterableOptions {
   readonly stableOrder?: boolean | undefined
   /** What becomes of rows that do not fit the schema. Default: the stream ends with their error. */
   readonly onBadRecord?: OnBadRecord | undefined
+  /** Whether keys of a row that are no column are left alone, or make the row a bad one where they have a value. Default `ignore`. */
+  readonly furtherKeys?: FurtherKeys | undefined
   /** What quarantined rows and errors name as their source. Default `fromIterable`. */
   readonly name?: string | undefined
 }
@@ -47,6 +49,7 @@ export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S>, op
 export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | MakeRows<S>, options: FromIterableOptions = {}): Stream<S, Mode> {
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of fromIterable')
   requirePolicy(options.onBadRecord)
+  const furtherKeys = requireOneOf('furtherKeys', options.furtherKeys ?? 'ignore', ['ignore', 'reject'])
   const cold = typeof rows === 'function'
   const name = options.name ?? 'fromIterable'
   if (!cold) requireRows(rows, name)
@@ -58,17 +61,17 @@ export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | M
     positions: 'replay',
     open: (context) =>
       withQuarantine(options.onBadRecord, (onBadRecord) =>
-        batches(schema, cold ? () => requireRows(rows({ signal: context.signal }), name) : () => rows, { batchRows, onBadRecord, name }, context), context),
+        batches(schema, cold ? () => requireRows(rows({ signal: context.signal }), name) : () => rows, { batchRows, onBadRecord, furtherKeys, name }, context), context),
   })
 }
 
 async function* batches<S extends Schema>(
   schema: S,
   open: () => RowSource<S>,
-  { batchRows, onBadRecord, name }: { readonly batchRows: number; readonly onBadRecord: OnBadRecord | undefined; readonly name: string },
+  { batchRows, name, ...policies }: { readonly batchRows: number; readonly onBadRecord: OnBadRecord | undefined; readonly furtherKeys: FurtherKeys; readonly name: string },
   context: OpenContext,
 ): AsyncGenerator<Batch<S>, void, undefined> {
-  const batcher = new RowBatcher(schema, { operator: name, name, tally: context.tally, onBadRecord, signal: context.signal })
+  const batcher = new RowBatcher(schema, { ...policies, operator: name, name, tally: context.tally, signal: context.signal })
   try {
     const rows = open()
     if (isSync(rows)) {

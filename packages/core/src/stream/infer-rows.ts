@@ -3,6 +3,7 @@ import { job, type Job } from '../job/index.js'
 import { field, type Field } from '../schema/index.js'
 import { outsideError } from './callback.js'
 import { fromIterable, type FromIterableOptions } from './from-iterable.js'
+import type { FurtherKeys } from './row-batcher.js'
 import { requireCount } from './operators/counts.js'
 import { isSync, requireRows, valuesOf, type ObjectSource } from './row-source.js'
 import type { Mode, Stream } from './stream.js'
@@ -91,6 +92,8 @@ const cannotInfer = (problem: string, column?: string): Error =>
 
 /** Options of {@link inferRows}. */
 export interface InferRowsOptions extends FromIterableOptions {
+  /** What becomes of a column that only rows after the sample have: the rows are bad (`reject`, the default), or it is left out. */
+  readonly furtherKeys?: FurtherKeys | undefined
   /** What quarantined rows and errors name as their source. Default `inferRows`. */
   readonly name?: string | undefined
   /** Rows to look at. Default 100. */
@@ -99,7 +102,7 @@ export interface InferRowsOptions extends FromIterableOptions {
 
 /**
  * Looks at the first rows of a source, and gives a stream of all of its rows with the schema that {@link schemaOfRows} finds. Later rows
- * that do not fit it are bad records. A source that can be read once stays open until the stream is read or left.
+ * that do not fit it, or have further columns, are bad records. A source that can be read once stays open until the stream is read or left.
  *
  * @throws `Schema` CANNOT_INFER; `Usage` for what is no source of rows, and with the row's ordinal for what the source throws
  * @example
@@ -110,7 +113,7 @@ export function inferRows<T extends object>(source: ObjectSource<T>, options?: I
 export function inferRows<T extends object>(source: ObjectSource<T> | (() => ObjectSource<T>), options: InferRowsOptions = {}): Job<Stream<SchemaOf<T>, Mode>> {
   const { sampleRows, ...given } = options
   const name = given.name ?? 'inferRows'
-  const rest = { ...given, name }
+  const rest = { furtherKeys: 'reject', ...given, name } as const
   const count = requireCount(sampleRows ?? DEFAULT_SAMPLE_ROWS, 1, 'sampleRows of inferRows')
   return job<Stream<SchemaOf<T>, Mode>>(async ({ signal }) => {
     const sample: T[] = []

@@ -7,6 +7,9 @@ import { callbackError } from './callback.js'
 import { ownValue } from './own-value.js'
 import type { Tally } from './tally.js'
 
+/** What becomes of keys of a row that are no column and have a value: they are left alone, or the row is bad. */
+export type FurtherKeys = 'ignore' | 'reject'
+
 /** What {@link RowBatcher} needs to know. */
 export interface RowBatcherOptions {
   /** Name of the source's function, for errors. */
@@ -15,6 +18,8 @@ export interface RowBatcherOptions {
   readonly name: string
   readonly tally: Tally
   readonly onBadRecord: OnBadRecord | undefined
+  /** What becomes of keys that are no column. */
+  readonly furtherKeys?: FurtherKeys | undefined
   /** Of the reading. */
   readonly signal?: AbortSignal | undefined
 }
@@ -49,6 +54,7 @@ export class RowBatcher<S extends Schema> {
         column = this.names[i]!
         this.builders[i]!.append(ownValue(row, column))
       }
+      if (this.options.furtherKeys === 'reject') this.requireColumns(row)
       this.held++
       this.record++
       return undefined
@@ -62,6 +68,12 @@ export class RowBatcher<S extends Schema> {
       if (!hasTag(error, 'BadRecord')) throw faultOf()
       return rejectRecord(onBadRecord, this.options, error, onBadRecord === 'skip' ? undefined : rawOf(row))
     }
+  }
+
+  private requireColumns(row: object): void {
+    const further = Object.keys(row).find((key) => !Object.hasOwn(this.schema, key) && ((row as { readonly [key: string]: unknown })[key] ?? null) !== null)
+    if (further === undefined) return
+    throw failure({ tag: 'BadRecord', code: 'NOT_A_COLUMN', problem: 'the row has a value of a name that is no column', remedy: 'Give the schema, or look at more rows first (sampleRows).', position: { column: further } })
   }
 
   /** The rows so far as a batch, counted as delivered; the next rows begin a new one. */

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { run } from '../job/index.js'
 import type { RejectedRecord } from '../records/index.js'
 import { field, type Schema } from '../schema/index.js'
-import { collect, fromEvents, fromIterable, fromRows, inferRows, preview, schemaOfRows, take, Tally, type OpenOptions, type Stream } from './index.js'
+import { collect, fromEvents, fromIterable, fromRows, inferRows, preview, schemaOfRows, take, Tally, type InferRowsOptions, type OpenOptions, type Stream } from './index.js'
 
 const schema = { id: field.int32() }
 
@@ -299,6 +299,15 @@ describe('schemas of rows', () => {
     expect((await run(preview(stream))).text).toMatch(/name.*score/s)
     const rows: readonly { name: string; score: number }[] = await run(collect()(stream))
     expect(rows).toEqual([{ name: 'a', score: 1 }, { name: 'b', score: 2.5 }])
+  })
+
+  it('does not lose columns that only later rows have, unless told to', async () => {
+    const late = [{ id: 1 }, { id: 2, note: null }, { id: 3, note: 'late' }] as { id: number }[]
+    const of = async (options: InferRowsOptions) => run(collect()(await run(inferRows(() => late, { sampleRows: 1, ...options }))))
+    await expect(of({})).rejects.toMatchObject({ _tag: 'BadRecord', code: 'NOT_A_COLUMN', position: { record: 2, column: 'note' } })
+    expect(await of({ onBadRecord: 'skip' })).toEqual([{ id: 1 }, { id: 2 }])
+    expect(await of({ furtherKeys: 'ignore' })).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+    expect(await run(collect()(fromIterable({ id: field.float64() }, () => late)))).toHaveLength(3)
   })
 
   it('come from the first rows of any source, of which none is lost', async () => {
