@@ -78,7 +78,7 @@ export class FlatTable {
     const at = this.pointed(index)
     if (at === 0) return undefined
     const length = this.view.getUint32(at, true)
-    return new TextDecoder().decode(new Uint8Array(this.view.buffer, this.view.byteOffset + at + 4, length))
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(new Uint8Array(this.view.buffer, this.view.byteOffset + at + 4, length))
   }
 
   table(index: number): FlatTable | undefined {

@@ -105,6 +105,16 @@ describe('where', () => {
     }
   })
 
+  it('takes a condition without a bound for none, and says what no condition is', async () => {
+    const path = join(folder, 'nulls.parquet')
+    const some = { n: field.nullable(field.int32()) }
+    await run(pipe(fromRows(some, [{ n: 1 }, { n: null }]), writeParquet(path)))
+    const found = (n: unknown): Promise<readonly unknown[]> => run(pipe(readParquet(path, { schema: some, where: { n } as never }), collect()))
+    for (const none of [undefined, {}, { gt: undefined, eq: undefined }]) expect(await found(none)).toHaveLength(2)
+    expect(await found({ in: [] })).toHaveLength(0)
+    for (const stray of [5, null, 'x', [1], new Date(0)]) await expect(found(stray)).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_WHERE', position: { column: 'n' } })
+  })
+
   it('refuses conditions that are none, and kinds that it does not compare', async () => {
     await expect(read({ id: { above: 5 } as never })).rejects.toMatchObject({ _tag: 'Usage', code: 'BAD_WHERE', position: { column: 'id' } })
     for (const [column, bound, problem] of [

@@ -1,7 +1,7 @@
 import { requireColumn, type Column, type Schema } from '@millrace/core'
 import type { SchemaElement, Statistics } from 'hyparquet'
 import type { IndexedPage } from './page-index.js'
-import { comparable, conditionTest, type Comparable, type Condition, type ConditionTest, type ConvertedColumn, type ValueType } from '../values/index.js'
+import { comparable, conditionsOf, conditionTest, type Comparable, type Condition, type ConditionTest, type ConvertedColumn, type ValueType } from '../values/index.js'
 
 const perMillisecond = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 } as const
 
@@ -79,7 +79,7 @@ export class RowFilter {
   private readonly tests: readonly ConditionTest[]
 
   constructor(where: { readonly [column: string]: Condition | undefined }, schema: Schema, source: string) {
-    this.tests = Object.entries(where).flatMap(([column, condition]) => (condition === undefined ? [] : [conditionTest(column, requireColumn(schema, column, source), condition)]))
+    this.tests = conditionsOf(where).map(([column, condition]) => conditionTest(column, requireColumn(schema, column, source), condition))
   }
 
   /** Columns that it looks at. */

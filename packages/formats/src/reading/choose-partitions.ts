@@ -1,5 +1,5 @@
 import type { ChoosePartition, Field, PartitionValues, Schema } from '@millrace/core'
-import { conditionTest, type Condition } from '../values/index.js'
+import { conditionsOf, conditionTest, type Condition } from '../values/index.js'
 import { inferredField, partitionColumn } from './partitions.js'
 
 /** Conditions by column. */
@@ -38,7 +38,7 @@ const mayHold = (name: string, partition: PartitionValues, condition: Condition,
 
 /** Chooses the partitions that can satisfy conditions by the names of their folders; `undefined` where there are no conditions. */
 export const choosePartitions = (schema: Schema | undefined, where: readonly (Conditions | undefined)[]): PartitionChoice | undefined => {
-  const conditions = where.flatMap((one) => Object.entries(one ?? {})).filter((entry): entry is [string, Condition] => entry[1] !== undefined)
+  const conditions = where.flatMap((one) => conditionsOf(one ?? {}))
   if (conditions.length === 0) return undefined
   const seen = new Map<string, Set<string | null>>()
   const see = (partition: PartitionValues): void => {

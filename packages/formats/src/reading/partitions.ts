@@ -1,5 +1,5 @@
 import { failure, field, makeBuilder, requireNames, shownUrl, withField, type Column, type Field, type InputFile, type Schema } from '@millrace/core'
-import { conditionTest, type Condition } from '../values/index.js'
+import { conditionsOf, conditionTest, type Condition } from '../values/index.js'
 
 /** The columns that folders `key=value` give to the files in them. */
 export interface Partitions {
@@ -87,8 +87,7 @@ export const partitionsOf = (files: readonly InputFile[], schema: Schema | undef
 
 /** The files whose partitions satisfy all conditions. @throws `Usage` for a column that is none of the folders' */
 export const chosenFiles = (files: readonly InputFile[], { fields, valueOf }: Partitions, where: { readonly [name: string]: Condition | undefined }): readonly InputFile[] => {
-  const conditions = Object.entries(where).filter((entry): entry is [string, Condition] => entry[1] !== undefined)
-  const tests = conditions.map(([name, condition]) => {
+  const tests = conditionsOf(where).map(([name, condition]) => {
     if (Object.hasOwn(fields, name)) return conditionTest(name, fields[name]!, condition)
     throw failure({
       tag: 'Usage', code: 'NO_SUCH_PARTITION', problem: `partitions asks for ${JSON.stringify(name)}, which is no key of the folders`,

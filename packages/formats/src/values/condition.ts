@@ -84,6 +84,19 @@ const boundOfField = ({ kind }: Field, places: number): ((bound: Comparable, isL
   }
 }
 
+/**
+ * The conditions by column that ask for something: `{ gt: undefined }` asks for nothing, as no condition does.
+ *
+ * @throws `Usage` BAD_WHERE for what is no condition
+ */
+export const conditionsOf = (where: { readonly [column: string]: Condition | undefined }): readonly (readonly [column: string, condition: Condition])[] =>
+  Object.entries(where).filter((entry): entry is [string, Condition] => {
+    const [column, condition] = entry as [string, unknown]
+    if (condition === undefined) return false
+    if (condition !== null && Object.getPrototypeOf(condition) === Object.prototype) return Object.values(condition).some((bound) => bound !== undefined)
+    throw failure({ tag: 'Usage', code: 'BAD_WHERE', problem: `where was given ${showValue(condition)} for a condition`, remedy: 'Write { eq: … }, { in: […] }, { gte: …, lt: … }.', position: { column } })
+  })
+
 /** A condition, ready to be asked. */
 export interface ConditionTest {
   readonly column: string

@@ -1,4 +1,4 @@
-export { comparable, conditionTest } from './condition.js'
+export { comparable, conditionsOf, conditionTest } from './condition.js'
 export type { Comparable, Condition, ConditionTest, Where } from './condition.js'
 export { convertList } from './convert-list.js'
 export { convertValues } from './convert-values.js'

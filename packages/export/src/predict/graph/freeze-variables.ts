@@ -18,7 +18,7 @@ export const restoredNames = (graph: Graph, restore: Node): string[] => {
   const tensor = names?.op === 'Const' ? names.attrs['value']?.tensor : undefined
   if (tensor === null || tensor === undefined) return []
   const strings = stringsOf(decodeTensorProto(tensor, `the constant ${names!.name}`), 'RestoreV2')
-  return Array.from({ length: strings.length }, (_, i) => new TextDecoder().decode(strings.get(i)))
+  return Array.from({ length: strings.length }, (_, i) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(strings.get(i)))
 }
 
 /** The name under which TensorFlow shares a variable. */

@@ -84,7 +84,7 @@ export const intListAttr = (node: Node, name: string): number[] => (node.attrs[n
 
 export const boolAttr = (node: Node, name: string, fallback: boolean): boolean => node.attrs[name]?.b ?? fallback
 
-const text = new TextDecoder()
+const text = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export const stringAttr = (node: Node, name: string, fallback: string): string => {
   const value = node.attrs[name]?.s

@@ -71,7 +71,7 @@ const sparse = (column: ListColumn, dtype: DType, rows: number): readonly [HostT
 
 const keysOf = (tensor: HostTensor, use: string): string[] => {
   const strings = stringsOf(tensor, use)
-  return Array.from({ length: strings.length }, (_, i) => new TextDecoder().decode(strings.get(i)))
+  return Array.from({ length: strings.length }, (_, i) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(strings.get(i)))
 }
 
 /**

@@ -54,7 +54,7 @@ export const hivePiece = (set: ThriftStruct, columns: number): HivePiece => {
 /** Whether a row of a column is null. */
 export const isNull = ({ nulls }: HiveColumnValues, row: number): boolean => (((nulls[row >> 3] ?? 0) >> (row & 7)) & 1) === 1
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The value of a row, null or not. */
 export const valueAt = (column: HiveColumnValues, row: number): SqlValue => {

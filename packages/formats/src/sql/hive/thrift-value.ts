@@ -16,7 +16,7 @@ export interface ThriftList {
 /** A value of Thrift's binary protocol; texts are their bytes. */
 export type ThriftValue = boolean | number | bigint | Uint8Array | ThriftStruct | ThriftList | readonly (readonly [ThriftValue, ThriftValue])[]
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** A structure of a message; what is absent, or of another type than was asked for, is an error of the message. */
 export class ThriftStruct {
