@@ -58,6 +58,7 @@ for name, (x, options) in cases.items():
     for page_version in ('1.0', '2.0'):
         pq.write_table(of(x), f'{folder}/{name}.{page_version}', **{'data_page_version': page_version, 'store_schema': False, **options})
 pq.write_table(pa.table({'x': pa.array([D('1'), D('9' * 45), D('2')], pa.decimal256(50, 3))}), f'{folder}/digits')
+pq.write_table(pa.table([pa.array([1]), pa.array(['a'])], names=['x', 'x']), f'{folder}/one-name')
 class Keys(pe.KmsClient):
     def __init__(self, config): pe.KmsClient.__init__(self)
     def wrap_key(self, key, name): return base64.b64encode(key)
@@ -99,6 +100,13 @@ for name, options in (('footer', dict(footer_key='f', column_keys={'c': ['x']}))
       const due = { _tag: 'Schema', code: 'PARQUET_KIND', position: { source: file, column: 'x' }, remedy: expect.stringContaining('another type') as string }
       await expect(run(pipe(readParquet(file, { columns: ['x'] }), collect()))).rejects.toMatchObject({ ...due, problem: `the column is ${called} in the file, which no kind of column holds` })
       await expect(run(pipe(readParquet(file, { schema: { x: field.nullable(field.utf8()) } }), collect()))).rejects.toMatchObject({ ...due, problem: `the column is ${called} in the file, which utf8 cannot hold` })
+    }
+  })
+
+  it('two columns of one name are not taken for one', async () => {
+    const file = join(folder, 'one-name')
+    for (const options of [{}, { schema: { x: field.int64() } }]) {
+      await expect(run(pipe(readParquet(file, options), collect()))).rejects.toMatchObject({ _tag: 'Schema', code: 'PARQUET_NOT_READ', position: { source: file, column: 'x' } })
     }
   })
 

@@ -1,5 +1,5 @@
 import {
-  countIn, expandInputs, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
+  countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type FileInfo, type Job, type Schema, type Stream,
 } from '@millrace/core'
 import type { SchemaTree } from 'hyparquet'
@@ -130,8 +130,17 @@ const treeOf = async ({ metadata, url }: ParquetSource): Promise<SchemaTree> => 
   }
 }
 
-const columnsOf = async (source: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> =>
-  new Map((await treeOf(source)).children.map((node) => [node.element.name, { type: parquetType(node), path: leafPath(node), nullable: node.element.repetition_type === 'OPTIONAL' }]))
+const columnsOf = async (source: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> => {
+  const columns = new Map<string, FileColumn>()
+  for (const node of (await treeOf(source)).children) {
+    const { name, repetition_type: repetition } = node.element
+    if (columns.has(name)) {
+      throw failure({ tag: 'Schema', code: 'PARQUET_NOT_READ', problem: 'two columns have this name', remedy: 'Rename one of them where the file is written.', position: { source: source.url, column: name } })
+    }
+    columns.set(name, { type: parquetType(node), path: leafPath(node), nullable: repetition === 'OPTIONAL' })
+  }
+  return columns
+}
 
 const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
   const fields = [...columns].map(([name, { type, nullable }]): [string, Field | undefined] => [name, fieldOf(type, nullable)])
