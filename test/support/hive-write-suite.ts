@@ -130,8 +130,8 @@ export const hiveWriteSuite = ({ url, admin, isSpark }: HiveUnderTest): void => 
       expect((await sorted()).map(({ id }) => Number(id))).toEqual([1, 2, 3, 5, 6, 8])
       isClean()
       // What no statement can name.
-      for (const place of ['it\'s', '']) {
-        expect(await errorOf(write([at(9, '2024-05-01', 'Hamburg'), at(10, '2024-05-01', place)], 'append')), place).toMatchObject({ _tag: 'BadRecord', code: 'HIVE_PARTITION', position: { column: 'place' } })
+      for (const [place, code] of [['it\'s', 'HIVE_PARTITION'], ['', 'PARTITION_VALUE']] as const) {
+        expect(await errorOf(write([at(9, '2024-05-01', 'Hamburg'), at(10, '2024-05-01', place)], 'append')), place).toMatchObject({ _tag: 'BadRecord', code, position: { column: 'place' } })
       }
       expect((await sorted()).map(({ id }) => Number(id))).toEqual([1, 2, 3, 5, 6, 8])
       expect(await errorOf(run(pipe(fromRows(schema, first), into('parted', { ifExists: 'append' }))))).toMatchObject({ code: 'HIVE_TABLE', message: expect.stringMatching(/partitionBy: \['day', 'place', 'n'\]/) as string })
