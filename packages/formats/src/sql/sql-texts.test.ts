@@ -7,7 +7,7 @@ import { mysqlDialect, postgresDialect } from './sql-dialect.js'
 import { partitionConditions, partitionCuts } from './sql-partition.js'
 import { resolveServer, type SqlConnection } from './sql-server.js'
 import { afterKey, narrow } from './sql-statement.js'
-import { inUnit, parseSqlDate, parseSqlMicros, sqlDateText, sqlInstantText } from './sql-time.js'
+import { inUnit, parseSqlDate, parseSqlInstant, parseSqlMicros, sqlDateText, sqlInstantText } from './sql-time.js'
 import type { SqlColumn } from './sql-type.js'
 import { sqlAppender } from './sql-values.js'
 
@@ -27,6 +27,40 @@ describe('times', () => {
   it('come back from their texts', () => {
     fc.assert(fc.property(fc.bigInt({ min: -200_000_000_000_000_000n, max: 8_000_000_000_000_000_000n }), (micros) => parseSqlMicros(sqlInstantText(micros)) === micros))
     fc.assert(fc.property(fc.integer({ min: -2_400_000, max: 90_000_000 }), (days) => parseSqlDate(sqlDateText(days)) === days))
+  })
+
+  it('are the same in the plain form as in a longer one, in every unit, and refused in both', () => {
+    const digits = (length: number, max: number) => fc.integer({ min: 0, max }).map((number) => String(number).padStart(length, '0'))
+    const fraction = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 9 }).map((all) => `.${all.join('')}`)
+    const plain = fc.tuple(
+      fc.oneof(digits(4, 9999), digits(4, 200), fc.constantFrom('1600', '1684', '1900', '2000', '2024', '2255', '2O24')), fc.constantFrom('-', '/'), fc.oneof(digits(2, 13), fc.constant('02')), fc.constant('-'),
+      fc.oneof(digits(2, 32), fc.constantFrom('28', '29', '30', '31', '1 ')), fc.constantFrom(' ', 'T', '_'), digits(2, 24), fc.constant(':'), digits(2, 60), fc.constant(':'), digits(2, 60), fc.oneof(fraction, fc.constantFrom('', '', '.', '.1a')),
+    ).map((parts) => parts.join(''))
+    const told = (read: () => bigint): bigint | string => {
+      try {
+        return read()
+      } catch {
+        return 'refused'
+      }
+    }
+    let read = 0
+    fc.assert(fc.property(plain, (text) => {
+      const longer = `${text}+00:00`
+      for (const offset of ['', '+00']) {
+        if (told(() => parseSqlMicros(text + offset)) !== told(() => parseSqlMicros(longer))) return false
+        for (const unit of ['s', 'ms', 'us', 'ns'] as const) {
+          const target = field.timestamp({ unit })
+          if (told(() => parseSqlInstant(text + offset, 'UTC', target)) !== told(() => parseSqlInstant(longer, 'UTC', target))) return false
+        }
+      }
+      if (told(() => parseSqlMicros(text)) !== 'refused') read++
+      return true
+    }), { numRuns: 2_000 })
+    expect(read).toBeGreaterThan(100)
+    for (const text of ['1900-02-29 00:00:00', '2023-02-29 00:00:00', '2024-02-30 00:00:00', '2024-04-31 00:00:00', '2024-00-10 00:00:00', '2024-10-00 00:00:00', '0000-00-00 00:00:00', '2O24-01-01 00:00:00']) expect(() => parseSqlMicros(text), text).toThrow()
+    expect(parseSqlMicros('2024-02-29 12:34:56.789')).toBe(BigInt(Date.parse('2024-02-29T12:34:56.789Z')) * 1000n)
+    expect(parseSqlInstant('2024-07-01 12:00:00', 'Europe/Berlin', field.timestamp())).toBe(BigInt(Date.parse('2024-07-01T10:00:00Z')))
+    expect(parseSqlInstant('2024-07-01 12:00:00+00', 'Europe/Berlin', field.timestamp())).toBe(BigInt(Date.parse('2024-07-01T12:00:00Z')))
   })
 
   it('are cut towards the past', () => {

@@ -21,8 +21,56 @@ export const parseSqlDate = (text: string): number => {
   return date.getTime() / (DAY_SECONDS * 1000)
 }
 
+const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+/** Where a fraction begins in a text of the plain form. */
+const FRACTION = 'YYYY-MM-DD hh:mm:ss'.length
+
+/** The number of two digits at a place of a text; NaN where there are none. */
+const pair = (text: string, at: number): number => {
+  const [tens, ones] = [text.charCodeAt(at) - 48, text.charCodeAt(at + 1) - 48]
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NaN
+}
+
+/** The seconds of the plain form that nearly all texts have, `YYYY-MM-DD hh:mm:ss` from the year 100 on; undefined for a text that does not begin with one. */
+const plainSeconds = (text: string): number | undefined => {
+  if (text[4] !== '-' || text[7] !== '-' || (text[10] !== ' ' && text[10] !== 'T') || text[13] !== ':' || text[16] !== ':') return undefined
+  const [year, month, day] = [pair(text, 0) * 100 + pair(text, 2), pair(text, 5), pair(text, 8)]
+  const [hour, minute, second] = [pair(text, 11), pair(text, 14), pair(text, 17)]
+  const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 1 : 0
+  // A comparison with NaN is false. Date.UTC takes years before 100 for those of the 1900s.
+  const sound = year >= 100 && day >= 1 && day <= (monthDays[month - 1] ?? 0) + leap && hour < 24 && minute < 60 && second < 60
+  return sound ? Date.UTC(year, month - 1, day, hour, minute, second) / 1000 : undefined
+}
+
+/** The microseconds of up to six digits after the point that end a text of the plain form; undefined where it goes on otherwise. */
+const plainFraction = (text: string, end: number): number | undefined => {
+  if (end === FRACTION) return 0
+  if (text[FRACTION] !== '.' || end === FRACTION + 1 || end > FRACTION + 7) return undefined
+  let micros = 0
+  for (let at = FRACTION + 1; at < FRACTION + 7; at++) {
+    const digit = at < end ? text.charCodeAt(at) - 48 : 0
+    if (!(digit >= 0 && digit <= 9)) return undefined
+    micros = micros * 10 + digit
+  }
+  return micros
+}
+
+/** An instant of the plain form, in UTC, in units of a second, cut towards the past; undefined for other texts, and beyond what doubles count one by one. */
+const plainInstant = (text: string, zone: string | undefined, perSecond: number): number | undefined => {
+  const offset = text.endsWith('+00')
+  if (!offset && zone !== undefined && zone !== 'UTC') return undefined
+  const micros = plainFraction(text, text.length - (offset ? 3 : 0))
+  const seconds = micros === undefined ? undefined : plainSeconds(text)
+  if (seconds === undefined) return undefined
+  // Doubles hold every whole second of these years in microseconds, and what comes to it as long as the sum is safe.
+  const instant = seconds * perSecond + Math.floor((micros! * perSecond) / 1_000_000)
+  return Number.isSafeInteger(instant) ? instant : undefined
+}
+
 /** Microseconds since 1970 UTC; a text without an offset is read as UTC, or in `zone`. Hive's digits after the sixth are cut. */
 export const parseSqlMicros = (text: string, zone?: string): bigint => {
+  const plain = plainInstant(text, zone, 1_000_000)
+  if (plain !== undefined) return BigInt(plain)
   const match = instantPattern.exec(text)
   if (match === null) throw unreadable(text, 'time')
   const [, date, hour, minute, second, fraction = '', zoneHours, zoneMinutes = '0', zoneSeconds = '0', era = ''] = match
@@ -39,8 +87,11 @@ export const parseSqlMicros = (text: string, zone?: string): bigint => {
 
 /** A text's instant in the unit of a field, nanoseconds too. */
 export const parseSqlInstant = (text: string, zone: string | undefined, target: Field): bigint => {
+  const { unit = 'ms' } = target.params
+  const plain = unit === 's' || unit === 'ms' ? plainInstant(text, zone, unit === 's' ? 1 : 1_000) : undefined
+  if (plain !== undefined) return BigInt(plain)
   const instant = inUnit(parseSqlMicros(text, zone), target)
-  return target.params.unit === 'ns' ? instant + BigInt(/\.\d{6}(\d{1,3})/.exec(text)?.[1]?.padEnd(3, '0') ?? 0) : instant
+  return unit === 'ns' ? instant + BigInt(/\.\d{6}(\d{1,3})/.exec(text)?.[1]?.padEnd(3, '0') ?? 0) : instant
 }
 
 /** An instant in the unit of a field; what is finer than the unit is cut towards the past. */
