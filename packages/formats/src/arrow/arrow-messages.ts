@@ -9,6 +9,12 @@ const FILE_MAGIC = 'ARROW1'
 const TAIL_BYTES = 10
 const CONTINUATION = 0xffffffff
 
+/**
+ * Bodies of record batches from this size on are read into one memory. Each layer of generators between here and the caller holds on to a value that it
+ * passed on, sometimes to one of long ago: columns over bodies of their own would keep a large body alive for each.
+ */
+export const LARGE_BYTES = 8 * 1024 * 1024
+
 /** Kinds of messages, by their numbers in the union `MessageHeader`. */
 const kinds = ['none', 'schema', 'dictionary', 'batch'] as const
 
@@ -18,6 +24,8 @@ export interface ArrowMessage {
   readonly header: FlatTable
   /** Memory of its own, from an address that holds numbers of any width. */
   readonly body: Uint8Array
+  /** Whether the memory of the body is that of the next large one, too: what is to be kept of it has to be copied. */
+  readonly isLent: boolean
   /** Offset of the message in the file. */
   readonly byte: number
 }
@@ -37,6 +45,7 @@ class FileReader {
   private readonly chunks: AsyncGenerator<Uint8Array, void, undefined>
   private chunk = new Uint8Array(0) as Uint8Array
   private chunkAt = 0
+  private lent = new Uint8Array(0)
 
   constructor(
     private readonly file: FileInfo,
@@ -45,12 +54,15 @@ class FileReader {
     this.chunks = fileBytes(file, { reuse: true, ...options })
   }
 
-  /** The next `count` bytes, or fewer where the file ends, in memory of their own. Nothing is allocated for bytes that are not there. */
-  async take(count: number): Promise<Uint8Array> {
+  /**
+   * The next `count` bytes, or fewer where the file ends, in memory of their own, or that is lent until the next that are. Nothing is allocated for bytes
+   * that are not there.
+   */
+  async take(count: number, isLent = false): Promise<Uint8Array> {
     const { size } = this.file
     const parts: Uint8Array[] = []
     // Where the size of the file is known, it says how much there can be.
-    const whole = size === undefined ? undefined : new Uint8Array(Math.max(0, Math.min(count, size - this.at)))
+    const whole = size === undefined ? undefined : this.memory(Math.max(0, Math.min(count, size - this.at)), isLent)
     let had = 0
     while (had < count && (await this.fill())) {
       const part = this.chunk.subarray(this.chunkAt, this.chunkAt + count - had)
@@ -65,6 +77,12 @@ class FileReader {
     }
     if (whole !== undefined) return whole.subarray(0, had)
     return parts.length === 1 ? parts[0]! : new Uint8Array(Buffer.concat(parts))
+  }
+
+  private memory(bytes: number, isLent: boolean): Uint8Array {
+    if (!isLent) return new Uint8Array(bytes)
+    if (this.lent.length < bytes) this.lent = new Uint8Array(bytes)
+    return this.lent.subarray(0, bytes)
   }
 
   private async fill(): Promise<boolean> {
@@ -82,6 +100,9 @@ class FileReader {
   }
 }
 
+/** So many bytes, which have to be there. @param what - what they are, for the error */
+type Need = (count: number, what: string, isLent?: boolean) => Promise<Uint8Array>
+
 /**
  * The messages of an Arrow file or stream, in order: the format is found out by the first bytes.
  *
@@ -92,8 +113,8 @@ export async function* arrowMessages(file: FileInfo, options: { readonly signal:
   const reader = new FileReader(file, options)
   const cut = (problem: string): MillraceError =>
     failure({ tag: 'Corrupt', code: 'ARROW_TRUNCATED', problem: `${problem}, at byte ${reader.at}`, remedy: 'The file was cut short: fetch or write it again.', position: { source: file.url, byte: reader.at } })
-  const need = async (count: number, what: string): Promise<Uint8Array> => {
-    const bytes = await reader.take(count)
+  const need: Need = async (count, what, isLent) => {
+    const bytes = await reader.take(count, isLent)
     if (bytes.length < count) throw cut(`the file ends within ${what}`)
     return bytes
   }
@@ -113,7 +134,7 @@ export async function* arrowMessages(file: FileInfo, options: { readonly signal:
       if (length === 0) break
       if (length > MAX_METADATA_BYTES) throw arrowError(new Error(`it says that it has ${length} bytes`), file.url, 'a message cannot be read', { byte })
       const message = await readMessage(file, reader, length, byte, need)
-      if (isFirst && message.kind !== 'schema') yield { kind: 'schema', header: await footerSchema(file, isFile, options.signal), body: new Uint8Array(0), byte }
+      if (isFirst && message.kind !== 'schema') yield { kind: 'schema', header: await footerSchema(file, isFile, options.signal), body: new Uint8Array(0), isLent: false, byte }
       if (message.kind === 'batch') batches++
       yield message
       word = await reader.take(4)
@@ -158,7 +179,7 @@ const checkMagic = async (file: FileInfo, rest: Uint8Array): Promise<void> => {
   if (Buffer.from(rest.subarray(0, 2)).toString('latin1') !== FILE_MAGIC.slice(4)) throw notArrow(file, Buffer.concat([Buffer.from(FILE_MAGIC.slice(0, 4)), rest]))
 }
 
-const readMessage = async (file: FileInfo, reader: FileReader, length: number, byte: number, need: (count: number, what: string) => Promise<Uint8Array>): Promise<ArrowMessage> => {
+const readMessage = async (file: FileInfo, reader: FileReader, length: number, byte: number, need: Need): Promise<ArrowMessage> => {
   const metadata = await need(length, 'the description of a message')
   let kind: ArrowMessage['kind']
   let header: FlatTable | undefined
@@ -173,7 +194,8 @@ const readMessage = async (file: FileInfo, reader: FileReader, length: number, b
   } catch (error) {
     throw arrowError(error, file.url, 'a message cannot be read', { byte })
   }
-  return { kind, header, byte, body: await need(bodyLength, 'the body of a message') }
+  const isLent = kind === 'batch' && bodyLength >= LARGE_BYTES
+  return { kind, header, byte, isLent, body: await need(bodyLength, 'the body of a message', isLent) }
 }
 
 /** What stands after the end mark: nothing in a stream, in a file the footer, which has to know of as many batches as there were. */

@@ -1,5 +1,5 @@
 import {
-  countIn, expandInputs, field, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
+  concatColumns, countIn, expandInputs, field, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type FileInfo, type Job, type Schema, type Stream,
 } from '@millrace/core'
 import { loadZstd } from '../codecs/zstd.js'
@@ -12,7 +12,8 @@ import { sentOptions } from '../workers/sent-options.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
 import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, requireHeld, rowJson, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
 import { ArrowBody, type ArrowStored, type Inflate } from './arrow-body.js'
-import { arrowError, arrowMessages, type ArrowMessage } from './arrow-messages.js'
+import { columnBytes } from '../values/batch-bytes.js'
+import { arrowError, arrowMessages, LARGE_BYTES, type ArrowMessage } from './arrow-messages.js'
 import { arrowFields, type ArrowField } from './arrow-type.js'
 import type { FlatTable } from './flat-table.js'
 import { DictionaryStore } from './dictionary-store.js'
@@ -161,7 +162,7 @@ async function* readFile(task: FileTask, policy: OnBadRecord, batchRows: number)
     } else if (message.kind === 'dictionary') await dictionaries.add(message, file.url, inflateFor)
     else if (message.kind === 'batch') {
       const decoded = await decodeBatch(message, plan!, dictionaries, file.url, resume !== undefined && index < resume.batch)
-      if (decoded.columns !== undefined) yield* cutBatch(task, plan!, decoded, { batch: index, row: resume?.batch === index ? resume.row : 0 }, fileRow, batchRows, policy)
+      if (decoded.columns !== undefined) yield* cutBatch(task, plan!, decoded, message.isLent, { batch: index, row: resume?.batch === index ? resume.row : 0 }, fileRow, batchRows, policy)
       fileRow += decoded.rows
       index++
     }
@@ -212,10 +213,14 @@ const convertStored = (target: Field, type: ValueType, stored: ArrowStored): Con
   return convertList(target, stored.offsets, stored.validity, convertStored(target.params.item!, type.item, stored.items))
 }
 
+/** A column in memory of its own. */
+const copied = (column: Column): Column => concatColumns(column.field, [column, column.slice(0, 0)])
+
 async function* cutBatch(
   task: FileTask,
   { schema, wanted }: FilePlan,
   { columns = {}, rows }: DecodedBatch,
+  isLent: boolean,
   place: ArrowPlace,
   fileRow: number,
   batchRows: number,
@@ -223,6 +228,8 @@ async function* cutBatch(
 ): AsyncGenerator<Batch, void, undefined> {
   const batchSchema = Object.fromEntries(wanted.map((name) => [name, schema[name]!]))
   const json = typeof policy === 'object' ? rowJson(columns) : undefined
+  // What was inflated has memory of its own, of which a batch would keep all as well.
+  const isCopied = isLent || wanted.reduce((sum, name) => sum + columnBytes(columns[name]!.column), 0) >= LARGE_BYTES
   for (let { row } = place; row < rows; ) {
     throwIfAborted(task.context.signal)
     const bad = firstFault(columns, row, Math.min(rows, row + batchRows))
@@ -234,7 +241,7 @@ async function* cutBatch(
     for (const name of wanted) {
       const { column } = columns[name]!
       const slice = row === 0 && end === rows ? column : column.slice(row, end)
-      picked[name] = good === undefined ? slice : slice.take(good)
+      picked[name] = good !== undefined ? slice.take(good) : isCopied ? copied(slice) : slice
     }
     const numRows = good?.length ?? end - row
     row = end

@@ -1,5 +1,5 @@
 import { concatBatches, type Batch, type Output, type Schema } from '@millrace/core'
-import { batchBytes } from './batch-bytes.js'
+import { batchBytes } from '../values/batch-bytes.js'
 
 /** Writes the batches of one file in some format. */
 export interface FileWriter {

@@ -1,7 +1,7 @@
 import { BoolColumn, BytesColumn, DecimalColumn, DictionaryColumn, ListColumn, type Batch, type Column, type ColumnMap, type FixedColumn } from '@millrace/core'
 
 /** Bytes that the values of a column take, but for a dictionary, which batches share. */
-const columnBytes = (column: Column): number => {
+export const columnBytes = (column: Column): number => {
   if (column instanceof BytesColumn) return column.offsets[column.length]! - column.offsets[0]! + column.offsets.byteLength
   if (column instanceof ListColumn) {
     const { items, offsets, length } = column as ListColumn
