@@ -25,7 +25,8 @@ beforeAll(async () => {
         const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '')
         const start = range === null ? 0 : Number(range[1])
         const end = range === null || range[2] === '' ? bytes.length : Math.min(bytes.length, Number(range[2]) + 1)
-        response.writeHead(range === null ? 200 : 206, { 'content-length': end - start, etag: '"1"' })
+        const placed = range === null ? {} : { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` }
+        response.writeHead(range === null ? 200 : 206, { 'content-length': end - start, etag: '"1"', ...placed })
         if (request.method === 'GET') served += end - start
         response.end(request.method === 'HEAD' ? undefined : bytes.subarray(start, end))
       },
