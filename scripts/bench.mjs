@@ -4,19 +4,24 @@
  * included) stays outside the bundle, as it does for a user.
  */
 import { spawn } from 'node:child_process'
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './support/console.mjs'
 import { bundlePrograms } from './support/bundle.mjs'
 
 const folder = join(root, 'out', 'bench')
-await bundlePrograms(['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender', 'memory-contender'].map((name) => join(root, 'bench', `${name}.ts`)), folder)
+const made = join(folder, `made-${process.pid}`)
+await bundlePrograms(['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender', 'memory-contender'].map((name) => join(root, 'bench', `${name}.ts`)), made)
 
 // What worker threads of readers run is looked for beside the bundle, under its own name.
 for (const name of ['worker', 'inflate']) {
-  await bundlePrograms([join(root, 'packages', 'formats', 'src', `${name}.ts`)], folder)
-  copyFileSync(join(folder, `${name}.mjs`), join(folder, `${name}.js`))
+  await bundlePrograms([join(root, 'packages', 'formats', 'src', `${name}.ts`)], made)
+  copyFileSync(join(made, `${name}.mjs`), join(made, `${name}.js`))
 }
+
+// Another bench may be at work: it finds each program whole.
+for (const name of readdirSync(made)) renameSync(join(made, name), join(folder, name))
+rmdirSync(made)
 
 const child = spawn(process.execPath, ['--enable-source-maps', join(folder, 'run.mjs'), ...process.argv.slice(2)], { stdio: 'inherit', cwd: root })
 process.on('SIGINT', () => undefined)
