@@ -110,7 +110,7 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
 
   /** Whether the pool has it back. */
   const leave = async ({ giveBack, another }: MysqlLink): Promise<boolean> => {
-    if (running > 0) await settledWithin(CANCEL_TIMEOUT_MS, killQuery(another, Number(id)))
+    if (running > 0) await settledWithin(CANCEL_TIMEOUT_MS, killConnection(another, Number(id)))
     else if (giveBack === undefined) await settledWithin(CANCEL_TIMEOUT_MS, new Promise((resolve) => connection.end(resolve)))
     else if (!broken) {
       for (const sql of prepared) connection.unprepare(sql)
@@ -186,9 +186,10 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
   }
 }
 
-const killQuery = async (another: MysqlLink['another'], id: number): Promise<void> => {
+/** Not only its query: one that is on its way to the server would begin after that, and run to its end. */
+const killConnection = async (another: MysqlLink['another'], id: number): Promise<void> => {
   const other = await another()
-  await new Promise((resolve) => other.query('KILL QUERY ?', [id], resolve))
+  await new Promise((resolve) => other.query('KILL CONNECTION ?', [id], resolve))
   other.destroy()
 }
 
