@@ -7,6 +7,8 @@
  * Codes are looked up as libdeflate does: one table by the next 11 bits of the input (8 for distances), and tables below it for longer codes. An entry
  * tells the bits of its code and of the number after it (bits 0 to 5), those of its code alone (8 to 11), what it is (12 to 15), and the literal, or
  * the least length or distance (16 to 31).
+ *
+ * One file, and long: a kernel is one module with one memory, whose globals its functions share.
  */
 
 // Why `inflate` stopped, as src/compression/inflate-kernel.ts has it; above these is what is wrong.
