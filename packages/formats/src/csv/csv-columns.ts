@@ -1,4 +1,4 @@
-import { ConversionError, failure, listNames, type ColumnBuilder, type Field, type Schema } from '@millrace/core'
+import { ConversionError, failure, listNames, type ColumnBuilder, type Field, type MillraceError, type Schema } from '@millrace/core'
 import type { RecordFault } from '../records/index.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import { textAppender } from './number-text.js'
@@ -18,6 +18,13 @@ export const requireWidth = (fields: number, { maxFields }: ResolvedCsvOptions, 
     remedy: 'Check the delimiter; if the file is meant to have so many columns, raise maxFields.', position: { source },
   })
 }
+
+/** The error of a file without a header, which nobody else knows the columns of. */
+export const noHeader = (source: string): MillraceError =>
+  failure({
+    tag: 'Corrupt', code: 'CSV_NO_HEADER', problem: 'the file is empty where a header is due',
+    remedy: 'If the file has no header, pass header: false, or the names as header: [...]; with a schema, an empty file has no rows.', position: { source, byte: 0 },
+  })
 
 /** Which field of a record each column takes. */
 export interface CsvLayout {

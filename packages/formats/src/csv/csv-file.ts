@@ -3,7 +3,7 @@ import { badValue } from '../records/index.js'
 import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
 import { TextOutcomes, type TextFile, type TextOutcome } from '../reading/text-outcomes.js'
-import { fieldsFault, matchHeader, requireWidth } from './csv-columns.js'
+import { fieldsFault, matchHeader, noHeader, requireWidth } from './csv-columns.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser, CsvRows, CsvRowsHandler, CsvText } from './csv-parser.js'
 
@@ -30,6 +30,8 @@ export class CsvFile implements CsvRowsHandler, TextFile {
   private width: number | undefined
   private records: number
   private end: number
+  /** Offset after what was pushed. */
+  private pushedTo: number
 
   constructor(
     private readonly task: FileTask,
@@ -41,6 +43,7 @@ export class CsvFile implements CsvRowsHandler, TextFile {
     this.source = task.file.url
     this.records = place.record
     this.end = place.byte
+    this.pushedTo = place.byte
     this.text = parser.text(place.byte, place.line, this)
   }
 
@@ -75,6 +78,7 @@ export class CsvFile implements CsvRowsHandler, TextFile {
 
   /** Takes the next bytes. */
   async push(chunk: Uint8Array): Promise<void> {
+    this.pushedTo += chunk.length
     await this.guard(() => this.text.push(chunk))
   }
 
@@ -84,17 +88,16 @@ export class CsvFile implements CsvRowsHandler, TextFile {
     return true
   }
 
-  /** Ends the text. */
-  async finish(): Promise<void> {
+  /**
+   * Ends the text.
+   *
+   * @param isAll - whether it was all of the file, which is not so by default. One with nothing but line ends in it has no rows, where its columns are known without it.
+   */
+  async finish(isAll = false): Promise<void> {
     await this.guard(() => this.text.finish())
     if (this.fatal === undefined) this.flush()
     if (this.fatal !== undefined || this.rows !== undefined || this.options.header !== true) return
-    this.fail(
-      failure({
-        tag: 'Corrupt', code: 'CSV_NO_HEADER', problem: 'the file is empty where a header is due',
-        remedy: 'If the file has no header, pass header: false, or the names as header: [...].', position: { source: this.source, byte: 0 },
-      }),
-    )
+    if (!isAll || this.schema === undefined || this.end < this.pushedTo) this.fail(noHeader(this.source))
   }
 
   /** What became of the text since the last call, in order. @throws what ends the file, after what came before it */

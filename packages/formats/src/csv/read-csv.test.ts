@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { field, pipe, run, select, Tally, withSchema, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
+import { errorOf } from '../../../../test/support/error-of.js'
 import type { RejectedRecord } from '../records/index.js'
 import { csvSchema, readCsv, writeCsv } from './index.js'
 
@@ -246,10 +247,32 @@ describe('readCsv', () => {
     expect(await rowsOf(readCsv(await file('a,b\n1,x\n'), { schema: ab, finalNewline: 'required' }))).toHaveLength(1)
   })
 
-  it('refuses an empty file that should have a header', async () => {
-    const path = await file('')
-    await expect(rowsOf(readCsv(path, { schema: ab }))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'CSV_NO_HEADER' })
-    expect(await rowsOf(readCsv(path, { schema: ab, header: false }))).toEqual([])
+  it('passes over empty files, whatever they are read with', async () => {
+    const empty = [await file(''), await file('\ufeff'), await file('\n\r\n'), await file(gzipSync('')), await file(Buffer.from('\ufeff', 'utf16le'))]
+    const [first, last] = [await file('a,b\n1,x\n'), await file('b,a\ny,2')]
+    for (const none of empty) {
+      for (const options of [{ parser: 'auto' }, { parser: 'csv-parse' }, { workers: 2 }] as const) {
+        expect(await rowsOf(readCsv([first, none, last], { schema: ab, ...options }))).toEqual([{ a: 1, b: 'x' }, { a: 2, b: 'y' }])
+        expect(await rowsOf(readCsv(none, { schema: ab, ...options }))).toEqual([])
+      }
+      // Columns are nullable where a file with rows lacks them only.
+      const untyped = readCsv([none, first, last])
+      expect(await untyped.findSchema()).toEqual({ a: field.utf8(), b: field.utf8() })
+      expect(await rowsOf(untyped)).toEqual([{ a: '1', b: 'x' }, { a: '2', b: 'y' }])
+      expect(await rowsOf(readCsv(none, { schema: ab, header: false }))).toEqual([])
+      expect(await run(csvSchema([none, first]))).toEqual({ a: field.utf8(), b: field.utf8() })
+    }
+  })
+
+  it('refuses empty files where nobody knows the columns, and others where a header is due', async () => {
+    const empty = [await file(''), await file('\ufeff')]
+    const remedy = 'Nobody knows the columns then. Give a schema: there are no rows with it.'
+    for (const read of [readCsv(empty), readCsv(empty, { header: false })]) expect(await errorOf(rowsOf(read))).toMatchObject({ _tag: 'Schema', code: 'NO_COLUMNS', problem: 'all 2 files are empty', remedy })
+    expect(await errorOf(readCsv(empty[0]!).findSchema())).toMatchObject({ _tag: 'Schema', code: 'NO_COLUMNS', problem: 'the file is empty', position: { source: empty[0] } })
+    const noHeader = { _tag: 'Corrupt', code: 'CSV_NO_HEADER' }
+    expect(await errorOf(rowsOf(readCsv(empty[0]!)))).toMatchObject(noHeader)
+    expect(await errorOf(run(csvSchema(empty)))).toMatchObject(noHeader)
+    expect(await errorOf(rowsOf(readCsv(await file('# nothing\n'), { schema: ab, comment: '#' })))).toMatchObject(noHeader)
   })
 
   it('says in its plan which parser reads', () => {

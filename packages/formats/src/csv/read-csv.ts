@@ -52,7 +52,10 @@ export const csvFiles = (source: string | readonly string[], options: CsvOptions
     format: 'csv', rawEncoding: 'utf-8', source, schema, input: options, onBadRecord: options.onBadRecord, options: csvPlanOptions(options, chooseParser(resolved)),
     readFile: (task) => readFile(task, task.schema, resolved),
     spans: (task, splitBytes) => recordSpans(task, splitBytes, resolved),
-    schemaOf: async (file, signal) => Object.fromEntries((await columnNames(file, resolved, signal)).map((name) => [name, field.utf8()])),
+    schemaOf: async (file, signal) => {
+      const names = await columnNames(file, resolved, signal)
+      return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, field.utf8()]))
+    },
     hasColumn: async (file, name, signal) => {
       const wanted = (Object.hasOwn(resolved.columns, name) ? resolved.columns[name] : undefined) ?? name
       return typeof wanted === 'string' && (await columnNames(file, resolved, signal)).includes(wanted)
@@ -92,7 +95,7 @@ interface CsvBeginning extends CsvPlace {
   readonly isBeginning: true
 }
 
-/** The names that the columns of a file have without a schema. */
+/** The names that the columns of a file have without a schema; none of an empty file, unless they were given. */
 export const columnNames = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[]> => {
   if (typeof options.header !== 'boolean') return options.header
   const first = (await readHeader(file, options, signal)) ?? []
@@ -162,7 +165,7 @@ async function* readFile(task: FileTask, schema: Schema | undefined, options: Re
       yield* delivered(file, task)
       throw source.fault
     }
-    await file.finish()
+    await file.finish(start === text.start)
     yield* delivered(file, task)
   } finally {
     file?.destroy()

@@ -41,6 +41,15 @@ describe('readJson', () => {
     await expect(rowsOf(readJson(await file('PAR1'), { schema: ab }))).rejects.toMatchObject({ _tag: 'Corrupt', code: 'JSON_NOT_JSON', position: { byte: 0 } })
   })
 
+  it('passes over empty files among others', async () => {
+    const first = await file('{"a":1,"b":"x"}')
+    for (const none of ['', '\ufeff', '\n \r\n', '[]', ' [ ] \n', gzipSync(''), gzipSync('[]')]) {
+      for (const options of [{}, { parser: 'stream-json' }, { workers: 1 }] as const) {
+        expect(await rowsOf(readJson([await file(none), first], { schema: ab, ...options }))).toEqual([{ a: 1, b: 'x' }])
+      }
+    }
+  })
+
   it('reads every kind, and 64-bit integers and decimals to the last digit', async () => {
     const schema = {
       int: field.int64(), uint: field.uint64(), decimal: field.decimal(30, 5), float: field.float32(), bool: field.bool(), date: field.date(),

@@ -2,7 +2,7 @@ import {
   hasTag, makeBatch, makeBuilder, requireColumn, type Batch, type Column, type Field, type FileInfo, type InputFile, type OpenContext, type Schema,
 } from '@millrace/core'
 import type { PartitionChoice } from './choose-partitions.js'
-import { mergedSchema, schemasOf } from './merge-schemas.js'
+import { allEmpty, mergedSchema, schemasOf } from './merge-schemas.js'
 import { chosenFiles, partitionsOf, type Partitions } from './partitions.js'
 import type { FileReader, FileTask } from './read-files.js'
 
@@ -58,10 +58,13 @@ export class FileColumns<S extends Schema> {
     const files = chosenFiles(chosenFiles(found, partitions, reader.input.partitions ?? {}), partitions, where)
     if (reader.schema !== undefined || reader.schemaOf === undefined || files.length < 2) return new FileColumns(reader, context, files, partitions, reader.schema, new Map())
     const { schemaOf } = reader
-    const schemas = await schemasOf(files, async (file) => without(await schemaOf(file, context.signal), inFolders))
+    const schemas = await schemasOf(files, async (file) => {
+      const told = await schemaOf(file, context.signal)
+      return told === undefined ? undefined : without(told, inFolders)
+    })
     const all = { ...mergedSchema(files, schemas), ...partitions.fields }
     const schema = reader.columns === undefined ? all : Object.fromEntries(reader.columns.map((name) => [name, requireColumn(all, name, `the reader of ${reader.format}`)]))
-    const own = files.map((file, index): [FileInfo, Schema] => [file, without(schema, (name) => inFolders(name) || !Object.hasOwn(schemas[index]!, name))])
+    const own = files.map((file, index): [FileInfo, Schema] => [file, without(schema, (name) => inFolders(name) || !Object.hasOwn(schemas[index] ?? {}, name))])
     return new FileColumns(reader, context, files, partitions, schema, new Map(own))
   }
 
@@ -69,7 +72,10 @@ export class FileColumns<S extends Schema> {
   async findSchema(): Promise<Schema> {
     if (this.schema !== undefined) return this.schema
     const [file] = this.files
-    return this.allOf(file === undefined || this.reader.schemaOf === undefined ? {} : await this.reader.schemaOf(file, this.context.signal))
+    if (file === undefined || this.reader.schemaOf === undefined) return this.allOf({})
+    const told = await this.reader.schemaOf(file, this.context.signal)
+    if (told === undefined) throw allEmpty([file])
+    return this.allOf(told)
   }
 
   /** The columns of the only file with those of its folders. */
@@ -149,7 +155,7 @@ export class FileColumns<S extends Schema> {
   private async anyHas(column: string): Promise<boolean> {
     const { hasColumn, schemaOf } = this.reader
     for (const file of this.files) {
-      if (hasColumn !== undefined ? await hasColumn(file, column, this.context.signal) : schemaOf !== undefined && Object.hasOwn(await schemaOf(file, this.context.signal), column)) return true
+      if (hasColumn !== undefined ? await hasColumn(file, column, this.context.signal) : schemaOf !== undefined && Object.hasOwn((await schemaOf(file, this.context.signal)) ?? {}, column)) return true
     }
     return false
   }

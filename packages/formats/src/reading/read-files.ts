@@ -79,8 +79,8 @@ export interface FileReader<S extends Schema> {
   readonly remote: object
   /** The parts, of some size in bytes, of a file that is larger; `undefined` for one that can only be read whole. */
   readonly spans?: ((task: FileTask, splitBytes: number) => Promise<FileSpans | undefined>) | undefined
-  /** The columns that a file says it has. Absent in formats whose records may lack any. */
-  readonly schemaOf?: ((file: FileInfo, signal: AbortSignal | undefined) => Promise<Schema>) | undefined
+  /** The columns that a file says it has; `undefined` for an empty one, which says nothing. Absent in formats whose records may lack any. */
+  readonly schemaOf?: ((file: FileInfo, signal: AbortSignal | undefined) => Promise<Schema | undefined>) | undefined
   /** Whether a file has what a column of the schema is read from. Default: by the names that `schemaOf` gives. */
   readonly hasColumn?: ((file: FileInfo, name: string, signal: AbortSignal | undefined) => Promise<boolean>) | undefined
 }
