@@ -1,4 +1,5 @@
 import { failure, fromUnknown, throwIfAborted, type MillraceError } from '@millrace/core'
+import { keptAlive } from './keep-alive.js'
 import type { FromWorker, ReadEvent, ReadRequest } from './messages.js'
 import type { Slots, Turn } from './slots.js'
 import { takeThread, type WorkerThread } from './worker-thread.js'
@@ -65,13 +66,12 @@ export class RemoteRead {
 
   /** What comes next. After the event `end` there is nothing. @throws when the thread died */
   async next(): Promise<ReadEvent> {
-    if (!this.hasBegun) await this.begun
+    if (!this.hasBegun) await keptAlive(this.begun)
     for (;;) {
       throwIfAborted(this.options.signal)
       if (this.events.length > 0 || this.failed !== undefined) break
       if (this.closing !== undefined) throw failure({ tag: 'Aborted', code: 'ABORTED', problem: 'the reading was left' })
-      const more = new Promise<void>((resolve) => (this.wake = resolve))
-      await (this.thread === undefined ? more : this.thread.awaited(more))
+      await keptAlive(new Promise<void>((resolve) => (this.wake = resolve)))
     }
     const event = this.events.shift()
     if (event === undefined) throw this.failed!.at({ source: this.request.file.url })

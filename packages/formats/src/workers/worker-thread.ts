@@ -1,5 +1,6 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { failure, readBytes, type MillraceError } from '@millrace/core'
+import { keptAlive } from './keep-alive.js'
 import type { FromWorker, ToWorker } from './messages.js'
 import { workerEntry } from './worker-entry.js'
 import { errorToWire } from './wire-error.js'
@@ -20,7 +21,6 @@ export class WorkerThread {
   private readonly worker: Worker
   private user: ThreadUser | undefined
   private readonly reads = new Map<number, AsyncIterator<Uint8Array>>()
-  private waits = 0
   private isDead = false
   private idleTimer: NodeJS.Timeout | undefined
 
@@ -29,6 +29,8 @@ export class WorkerThread {
       env: SHARE_ENV, name: 'millrace-reader', execArgv: [], ...(heapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMiB } }),
     })
     this.worker.unref()
+    // To begin with it does so until it runs, whatever it was told before.
+    this.worker.on('online', () => this.worker.unref())
     this.worker.on('message', (message: FromWorker) => void this.take(message))
     this.worker.on('error', (cause: unknown) => this.die(workerError(cause, heapMiB)))
     this.worker.on('exit', (code) => this.die(failure({ tag: 'Internal', code: 'WORKER_DIED', problem: `a worker thread ended with code ${code}` })))
@@ -43,21 +45,11 @@ export class WorkerThread {
     this.worker.postMessage(message, transfer)
   }
 
-  /** Keeps the process alive while somebody waits for the thread. */
-  async awaited<A>(promise: Promise<A>): Promise<A> {
-    if (this.waits++ === 0 && !this.isDead) this.worker.ref()
-    try {
-      return await promise
-    } finally {
-      if (--this.waits === 0 && !this.isDead) this.worker.unref()
-    }
-  }
-
   /** Ends the thread, unless what it was told to stop has stopped soon. */
   async stopped(end: Promise<void>): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_MS)))
-    await this.awaited(Promise.race([end, late]))
+    await keptAlive(Promise.race([end, late]))
     clearTimeout(timer)
   }
 
