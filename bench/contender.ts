@@ -9,6 +9,7 @@ import { jsonContenders } from './peers/json-contenders.js'
 import { parquetContenders } from './peers/parquet-contenders.js'
 import { sqlContenders } from './peers/sql-contenders.js'
 import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
+import { ThreadsApart } from './peers/threads-apart.js'
 import { fastestCrc } from './peers/tfrecord-frames.js'
 import { schemas, sequences, tabular, type Tabular } from './suites/tfrecord-schemas.js'
 
@@ -19,6 +20,8 @@ export interface ContenderCommand {
   readonly schema: string
   /** Worker threads that decode, of ours. Default: none. */
   readonly workers?: number | undefined
+  /** How many times `read` reads the file, one after another. Default: once. */
+  readonly copies?: number | undefined
   /** Rows of the file. */
   readonly rows: number
   /** The compiled messages. */
@@ -44,8 +47,10 @@ const loadBatches = (() => {
     })())
 })()
 
-const read = ({ file, schema, workers }: Pick<ContenderCommand, 'file' | 'schema' | 'workers'>): Stream =>
-  schema === 'sequences' ? readSequenceExamples(file, { ...sequences, workers }) : readTfRecords(file, { schema: schemas[schema]!, workers })
+const read = ({ file, schema, workers, copies = 1 }: Pick<ContenderCommand, 'file' | 'schema' | 'workers' | 'copies'>): Stream => {
+  const files = Array<string>(copies).fill(file)
+  return schema === 'sequences' ? readSequenceExamples(files, { ...sequences, workers }) : readTfRecords(files, { schema: schemas[schema]!, workers })
+}
 
 /** Values of lists one after another, and how many the innermost lists have. */
 const addList = (digester: Digester, name: string, { items, offsets, length }: ListColumn): void => {
@@ -57,7 +62,7 @@ const addList = (digester: Digester, name: string, { items, offsets, length }: L
 const ours: TfRecordContender = {
   check: async (command) => {
     const digester = new Digester()
-    for await (const batch of read(command)) {
+    for await (const batch of read({ ...command, copies: 1 })) {
       digester.rows += batch.numRows
       for (const [name, column] of Object.entries(batch.columns as ColumnMap)) {
         if (column.field.kind === 'utf8' || column.field.kind === 'binary') {
@@ -73,13 +78,20 @@ const ours: TfRecordContender = {
     timed(async () => {
       let seen = 0
       for await (const batch of read(command)) seen += batch.numRows
-      if (seen !== rows) throw new Error(`read ${seen} rows of ${rows}`)
+      const due = rows * (command.copies ?? 1)
+      if (seen !== due) throw new Error(`read ${seen} rows of ${due}`)
     }),
   write: async ({ file, out }) => {
     const stream = fromBatches(tabular, await loadBatches(file))
     return timed(() => run(pipe(stream, writeTfRecords(out, { ifExists: 'replace' }))))
   },
 }
+
+/** Two threads that read apart from each other. */
+const apart: TfRecordContender = (() => {
+  let threads: ThreadsApart | undefined
+  return { ...ours, read: ({ file, schema, rows, copies = 1 }) => (threads ??= new ThreadsApart(2)).read({ file, schema, rows, copies }) }
+})()
 
 const protobufjs: TfRecordContender = {
   check: async ({ module, file, schema, rows: due }) => {
@@ -102,6 +114,6 @@ const protobufjs: TfRecordContender = {
   },
 }
 
-const contenders: { readonly [name: string]: TfRecordContender } = { ours, protobufjs }
+const contenders: { readonly [name: string]: TfRecordContender } = { ours, apart, protobufjs }
 const name = process.argv[2] ?? ''
 await serve({ ...(contenders[name] ?? csvContenders[name] ?? gzipContenders[name] ?? jsonContenders[name] ?? parquetContenders[name] ?? sqlContenders[name])! })

@@ -11,7 +11,7 @@ import { bundlePrograms } from './support/bundle.mjs'
 
 const folder = join(root, 'out', 'bench')
 const made = join(folder, `made-${process.pid}`)
-await bundlePrograms(['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender', 'memory-contender'].map((name) => join(root, 'bench', `${name}.ts`)), made)
+await bundlePrograms(['run', 'contender', 'session-contender', 'tfjs-node-contender', 'in-process-contender', 'memory-contender', 'reading-thread'].map((name) => join(root, 'bench', `${name}.ts`)), made)
 
 // What worker threads of readers run is looked for beside the bundle, under its own name.
 for (const name of ['worker', 'inflate']) {

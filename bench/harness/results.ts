@@ -27,7 +27,7 @@ What the suites measure, and how, stands in [README.md](README.md).
 
 \`ratio\` says how many times better Millrace is than the peer, above 1 is better, whatever the metric: the median of the turns, each contender in
 its own process. \`by CPU time\` is the same by the time of processors, which other programs on the machine hardly change. \`at least\` is what the
-project promises. A peer named \`(limit)\` runs native code outside Node and shows what the machine can do.
+project promises. A peer named \`(limit)\` shows what the machine can do, whoever does it.
 `
 
 const cell = (value: string): string => value.replaceAll('|', '\\|').replace(/\s+/g, ' ')

@@ -17,6 +17,8 @@ const MAIN_METRICS = /^(throughput|steps|peak memory)$/
 const targets: readonly Target[] = [
   { suite: 'tfrecord', case: /^read tabular$/, peerName: 'tf.data', ratio: 3.5 },
   { suite: 'tfrecord', case: /^read tabular$/, peerName: 'protobufjs static', ratio: 15 },
+  { suite: 'tfrecord', case: /^read tabular, two workers$/, peerName: 'the main thread', ratio: 1.4 },
+  { suite: 'tfrecord', case: /^read tabular, two workers$/, peerName: 'one worker', ratio: 1.75 },
   { suite: 'tfrecord', case: /^read shuffled$/, peerName: 'tf.data', ratio: 2.5 },
   { suite: 'tfrecord', case: /^read images$/, peerName: 'protobufjs static', ratio: 1.15 },
   { suite: 'tfrecord', case: /^read images without native code$/, peerName: 'protobufjs static, slicing-by-8', ratio: 1.25 },

@@ -12,6 +12,10 @@ import { schemas } from './tfrecord-schemas.js'
 
 const TENSORFLOW = 'tf.data'
 const PROTOBUFJS = 'protobufjs static'
+/** What no way of handing batches over can surpass. */
+const APART = 'two threads that hand nothing over (limit)'
+/** Workers are for much data: of one file of 50 MB a good part is the beginning and the end, when one of them waits. */
+const COPIES = 8
 
 /** What `bench/peers/tf_data.py` is told of a schema. */
 export const featureKinds = (schema: string): { [name: string]: string } =>
@@ -30,6 +34,8 @@ interface ReadCase {
   readonly schema: string
   /** Records of a TensorFlow batch. */
   readonly batch: number
+  /** How many times a turn reads the file. Default: once. */
+  readonly copies?: number
   readonly ours: Entrant
   readonly peers: readonly Entrant[]
 }
@@ -42,15 +48,15 @@ class TfRecordSuite {
   ) {}
 
   /** Reads a file to typed columns, each contender with both checksums checked. */
-  async read({ name, file, schema, batch, ours, peers }: ReadCase): Promise<BenchRow[]> {
+  async read({ name, file, schema, batch, copies = 1, ours, peers }: ReadCase): Promise<BenchRow[]> {
     const command = { file, schema, module: this.module, out: '', batch, features: featureKinds(schema) }
     // The rows that we see: what the peers see is compared with it before anything counts.
     const due = await ours.program.ask<Digest>({ ...command, do: 'check' })
-    const sized = { ...command, rows: due.rows } satisfies Omit<ContenderCommand, 'do'> & object
+    const sized = { ...command, rows: due.rows, copies } satisfies Omit<ContenderCommand, 'do'> & object
     for (const peer of peers) requireAgreement(name, due, peer.name, await peer.program.ask<Digest>({ ...sized, do: 'check' }))
     const contenders = [ours, ...peers].map((entrant): Contender => ({ name: entrant.name, run: () => entrant.program.ask<Cost>({ ...sized, do: 'read' }) }))
     const costs = await measure(contenders, this.context)
-    const { size: bytes } = await stat(file)
+    const bytes = (await stat(file)).size * copies
     return peers.map((peer) =>
       throughputRow({ suite: 'tfrecord', case: name, peerName: peer.name }, { bytes, costs: costs.get(ours.name)! }, { bytes, costs: costs.get(peer.name)! }),
     )
@@ -111,7 +117,7 @@ export const tfrecordSuite = async (context: SuiteContext): Promise<readonly Ben
     const suite = new TfRecordSuite(context, module, folder)
     const cases: { readonly [name: string]: (name: string) => Promise<BenchRow[]> } = {
       'read tabular': (name) => suite.read({ name, file: data.tabular, schema: 'tabular', batch: 1024, ours, peers: all }),
-      'read tabular, two workers': (name) => suite.read({ name, file: data.tabular, schema: 'tabular', batch: 1024, ours: onWorkers('Millrace, two workers', 2), peers: [onWorkers('the main thread', 0), onWorkers('one worker', 1)] }),
+      'read tabular, two workers': (name) => suite.read({ name, file: data.tabular, schema: 'tabular', batch: 1024, copies: COPIES, ours: onWorkers('Millrace, two workers', 2), peers: [onWorkers('the main thread', 0), onWorkers('one worker', 1), opened(APART, startContender('apart'))] }),
       'read shuffled': (name) => suite.read({ name, file: data.shuffled, schema: 'tabular', batch: 1024, ours, peers: all }),
       'read images': (name) => suite.read({ name, file: data.images, schema: 'images', batch: 32, ours, peers: all }),
       'read images without native code': (name) => {
