@@ -111,11 +111,11 @@ export const startMariadb = async (): Promise<SqlTestServer> => {
   const env = environmentOf(programs, folder)
   const data = join(folder, 'data')
   const base = programs.base === undefined ? [] : [`--basedir=${join(programs.base, 'usr')}`]
-  make(programs.programs[0], ['--no-defaults', ...base, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], env, folder, owner)
+  make(programs.programs[0], ['--no-defaults', ...base, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', `--tmpdir=${folder}`], env, folder, owner)
   const port = await freePort()
   const socket = join(folder, 'my.sock')
   const args = ['--no-defaults', ...base, `--datadir=${data}`, `--port=${port}`, `--socket=${socket}`, '--bind-address=127.0.0.1', `--pid-file=${join(folder, 'pid')}`,
-    '--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=32M', '--default-time-zone=+05:30', '--skip-name-resolve', '--max-allowed-packet=4M']
+    '--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=32M', '--default-time-zone=+05:30', '--skip-name-resolve', '--max-allowed-packet=4M', `--tmpdir=${folder}`]
   const { createConnection } = await import('mysql2/promise')
   const stop = await start(programs.programs[1], args, env, folder, owner, async () => {
     try {
