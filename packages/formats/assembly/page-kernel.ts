@@ -23,6 +23,31 @@ function copy(to: usize, from: usize, size: u32): void {
   } while (to < end)
 }
 
+/** Copies what begins `distance` bytes before `to`; where it is shorter than `count`, again and again. */
+@inline
+function repeat(to: usize, distance: u32, count: u32): void {
+  const end = to + count
+  let source = to - distance
+  if (distance >= 16) {
+    do {
+      v128.store(to, v128.load(source))
+      to += 16
+      source += 16
+    } while (to < end)
+    return
+  }
+  // Of a short pattern there is twice as much after each copy.
+  while (to - source < 8 && to < end) {
+    store<u64>(to, load<u64>(source))
+    to += to - source
+  }
+  while (to < end) {
+    store<u64>(to, load<u64>(source))
+    to += 8
+    source += 8
+  }
+}
+
 /**
  * Inflates Snappy to exactly `length` bytes.
  *
@@ -77,17 +102,8 @@ export function inflateSnappy(from: usize, size: u32, out: usize, length: u32): 
     if (at > end) return 2
     if (distance == 0 || distance > <u32>(to - out)) return 3
     if (count > <u32>(stop - to)) return 4
-    const next = to + count
-    let source = to - distance
-    if (distance >= 8) {
-      // Most are short, and 16 bytes after them are free.
-      store<u64>(to, load<u64>(source))
-      store<u64>(to + 8, load<u64>(source + 8))
-      for (let done: u32 = 16; done < count; done += 8) store<u64>(to + done, load<u64>(source + done))
-    } else {
-      while (to < next) store<u8>(to++, load<u8>(source++))
-    }
-    to = next
+    repeat(to, distance, count)
+    to += count
   }
   return to == stop ? 0 : 2
 }
@@ -99,26 +115,61 @@ function isPresent(bits: usize, slot: u32): bool {
 }
 
 /**
- * Values with their lengths before them, from `at` to `end`: their bytes go to `to`, and after each slot the sum of lengths, `base`
- * added, to `offsets`.
+ * Values with their lengths before them, from `at` to `end`: their bytes are moved together, to where the first length stood, and after
+ * each slot the sum of lengths, `base` added, goes to `offsets`.
  *
  * @returns how many bytes there are, or -1 where the page ends too early
  */
-export function splitTexts(at: usize, end: usize, slots: u32, bits: usize, to: usize, offsets: usize, base: u32): i32 {
-  const start = to
+export function splitTexts(at: usize, end: usize, slots: u32, bits: usize, offsets: usize, base: u32): i32 {
+  const start = at
+  let to = at
   for (let slot: u32 = 0; slot < slots; slot++) {
     if (isPresent(bits, slot)) {
       if (<u32>(end - at) < 4) return -1
       const size = load<u32>(at)
       at += 4
       if (size > <u32>(end - at)) return -1
-      if (size > 0) copy(to, at, size)
+      // Copies of 16 bytes may write beyond the text, into the next length where fewer lengths were left out before it.
+      if (at - to < 16) memory.copy(to, at, size)
+      else if (size > 0) copy(to, at, size)
       at += size
       to += size
     }
     store<u32>(offsets + 4 * slot, base + <u32>(to - start))
   }
   return <i32>(to - start)
+}
+
+/**
+ * Bytes of the texts that `count` indices name: text i of `texts` goes from offset i of `offsets` to the next one.
+ *
+ * @returns their sum, or -1 - i where the ith index is not below `length`
+ */
+export function textsSize(indices: usize, count: u32, offsets: usize, length: u32): f64 {
+  let sum: u64 = 0
+  for (let i: u32 = 0; i < count; i++) {
+    const index = load<u32>(indices + 4 * i)
+    if (index >= length) return -1 - <f64>i
+    const at = offsets + 4 * <usize>index
+    sum += <u64>(load<u32>(at + 4) - load<u32>(at))
+  }
+  return <f64>sum
+}
+
+/** Writes these texts, whose sum {@link textsSize} told, one after another to `to`, and after each slot the sum of lengths, `base` added, to `ends`. */
+export function gatherTexts(indices: usize, slots: u32, bits: usize, offsets: usize, texts: usize, to: usize, ends: usize, base: u32): void {
+  const start = to
+  for (let slot: u32 = 0; slot < slots; slot++) {
+    if (isPresent(bits, slot)) {
+      const at = offsets + 4 * <usize>load<u32>(indices)
+      const from = load<u32>(at)
+      const size = load<u32>(at + 4) - from
+      if (size > 0) copy(to, texts + from, size)
+      indices += 4
+      to += size
+    }
+    store<u32>(ends + 4 * slot, base + <u32>(to - start))
+  }
 }
 
 /** Values of 32 bits to the slots that have one; 0 to the others. */

@@ -1,7 +1,8 @@
 import { halves, writeInt64 } from '@millrace/core'
 import type { Stored } from '../values/index.js'
 import { DeltaReader } from './page-deltas.js'
-import { pageKernel } from './page-kernel.js'
+import { beyondDictionary, valuesEndTooEarly } from './page-faults.js'
+import { pageKernel, type PageTexts } from './page-kernel.js'
 import { expandRuns } from './page-runs.js'
 import { spread, spreadEnds, spreadPairs, type PageSlots } from './page-slots.js'
 
@@ -27,12 +28,13 @@ export interface ValueSink {
 /** What is made room for by what pages say of themselves, before it is known: growing costs copies, and damage says anything. */
 const MAX_ROOM = 64 * 1024 * 1024
 
+/** Texts of a page that the kernel puts together: it has them a second time. */
+const MAX_PLACED = 16 * 1024 * 1024
+
 const unknownEncoding = (encoding: string, type: string): Error => new Error(`${type} in the encoding ${encoding} is not known`)
 
-const tooShort = (): Error => new Error('the values of a page end too early')
-
 const requireBytes = (page: Uint8Array, at: number, size: number): void => {
-  if (at + size > page.length) throw tooShort()
+  if (at + size > page.length) throw valuesEndTooEarly()
 }
 
 /** Bytes of fixed width whose first bytes come first, then their second ones, … */
@@ -116,7 +118,7 @@ class NumberSink implements ValueSink {
     if (dictionary.is !== 'numbers') throw new Error('a dictionary has other values than its column')
     const { length } = dictionary
     const check = (index: number): number => {
-      if (index >>> 0 >= length) throw new Error(`a page refers to value ${index} of a dictionary of ${length}`)
+      if (index >>> 0 >= length) throw beyondDictionary(index, length)
       return index
     }
     // Halves of 64-bit integers are copied without making a bigint of each.
@@ -168,17 +170,16 @@ class BitSink implements ValueSink {
 
 class ByteSink implements ValueSink {
   private readonly offsets: Int32Array
-  private bytes: Uint8Array
+  private bytes = new Uint8Array(0)
   private size = 0
   private at = 0
 
-  /** @param width - bytes of each value, where all have the same; `room` - bytes that there may be */
+  /** @param width - bytes of each value, where all have the same; `room` - bytes that there will be, about */
   constructor(
     slots: number,
     private readonly width: number | undefined,
-    room: number,
+    private readonly room: number,
   ) {
-    this.bytes = new Uint8Array(uncleared(Math.min(room, MAX_ROOM)))
     this.offsets = new Int32Array(slots + 1)
   }
 
@@ -187,7 +188,7 @@ class ByteSink implements ValueSink {
     const need = this.size + size
     if (need > MAX_BYTES) throw new Error(`a column of one row group has ${need} bytes, and at most ${MAX_BYTES} are read`)
     if (need <= this.bytes.length) return
-    const grown = new Uint8Array(uncleared(Math.min(MAX_BYTES, Math.max(need, 2 * this.bytes.length))))
+    const grown = new Uint8Array(uncleared(Math.min(MAX_BYTES, Math.max(need, 2 * this.bytes.length, Math.min(this.room, MAX_ROOM)))))
     grown.set(this.bytes.subarray(0, this.size))
     this.bytes = grown
   }
@@ -210,12 +211,15 @@ class ByteSink implements ValueSink {
   private appendTexts(page: Uint8Array, { slots, values, present }: PageSlots): boolean {
     requireBytes(page, 0, 4 * values)
     const texts = pageKernel()?.splitTexts(page, slots, present, this.size)
-    if (texts === undefined) return false
-    this.reserve(slots, texts.bytes.length)
-    this.bytes.set(texts.bytes, this.size)
-    this.offsets.set(texts.ends, this.at + 1)
-    this.at += slots
-    this.size += texts.bytes.length
+    return texts !== undefined && this.take(texts)
+  }
+
+  private take({ bytes, ends }: PageTexts): true {
+    this.reserve(ends.length, bytes.length)
+    this.bytes.set(bytes, this.size)
+    this.offsets.set(ends, this.at + 1)
+    this.at += ends.length
+    this.size += bytes.length
     return true
   }
 
@@ -238,7 +242,7 @@ class ByteSink implements ValueSink {
 
   private appendFixed(encoding: string, page: Uint8Array, at: number, count: number, width: number): void {
     const bytes = encoding === 'PLAIN' ? page.subarray(at, at + count * width) : unsplit(page, at, count, width)
-    if (bytes.length < count * width) throw tooShort()
+    if (bytes.length < count * width) throw valuesEndTooEarly()
     this.reserve(count, bytes.length)
     this.bytes.set(bytes, this.size)
     for (let i = 0; i < count; i++) this.offsets[++this.at] = this.size += width
@@ -250,11 +254,11 @@ class ByteSink implements ValueSink {
     let at = from
     let size = this.size
     for (let i = 0; i < count; i++) {
-      if (at + 4 > page.length) throw tooShort()
+      if (at + 4 > page.length) throw valuesEndTooEarly()
       const length = page[at]! | (page[at + 1]! << 8) | (page[at + 2]! << 16) | (page[at + 3]! << 24)
       at += 4
       const end = at + length
-      if (length < 0 || end > page.length) throw tooShort()
+      if (length < 0 || end > page.length) throw valuesEndTooEarly()
       if (length > 32) {
         bytes.set(page.subarray(at, end), size)
         size += length
@@ -293,26 +297,27 @@ class ByteSink implements ValueSink {
   }
 
   appendFrom(dictionary: Stored, indices: Int32Array, slots: PageSlots): void {
+    if (dictionary.is !== 'bytes') throw new Error('a dictionary has other values than its column')
+    const named = indices.subarray(0, slots.values)
+    const texts = isWorthPlacing(dictionary, slots) ? pageKernel()?.gatherTexts(dictionary, named, slots, this.size, MAX_PLACED) : undefined
+    if (texts !== undefined && this.take(texts)) return
     const start = this.at
-    this.gather(dictionary, indices, slots.values)
+    this.gather(dictionary, named)
     this.spread(start, slots)
   }
 
-  private gather(dictionary: Stored, indices: Int32Array, count: number): void {
-    if (dictionary.is !== 'bytes') throw new Error('a dictionary has other values than its column')
-    const { offsets: from, bytes: source, length } = dictionary
+  private gather({ offsets: from, bytes: source, length }: Stored & { readonly is: 'bytes' }, indices: Int32Array): void {
     let total = 0
-    for (let i = 0; i < count; i++) {
-      const index = indices[i]!
-      if (index >>> 0 >= length) throw new Error(`a page refers to value ${index} of a dictionary of ${length}`)
+    for (const index of indices) {
+      if (index >>> 0 >= length) throw beyondDictionary(index, length)
       total += from[index + 1]! - from[index]!
     }
-    this.reserve(count, total)
+    this.reserve(indices.length, total)
     const { bytes, offsets } = this
     let size = this.size
-    for (let i = 0; i < count; i++) {
-      const start = from[indices[i]!]!
-      const end = from[indices[i]! + 1]!
+    for (const index of indices) {
+      const start = from[index]!
+      const end = from[index + 1]!
       if (end - start > 32) {
         bytes.set(source.subarray(start, end), size)
         size += end - start
@@ -326,6 +331,9 @@ class ByteSink implements ValueSink {
     return { is: 'bytes', length: this.at, offsets: this.offsets.subarray(0, this.at + 1), bytes: this.bytes.subarray(0, this.size) }
   }
 }
+
+/** Whether the kernel is to have a dictionary: it is copied there for each page. */
+const isWorthPlacing = ({ bytes, length }: Stored & { readonly is: 'bytes' }, { values }: PageSlots): boolean => values * (4 + bytes.length / length) > (bytes.length + 4 * length) / 4
 
 /** Lengths, of which none may be less than 0. @returns the offset after them */
 const readLengths = (page: Uint8Array, at: number, count: number, out: Int32Array): number => {

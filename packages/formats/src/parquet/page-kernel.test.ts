@@ -96,7 +96,38 @@ describe(`the kernel of pages does what the TypeScript does, seed ${SEED}`, () =
       const ends = Array.from(levels, (level) => (end += level === 1 ? texts[next++]!.length : 0))
       const found = kernel.splitTexts(page, slots.slots, slots.present, base)!
       expect([hex(found.bytes), [...found.ends]]).toEqual([hex(Buffer.concat(texts)), ends])
-      if (page.length > 0) expect(kernel.splitTexts(page.subarray(0, page.length - 1), slots.slots, slots.present, base)).toBeUndefined()
+      if (page.length > 0) expect(() => kernel.splitTexts(page.subarray(0, page.length - 1), slots.slots, slots.present, base)).toThrow('end too early')
+    }
+  })
+
+  it('splits texts of a page that it inflated', () => {
+    const random = randoms(SEED + 4)
+    for (let i = 0; i < 500; i++) {
+      const texts = Array.from({ length: 1 + random(100) }, () => Buffer.from(bytesOf(random, random(random(20) === 0 ? 2000 : 40))))
+      const page = Buffer.concat(texts.flatMap((text) => [Buffer.from(Int32Array.of(text.length).buffer), text]))
+      const inflated = kernel.inflateSnappy(encodeSnappy(page), page.length) as Uint8Array
+      expect(hex(kernel.splitTexts(inflated, texts.length, undefined, 0)!.bytes), `turn ${i}`).toBe(hex(Buffer.concat(texts)))
+    }
+  })
+
+  it('gathers texts of a dictionary, and refuses what is beyond it', () => {
+    const random = randoms(SEED + 5)
+    for (let i = 0; i < 500; i++) {
+      const { levels, slots } = slotsOf(random, 1 + random(300))
+      const texts = Array.from({ length: 1 + random(50) }, () => Buffer.from(bytesOf(random, random(random(20) === 0 ? 2000 : 40))))
+      const offsets = Int32Array.from([0, ...texts].map(((sum) => (text: number | Buffer) => (sum += typeof text === 'number' ? 0 : text.length))(0)))
+      const dictionary = { is: 'bytes', length: texts.length, offsets, bytes: Buffer.concat(texts) } as const
+      const indices = Int32Array.from({ length: slots.values }, () => random(texts.length))
+      const base = random(1000)
+      let end = base
+      let next = 0
+      const ends = Array.from(levels, (level) => (end += level === 1 ? texts[indices[next++]!]!.length : 0))
+      const found = kernel.gatherTexts(dictionary, indices, slots, base, 1e6)!
+      expect([hex(found.bytes), [...found.ends]], `turn ${i}`).toEqual([hex(Buffer.concat([...indices].map((index) => texts[index]!))), ends])
+      if (end > base) expect(kernel.gatherTexts(dictionary, indices, slots, base, end - base - 1)).toBeUndefined()
+      if (slots.values === 0) continue
+      indices[random(slots.values)] = random(2) === 0 ? texts.length : -1
+      expect(() => kernel.gatherTexts(dictionary, indices, slots, base, 1e6)).toThrow(`of a dictionary of ${texts.length}`)
     }
   })
 })

@@ -1,9 +1,14 @@
 import { compiledKernel, PAGE, type WebAssemblyMemory } from '../columnar/kernel-host.js'
 import { code } from '../example/kernel/generated/page-kernel.js'
+import type { Stored } from '../values/index.js'
+import { beyondDictionary, valuesEndTooEarly } from './page-faults.js'
+import type { PageSlots } from './page-slots.js'
 
 interface PageKernelExports {
   inflateSnappy(from: number, size: number, out: number, length: number): number
-  splitTexts(at: number, end: number, slots: number, bits: number, to: number, offsets: number, base: number): number
+  splitTexts(at: number, end: number, slots: number, bits: number, offsets: number, base: number): number
+  textsSize(indices: number, count: number, offsets: number, length: number): number
+  gatherTexts(indices: number, slots: number, bits: number, offsets: number, texts: number, to: number, ends: number, base: number): void
   spread32(from: number, bits: number, slots: number, to: number): void
   spread64(from: number, bits: number, slots: number, to: number): void
 }
@@ -17,6 +22,11 @@ const MAX_MEMORY = 2 ** 31
 const LARGEST_KEPT = 32 * 1024 * 1024
 
 const after = (end: number): number => (end + MARGIN + 7) & ~7
+
+/** Texts of which one ends where the next one begins. */
+type Dictionary = Stored & { readonly is: 'bytes' }
+
+const bytesOf = (values: Int32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 
 /** Texts of a page: the bytes, and their end for each slot. */
 export interface PageTexts {
@@ -68,10 +78,10 @@ export class PageKernel {
     return wrong === 0 ? new Uint8Array(this.memory.buffer, out, length) : wrong
   }
 
-  /** Places a page and the bits of its slots; gives where they are, and where `room` bytes follow. */
-  private place(page: Uint8Array, bits: Uint8Array | undefined, room: number): { readonly page: number; readonly bits: number; readonly free: number } | undefined {
+  /** Places a page, from `start` on, and the bits of its slots; gives where they are, and where `room` bytes follow. */
+  private place(page: Uint8Array, bits: Uint8Array | undefined, room: number, start = BASE): { readonly page: number; readonly bits: number; readonly free: number } | undefined {
     const isHere = page.buffer === this.memory.buffer
-    const at = isHere ? page.byteOffset : BASE
+    const at = isHere ? page.byteOffset : start
     const bitsAt = after(at + page.length)
     const free = after(bitsAt + (bits?.length ?? 0))
     if (!this.reserve(after(free + room))) return undefined
@@ -81,16 +91,39 @@ export class PageKernel {
     return { page: at, bits: bits === undefined ? 0 : bitsAt, free }
   }
 
-  /** Texts with their lengths before them; `undefined` where the page ends too early, or where there is no memory for them. */
+  /**
+   * Texts with their lengths before them, which are gone from a page that is here; `undefined` where there is no memory for them.
+   *
+   * @throws where the page ends too early
+   */
   splitTexts(page: Uint8Array, slots: number, bits: Uint8Array | undefined, base: number): PageTexts | undefined {
     // Of a view, nothing is left when memory grows.
     const { length } = page
-    const places = this.place(page, bits, length + MARGIN + 8 + 4 * slots)
+    const places = this.place(page, bits, 4 * slots)
     if (places === undefined) return undefined
-    const ends = after(places.free + length)
-    const size = this.kernel.splitTexts(places.page, places.page + length, slots, places.bits, places.free, ends, base)
-    if (size < 0) return undefined
-    return { bytes: new Uint8Array(this.memory.buffer, places.free, size), ends: new Int32Array(this.memory.buffer, ends, slots) }
+    const size = this.kernel.splitTexts(places.page, places.page + length, slots, places.bits, places.free, base)
+    if (size < 0) throw valuesEndTooEarly()
+    return { bytes: new Uint8Array(this.memory.buffer, places.page, size), ends: new Int32Array(this.memory.buffer, places.free, slots) }
+  }
+
+  /**
+   * The texts of a dictionary that indices name, one for each slot that has one; `undefined` where they take more than `most` bytes, or there is no
+   * memory for them.
+   *
+   * @throws for an index beyond the dictionary
+   */
+  gatherTexts({ offsets, bytes, length }: Dictionary, indices: Int32Array, { slots, present }: PageSlots, base: number, most: number): PageTexts | undefined {
+    const textsAt = after(BASE + 4 * (length + 1))
+    const places = this.place(bytesOf(indices), present, 0, after(textsAt + bytes.length))
+    if (places === undefined) return undefined
+    new Int32Array(this.memory.buffer, BASE, length + 1).set(offsets.subarray(0, length + 1))
+    new Uint8Array(this.memory.buffer).set(bytes, textsAt)
+    const size = this.kernel.textsSize(places.page, indices.length, BASE, length)
+    if (size < 0) throw beyondDictionary(indices[-1 - size]!, length)
+    const endsAt = after(places.free + size)
+    if (size > most || !this.reserve(after(endsAt + 4 * slots))) return undefined
+    this.kernel.gatherTexts(places.page, slots, places.bits, BASE, textsAt, places.free, endsAt, base)
+    return { bytes: new Uint8Array(this.memory.buffer, places.free, size), ends: new Int32Array(this.memory.buffer, endsAt, slots) }
   }
 
   /** Values of 4 or 8 bytes in the slots that have one; `undefined` where there is no memory for them. */

@@ -3,6 +3,7 @@ import type { ColumnMetaData, PageHeader } from 'hyparquet'
 import type { Stored, StoredSlots } from '../values/index.js'
 import type { LeafPath } from './leaf-path.js'
 import { valueSink } from './leaf-values.js'
+import { beyondDictionary } from './page-faults.js'
 import { releasePageKernel } from './page-kernel.js'
 import { beginsWithZero, bitWidth, expandRuns } from './page-runs.js'
 import { flatSlots, listSlots, spread, ValidityBuilder, type PageSlots } from './page-slots.js'
@@ -24,7 +25,7 @@ export interface PageRange extends FileRange {
   readonly endRow?: number | undefined
 }
 
-/** Pages are decoded together until they have so many bytes: buffers that are small and soon free again cost much less than large ones. */
+/** Pages are decoded together until their values take so many bytes: buffers that are small and soon free again cost much less than large ones. */
 const RUN_BYTES = 256 * 1024
 
 /** What is read of a leaf. */
@@ -102,16 +103,23 @@ export class LeafReader {
     if (this.next >= this.pages.length) return undefined
     try {
       const first = this.next
+      this.dictionary ??= this.readDictionary()
       let bytes = 0
-      do bytes += this.pages[this.next++]!.header.uncompressed_page_size
+      do bytes += this.valueBytes(this.pages[this.next++]!)
       while (this.next < this.pages.length && this.goesOn(bytes))
       const run = this.pages.slice(first, this.next)
-      this.dictionary ??= this.readDictionary()
-      const leaf = new LeafDecoder(this.source, this.request, this.inflater, run, this.dictionary, this.keep).decode()
+      const leaf = new LeafDecoder(this.source, this.request, this.inflater, run, bytes, this.dictionary, this.keep).decode()
       return { ...leaf, firstRow: run[0]!.firstRow, endRow: run.at(-1)!.endRow }
     } finally {
       releasePageKernel()
     }
+  }
+
+  /** About as many bytes as the values of a page take. */
+  private valueBytes({ header, count, encoding }: Page): number {
+    const { dictionary, keep } = this
+    if (dictionary === undefined || !hasIndices(encoding)) return header.uncompressed_page_size
+    return Math.ceil(count * (keep ? Int32Array.BYTES_PER_ELEMENT : entryBytes(dictionary)))
   }
 
   /** Whether the next page belongs to those before it. */
@@ -132,6 +140,10 @@ export class LeafReader {
     return sink.finish()
   }
 }
+
+/** Bytes of a dictionary's value, in the mean. */
+const entryBytes = (dictionary: Stored): number =>
+  dictionary.is === 'bytes' ? dictionary.bytes.length / Math.max(1, dictionary.length) : dictionary.is === 'numbers' ? dictionary.values.BYTES_PER_ELEMENT : 1
 
 /** Inflates pages of a leaf. */
 class PageInflater {
@@ -182,7 +194,7 @@ export const chunkRange = (column: ColumnMetaData): FileRange => {
 const damaged = (source: ParquetSource, { rowGroup, path }: LeafRequest, problem: string, byte: number): MillraceError =>
   failure({
     tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem: `${problem} in row group ${rowGroup}`, remedy: 'Fetch or write the file again.',
-    position: { source: source.url, byte, column: path.path[0] },
+    position: { source: source.url, byte, column: path.name },
   })
 
 const readPages = (source: ParquetSource, request: LeafRequest, range: PageRange, bytes: Uint8Array): readonly Page[] => {
@@ -219,6 +231,8 @@ class LeafDecoder {
     private readonly request: LeafRequest,
     private readonly inflater: PageInflater,
     private readonly pages: readonly Page[],
+    /** What the values take, about. */
+    private readonly valueBytes: number,
     private readonly dictionary: Stored | undefined,
     private readonly keep: boolean,
   ) {
@@ -231,8 +245,7 @@ class LeafDecoder {
 
   decode(): Omit<Leaf, 'firstRow' | 'endRow'> {
     const { dictionary, keep, request: { path: { element } } } = this
-    const room = keep ? 0 : this.pages.reduce((sum, { header }) => sum + header.uncompressed_page_size, 0)
-    const sink = valueSink(element.type!, keep ? 0 : this.count, element.type_length, room)
+    const sink = valueSink(element.type!, keep ? 0 : this.count, element.type_length, keep ? 0 : this.valueBytes)
     const kept = keep ? new Int32Array(this.count) : undefined
     let indices = new Int32Array(0)
     let held = 0
@@ -304,5 +317,5 @@ const levelsEnd = (page: Uint8Array, at: number, most: number): number => {
 }
 
 const requireWithin = (indices: Int32Array, start: number, end: number, length: number): void => {
-  for (let i = start; i < end; i++) if (indices[i]! >>> 0 >= length) throw new Error(`a page refers to value ${indices[i]} of a dictionary of ${length}`)
+  for (let i = start; i < end; i++) if (indices[i]! >>> 0 >= length) throw beyondDictionary(indices[i]!, length)
 }
