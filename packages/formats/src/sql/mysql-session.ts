@@ -1,14 +1,12 @@
-import { once } from 'node:events'
-import type { Readable } from 'node:stream'
 import { failure } from '@millrace/core'
 import { linkMysql, mysqlDriver, type MysqlLink } from './mysql-connect.js'
+import { mysqlCursor, type ExecuteCommand } from './mysql-cursor.js'
 import { loadLocal } from './mysql-local.js'
 import { mysqlColumn, type MysqlField } from './mysql-types.js'
 import { mysqlDialect } from './sql-dialect.js'
 import type { ResolvedServer } from './sql-server.js'
-import { CANCEL_TIMEOUT_MS, FIRST_ROWS, settledWithin, type SqlCursor, type SqlRows, type SqlSession } from './sql-session.js'
+import { CANCEL_TIMEOUT_MS, settledWithin, type SqlCursor, type SqlRows, type SqlSession } from './sql-session.js'
 import { narrow, type SqlParameter, type SqlStatement } from './sql-statement.js'
-import type { SqlColumn } from './sql-type.js'
 import type { SqlValue } from './sql-values.js'
 
 /**
@@ -140,28 +138,12 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
     throw error
   }
 
-  const cursor = async ({ sql, parameters }: SqlStatement): Promise<SqlCursor> => {
+  const cursor = ({ sql, parameters }: SqlStatement, batchRows: number): Promise<SqlCursor> => {
     const values = parameters.map((value) => boundValue(driver, value))
     running++
     prepared.add(sql)
-    const stream = connection.execute({ sql, values: values as never, rowsAsArray: true }).stream({ highWaterMark: FIRST_ROWS })
-    let failed: { readonly error: unknown } | undefined
-    let finished = false
-    const ending = (error?: unknown): void => {
-      if (finished) return
-      finished = true
-      running--
-      if (error !== undefined) failed = { error }
-    }
-    stream.on('error', ending)
-    stream.on('end', () => ending())
-    lost.catch(ending)
-    const described = new Promise<readonly SqlColumn[]>((resolve, reject) => {
-      stream.once('fields', (fields: readonly MysqlField[] | undefined) => resolve((fields ?? []).map(mysqlColumn)))
-      stream.once('error', reject)
-    })
-    const columns = await Promise.race([described, lost])
-    return { columns, next: () => nextRows(stream, lost, () => failed, () => finished) }
+    const command = connection.execute({ sql, values: values as never, rowsAsArray: true })
+    return mysqlCursor(connection, command as unknown as ExecuteCommand, batchRows, { lost, ended: () => running-- })
   }
 
   const load = async (asked: MysqlLoad): Promise<MysqlLoaded> => {
@@ -192,21 +174,3 @@ const killConnection = async (another: MysqlLink['another'], id: number): Promis
   await new Promise((resolve) => other.query('KILL CONNECTION ?', [id], resolve))
   other.destroy()
 }
-
-/** What a stream of rows holds already, or, when that is nothing, what comes next. */
-const nextRows = async (stream: Readable, lost: Promise<never>, failed: () => { readonly error: unknown } | undefined, finished: () => boolean): Promise<SqlRows> => {
-  const rows: (readonly SqlValue[])[] = []
-  for (;;) {
-    for (let row = readRow(stream); row !== null; row = rows.length < FIRST_ROWS ? readRow(stream) : null) rows.push(row)
-    if (rows.length > 0) return rows
-    const error = failed()
-    if (error !== undefined) throw error.error
-    if (finished()) return []
-    const waiting = new AbortController()
-    const wait = (event: string): Promise<unknown> => once(stream, event, { signal: waiting.signal }).catch(() => undefined)
-    await Promise.race([wait('readable'), wait('end'), wait('close'), lost.catch(() => undefined)])
-    waiting.abort()
-  }
-}
-
-const readRow = (stream: Readable): readonly SqlValue[] | null => stream.read() as readonly SqlValue[] | null

@@ -8,6 +8,10 @@ export interface MysqlField {
   readonly columnLength: number
   readonly decimals: number
   readonly characterSet: number
+  /** The driver's name of the character set. */
+  readonly encoding: string
+  /** MariaDB's word for what a text is, where it says it: `json`. */
+  readonly extendedFormat?: string | undefined
 }
 
 /** @see https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__column__definition__flags.html */

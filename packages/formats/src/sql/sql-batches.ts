@@ -60,7 +60,7 @@ export class SqlBatches {
     // Row by row it shows which of them are bad.
     if (columns === undefined) return yield* this.takeRows(piece.rows())
     if (this.assembler.rows > 0) yield { batch: this.batch() }
-    for (let row = 0; row < piece.length; row++) this.advance((column) => piece.value(column, row))
+    this.advanceAll(piece)
     yield { batch: this.assembler.assemble(columns, piece.length, this.position()) }
   }
 
@@ -113,6 +113,11 @@ export class SqlBatches {
     const texts = key.map(keyText)
     if (this.lastKey?.every((text, i) => text === texts[i]) === true) throw badKey('NOT_UNIQUE', 'two rows have the same values in the columns of orderBy', place)
     this.lastKey = texts
+  }
+
+  private advanceAll(piece: SqlColumns): void {
+    if (this.keys.length === 0) this.read += piece.length
+    else for (let row = 0; row < piece.length; row++) this.advance((column) => piece.value(column, row))
   }
 
   private batch(): Batch {

@@ -1,0 +1,79 @@
+import { ConversionError, makeBuilder, type Column, type Field } from '@millrace/core'
+import type { SqlColumns, SqlRows } from '../sql-session.js'
+import type { SqlType } from '../sql-type.js'
+import { sqlAppender, type SqlValue } from '../sql-values.js'
+import { validityOf, type Cells } from './cells.js'
+
+/** How the values of a column are read from a server's bytes. */
+export interface CellReader {
+  /** The value of a row that is not null, as the driver would hand it over. */
+  readonly value: (cells: Cells, row: number) => SqlValue
+  /** The whole column under a field; `undefined` for kinds that take a conversion of each value, and where a value does not fit. */
+  readonly column: (cells: Cells, field: Field) => Column | undefined
+}
+
+/** Where the values of a piece are: those of the first column, row by row, then those of the second. */
+export interface CellIndex {
+  readonly length: number
+  readonly bytes: Uint8Array
+  /** -1 where the value is null. */
+  readonly starts: Int32Array
+  readonly ends: Int32Array
+}
+
+/** A piece of a result whose columns are made of the bytes that the server sent. */
+export class CellColumns implements SqlColumns {
+  readonly length: number
+  private readonly cells: readonly Cells[]
+
+  constructor(
+    index: CellIndex,
+    private readonly readers: readonly CellReader[],
+  ) {
+    const { length, bytes, starts, ends } = index
+    this.length = length
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.cells = readers.map((_, i) => ({ length, bytes, view, starts: starts.subarray(i * length, (i + 1) * length), ends: ends.subarray(i * length, (i + 1) * length) }))
+  }
+
+  value(column: number, row: number): SqlValue {
+    const cells = this.cells[column]!
+    return cells.starts[row]! < 0 ? null : this.readers[column]!.value(cells, row)
+  }
+
+  rows(): SqlRows {
+    return Array.from({ length: this.length }, (_, row) => this.readers.map((_reader, column) => this.value(column, row)))
+  }
+
+  column(column: number, field: Field, type: SqlType): Column | undefined {
+    const cells = this.cells[column]!
+    if (!field.nullable && validityOf(cells) !== undefined) return undefined
+    return this.readers[column]!.column(cells, field) ?? this.converted(column, field, type)
+  }
+
+  /** Whether two rows have the same bytes in a column. */
+  same(column: number, one: number, other: number): boolean {
+    const { bytes, starts, ends } = this.cells[column]!
+    const size = ends[one]! - starts[one]!
+    if (size !== ends[other]! - starts[other]!) return false
+    for (let i = 0; i < size; i++) if (bytes[starts[one]! + i] !== bytes[starts[other]! + i]) return false
+    return true
+  }
+
+  /** Value by value. */
+  private converted(column: number, field: Field, type: SqlType): Column | undefined {
+    const builder = makeBuilder(field)
+    const append = sqlAppender(field, type)
+    try {
+      for (let row = 0; row < this.length; row++) {
+        const value = this.value(column, row)
+        if (value === null) builder.appendNull()
+        else append(builder, value)
+      }
+    } catch (error) {
+      if (error instanceof ConversionError) return undefined
+      throw error
+    }
+    return builder.finish()
+  }
+}
