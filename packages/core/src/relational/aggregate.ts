@@ -1,5 +1,5 @@
 import type { Column } from '../columns/index.js'
-import { failure } from '../errors/index.js'
+import { failure, requireOneOf, requireOptions, type OptionRules } from '../errors/index.js'
 import { describeField, requireColumn, type Schema } from '../schema/index.js'
 import { makeBatch, type Batch, type ColumnMap } from '../stream/batch.js'
 import { derivedSchema } from '../stream/schema-later.js'
@@ -8,7 +8,8 @@ import { planAggregation, type AggregatedField, type Aggregation, type PlannedAg
 import { Database } from './engine/database.js'
 import { layoutOf } from './engine/layout.js'
 import { ordinal64, ordinals64 } from './engine/ordinals.js'
-import type { EngineOptions, ResultOrder } from './options.js'
+import { requireCount } from '../stream/operators/counts.js'
+import { engineRules, type EngineOptions, type ResultOrder } from './options.js'
 
 /** Aggregations by the name of the column they make. */
 export type Aggregations = { readonly [name: string]: Aggregation }
@@ -28,6 +29,8 @@ export interface AggregateOptions<By extends string, Values extends Aggregations
   readonly threads?: number | undefined
 }
 
+const rules: OptionRules<AggregateOptions<string, Aggregations>> = { ...engineRules, by: 'any', values: 'any', order: 'any' }
+
 type ColumnsUsed<By extends string, Values extends Aggregations> = By | Extract<Values[keyof Values]['column'], string>
 
 /** Columns of an aggregate: those it groups by, then its values. */
@@ -46,7 +49,10 @@ export type AggregatedSchema<S extends Schema, By extends string, Values extends
  */
 export const aggregate = <const By extends string, const Values extends Aggregations>(options: AggregateOptions<By, Values>) =>
   <S extends { readonly [K in ColumnsUsed<By, Values>]: Schema[string] } & Schema, M extends Mode>(stream: Stream<S, M>): Stream<AggregatedSchema<S, By, Values>, M> => {
+    requireOptions('aggregate', options, rules)
     const { by, values, order = 'preserve', threads = 1 } = options
+    requireOneOf('order of aggregate', order, ['preserve', 'any'])
+    requireCount(threads, 1, 'threads of aggregate')
     for (const name in values) if ((by as readonly string[]).includes(name)) throw failure({ tag: 'Schema', code: 'COLUMN_COLLISION', problem: `"${name}" is both a group's key and a value`, position: { column: name } })
     return makeStream<Schema, M>({
       schema: derivedSchema([stream], () => planQuery(stream.schema, by, values, order).schema),

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Column, FixedColumn } from '../columns/index.js'
-import { failure } from '../errors/index.js'
+import { failure, requireOneOf, requireOptions, type OptionRules } from '../errors/index.js'
 import type { Schema } from '../schema/index.js'
 import { makeBatch, type Batch, type ColumnMap } from '../stream/batch.js'
 import { derivedSchema } from '../stream/schema-later.js'
@@ -9,7 +9,8 @@ import { Database } from './engine/database.js'
 import { ordinal, ordinal64, ordinals, ordinals64 } from './engine/ordinals.js'
 import { windows } from './engine/windows.js'
 import { checkKeys, rightColumns, type JoinedSchema, type JoinKey, type JoinKind, type KeyName, type RightColumn } from './join-schema.js'
-import type { EngineOptions, ResultOrder } from './options.js'
+import { requireCount } from '../stream/operators/counts.js'
+import { engineRules, type EngineOptions, type ResultOrder } from './options.js'
 
 /** Options of {@link join} that do not name its keys. */
 export interface JoinSettings<Kind extends JoinKind, Suffix extends string> extends EngineOptions {
@@ -31,6 +32,8 @@ export interface JoinLeftRight<Kind extends JoinKind, Suffix extends string, Lef
   readonly left: LeftKey
   readonly right: RightKey
 }
+
+const rules: OptionRules<JoinOn<JoinKind, string, JoinKey> & JoinLeftRight<JoinKind, string, JoinKey, JoinKey>> = { ...engineRules, on: 'any', left: 'any', right: 'any', kind: 'any', suffix: 'text', order: 'any' }
 
 /** The stream is read once if one of its inputs can be. */
 export type JoinedMode<L extends Mode, R extends Mode> = 'once' extends L | R ? 'once' : 'cold'
@@ -61,11 +64,14 @@ export function join<R extends Schema, RM extends Mode, const Key extends KeyOf<
   options: JoinOn<Kind, Suffix, Key>,
 ): <L extends { readonly [K in KeyName<Key>]: Schema[string] } & Schema, LM extends Mode>(left: Stream<L, LM>) => Stream<JoinedSchema<L, R, KeyName<Key>, Kind, Suffix>, JoinedMode<LM, RM>>
 export function join(right: Stream, options: JoinOn<JoinKind, string, JoinKey> | JoinLeftRight<JoinKind, string, JoinKey, JoinKey>): (left: Stream) => Stream {
+  requireOptions('join', options, rules)
   const leftKeys = names('on' in options ? options.on : options.left)
   const rightKeys = names('on' in options ? options.on : options.right)
   const { kind = 'inner', suffix = '', order = 'preserve' } = options
   // Types say so too; a notebook's JavaScript has none, and an inner join in place of another would go unnoticed.
   if (kind !== 'inner' && kind !== 'left') throw failure({ tag: 'Usage', code: 'BAD_JOIN_KIND', problem: `there is no join of the kind ${JSON.stringify(kind)}`, remedy: "The kinds are 'inner' and 'left'." })
+  requireOneOf('order of join', order, ['preserve', 'any'])
+  if (options.threads !== undefined) requireCount(options.threads, 1, 'threads of join')
   return (left) => {
     const added = (): readonly RightColumn[] => rightColumns(left.schema, right.schema, rightKeys, kind, suffix)
     const schema = (): Schema => {

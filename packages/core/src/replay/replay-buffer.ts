@@ -1,10 +1,10 @@
 import { fixedColumn, type Column } from '../columns/index.js'
-import { failure } from '../errors/index.js'
+import { failure, requireOptions, type OptionRules } from '../errors/index.js'
 import { job, type Job } from '../job/index.js'
 import { randomFrom } from '../random/random.js'
 import { field, requireColumn, type Float32, type Float64, type Int32, type Row, type Schema } from '../schema/index.js'
 import { atPosition, batchFromRows, makeBatch, type Batch, type ColumnMap } from '../stream/batch.js'
-import { requireCount } from '../stream/operators/counts.js'
+import { requireCount, requireSeed } from '../stream/operators/counts.js'
 import { countIn, type Json } from '../stream/position.js'
 import { makeStream, type Stream } from '../stream/stream.js'
 import { drawByWeight, drawWithoutReplacement, drawWithReplacement } from './draw.js'
@@ -49,6 +49,11 @@ export interface SamplesOptions extends SampleOptions {
   /** Batches that one reading gives: an epoch of `train`. */
   readonly batches: number
 }
+
+const rules: OptionRules<ReplayBufferOptions & { readonly prioritized?: true | PrioritizedOptions | undefined }> = { capacity: 'any', seed: 'any', prioritized: 'any' }
+const prioritizedRules: OptionRules<PrioritizedOptions> = { alpha: 'any', beta: 'any', epsilon: 'any' }
+const sampleRules: OptionRules<SampleOptions> = { seed: 'any', replacement: 'boolean', beta: 'any' }
+const samplesRules: OptionRules<SamplesOptions> = { ...sampleRules, batchRows: 'any', batches: 'any' }
 
 /** Where a buffer's sampler stands: small, plain JSON. The contents are saved by `contents()`. */
 export interface ReplayState {
@@ -188,9 +193,11 @@ class RingBuffer<S extends Schema> implements ReplayBuffer<S, Schema, Schema> {
     readonly schema: S,
     options: ReplayBufferOptions & { readonly prioritized?: true | PrioritizedOptions | undefined },
   ) {
+    requireOptions('replayBuffer', options, rules)
     const { capacity, seed = 0, prioritized } = options
+    if (prioritized !== true) requireOptions('prioritized of replayBuffer', prioritized, prioritizedRules)
     this.capacity = requireCount(capacity, 1, 'the capacity of a replay buffer')
-    requireCount(Math.abs(seed), 0, 'the seed of a replay buffer')
+    requireSeed(seed, 'the seed of a replay buffer')
     this.seed = seed
     this.rings = allocated(capacity, () => Object.entries(schema).map(([name, of]) => [name, ringColumn(of, capacity)] as const))
     this.priorities = prioritized === undefined ? undefined : allocated(capacity, () => new Priorities(prioritized === true ? {} : prioritized, capacity))
@@ -236,13 +243,14 @@ class RingBuffer<S extends Schema> implements ReplayBuffer<S, Schema, Schema> {
   }
 
   sample(count: number, options: SampleOptions = {}): Batch {
+    requireOptions('sample', options, sampleRules)
     const draw = options.seed === undefined ? this.drawn++ : 0
     return this.draw(count, options, options.seed ?? this.seed, draw)
   }
 
   private draw(count: number, { replacement = true, beta }: SampleOptions, seed: number, draw: number): Batch {
     requireCount(count, 1, 'the rows of a sample')
-    requireCount(Math.abs(seed), 0, 'the seed of a sample')
+    requireSeed(seed, 'the seed of a sample')
     if (this.size === 0) throw failure({ tag: 'Usage', code: 'EMPTY_BUFFER', problem: 'a sample was asked of a replay buffer without rows', remedy: 'Add rows first.' })
     if (!replacement && count > this.size) {
       throw failure({ tag: 'Usage', code: 'BUFFER_TOO_SMALL', problem: `${count} different rows were asked of a replay buffer of ${this.size}`, remedy: 'Ask for fewer, or with replacement.' })
@@ -262,6 +270,7 @@ class RingBuffer<S extends Schema> implements ReplayBuffer<S, Schema, Schema> {
   }
 
   samples(options: SamplesOptions): Stream<Schema, 'cold'> {
+    requireOptions('samples', options, samplesRules)
     const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of samples')
     const batches = requireCount(options.batches, 1, 'batches of samples')
     return makeStream<Schema, 'cold'>({
@@ -326,7 +335,7 @@ class RingBuffer<S extends Schema> implements ReplayBuffer<S, Schema, Schema> {
     const added = countIn(state, 'added')
     const drawn = countIn(state, 'drawn')
     const { seed } = state as ReplayState
-    requireCount(Math.abs(seed), 0, 'the seed of a saved state')
+    requireSeed(seed, 'the seed of a saved state')
     if (Math.min(added, this.capacity) !== this.size) {
       throw failure({
         tag: 'Usage', code: 'OTHER_CONTENTS',

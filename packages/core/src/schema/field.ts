@@ -1,4 +1,4 @@
-import { failure } from '../errors/index.js'
+import { failure, requireOneOf, requireOptions, type OptionRules } from '../errors/index.js'
 
 /**
  * A column's description: a plain, JSON-able value whose type carries the JavaScript type of its values.
@@ -120,6 +120,20 @@ export interface TimestampOptions {
   readonly zone?: string | undefined
 }
 
+const rules: OptionRules<TimestampOptions> = { unit: 'any', format: 'text', zone: 'text' }
+
+/** Parameters of a 64-bit integer. @throws `Usage` */
+const wide = (kind: 'int64' | 'uint64', options: Pick<FieldParams, 'as'> | undefined): FieldParams => {
+  requireOptions(`field.${kind}`, options, { as: 'any' })
+  return { as: requireOneOf<'bigint' | 'number'>(`as of field.${kind}`, options?.as ?? 'bigint', ['bigint', 'number']) }
+}
+
+/** Parameters of a timestamp. @throws `Usage` */
+const instant = (options: TimestampOptions): FieldParams => {
+  requireOptions('field.timestamp', options, rules)
+  return { ...options, unit: requireOneOf<TimeUnit>('unit of field.timestamp', options.unit ?? 'ms', ['s', 'ms', 'us', 'ns']) }
+}
+
 /**
  * Describes columns.
  *
@@ -132,19 +146,19 @@ export const field = {
   int16: (): Int16 => make<Int16>('int16'),
   int32: (): Int32 => make<Int32>('int32'),
   /** Signed 64-bit integer: `bigint` in rows, or a checked `number` with `{ as: 'number' }`. */
-  int64: ((options?: { as?: 'bigint' | 'number' | undefined }) => make('int64', { as: options?.as ?? 'bigint' })) as Int64Builder,
+  int64: ((options?: { as?: 'bigint' | 'number' | undefined }) => make('int64', wide('int64', options))) as Int64Builder,
   uint8: (): Uint8 => make<Uint8>('uint8'),
   uint16: (): Uint16 => make<Uint16>('uint16'),
   uint32: (): Uint32 => make<Uint32>('uint32'),
   /** Unsigned 64-bit integer: `bigint` in rows, or a checked `number` with `{ as: 'number' }`. */
-  uint64: ((options?: { as?: 'bigint' | 'number' | undefined }) => make('uint64', { as: options?.as ?? 'bigint' })) as Uint64Builder,
+  uint64: ((options?: { as?: 'bigint' | 'number' | undefined }) => make('uint64', wide('uint64', options))) as Uint64Builder,
   float32: (): Float32 => make<Float32>('float32'),
   float64: (): Float64 => make<Float64>('float64'),
   utf8: (): Utf8 => make<Utf8>('utf8'),
   binary: (): Binary => make<Binary>('binary'),
   /** Calendar date. Text form by `format` (default `yyyy-MM-dd`; see {@link FieldParams.format}); texts with a time of day other than midnight, or an offset, are refused. */
   date: (options: { readonly format?: string | undefined } = {}): DateOnly => make<DateOnly>('date', options),
-  timestamp: (options: TimestampOptions = {}): Timestamp => make<Timestamp>('timestamp', { ...options, unit: options.unit ?? 'ms' }),
+  timestamp: (options: TimestampOptions = {}): Timestamp => make<Timestamp>('timestamp', instant(options)),
   /** Exact decimal of `precision` digits (1 to 38), `scale` of them after the point. @throws `Schema` for others, which 128 bits do not hold */
   decimal: (precision: number, scale: number): Decimal => make<Decimal>('decimal', requireDecimal({ precision, scale })),
   /** Dictionary-encoded values, utf8 unless told otherwise. */

@@ -6,4 +6,4 @@ export type {
 export { ConversionError, showValue } from './convert.js'
 export { timeFormat } from './time-format.js'
 export type { TimeFormat } from './time-format.js'
-export { describeField, listNames, nearestName, requireColumn, requireFields, sameField } from './describe.js'
+export { describeField, listNames, requireColumn, requireFields, sameField } from './describe.js'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { describeField, field, listNames, nearestName, requireColumn, sameField, showValue } from './index.js'
+import { nearestName } from '../errors/index.js'
+import { describeField, field, listNames, requireColumn, sameField, showValue } from './index.js'
 
 describe('fields', () => {
   it('are plain data', () => {

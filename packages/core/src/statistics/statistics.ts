@@ -1,3 +1,4 @@
+import { requireOptions, type OptionRules } from '../errors/index.js'
 import { job, type Job } from '../job/index.js'
 import { describeField, type Field, type Schema } from '../schema/index.js'
 import type { ColumnMap } from '../stream/batch.js'
@@ -18,6 +19,8 @@ export interface StatisticsOptions {
   /** Distinct values are counted exactly up to this many a column, and not at all beyond. Default 100,000. */
   readonly distinctLimit?: number | undefined
 }
+
+const rules: OptionRules<StatisticsOptions> = { topValues: 'any', distinctLimit: 'any' }
 
 /** Figures of one column. */
 export interface ColumnStatistics<T = unknown> {
@@ -95,10 +98,11 @@ class StatisticsTable implements StreamStatistics<Schema> {
  * @example
  * console.log(await run(pipe(flights, statistics())))
  */
-export const statistics = (options: StatisticsOptions = {}) => <S extends Schema>(stream: Stream<S>): Job<StreamStatistics<S>> =>
-  job(async (context) => {
-    const topValues = requireCount(options.topValues ?? DEFAULT_TOP_VALUES, 0, 'topValues of statistics')
-    const distinctLimit = requireCount(options.distinctLimit ?? DEFAULT_DISTINCT_LIMIT, 0, 'distinctLimit of statistics')
+export const statistics = (options: StatisticsOptions = {}) => <S extends Schema>(stream: Stream<S>): Job<StreamStatistics<S>> => {
+  requireOptions('statistics', options, rules)
+  const topValues = requireCount(options.topValues ?? DEFAULT_TOP_VALUES, 0, 'topValues of statistics')
+  const distinctLimit = requireCount(options.distinctLimit ?? DEFAULT_DISTINCT_LIMIT, 0, 'distinctLimit of statistics')
+  return job(async (context) => {
     const columns = Object.entries(await stream.findSchema(context)).map(([name, field]) => ({ name, field, seen: new ColumnAccumulator(field, distinctLimit, topValues) }))
     const tally = new Tally(context.tally)
     let rows = 0
@@ -111,6 +115,7 @@ export const statistics = (options: StatisticsOptions = {}) => <S extends Schema
     const figures = Object.fromEntries(columns.map(({ name, field, seen }) => [name, summaryOf(field, seen)]))
     return new StatisticsTable(rows, figures, tally.summary()) as unknown as StreamStatistics<S>
   })
+}
 
 const summaryOf = (field: Field, seen: ColumnAccumulator): ColumnStatistics => {
   const summary = seen.finish()

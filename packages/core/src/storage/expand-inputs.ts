@@ -1,4 +1,4 @@
-import { describeValue, failure, hasTag, throwIfAborted } from '../errors/index.js'
+import { describeValue, failure, hasTag, requireOptions, throwIfAborted, type OptionRules } from '../errors/index.js'
 import { requireAllShards } from './complete-shards.js'
 import { below, fixedPart, folderData, globData, globMatcher, withBytes, type InputFile } from './input-folder.js'
 import { listChosen, type ChoosePartition } from './list-chosen.js'
@@ -24,6 +24,8 @@ export interface ExpandOptions {
    */
   readonly mayBeEmpty?: boolean | undefined
 }
+
+const rules: OptionRules<ExpandOptions> = { requireSuccess: 'boolean', choose: 'any', mayBeEmpty: 'boolean' }
 
 /** What is passed on to the listing of one source. */
 interface Expansion extends ExpandOptions {
@@ -142,6 +144,7 @@ export const requireSource = (source: unknown): void => {
  */
 export const expandInputs = async (source: string | readonly string[], signal?: AbortSignal, options: ExpandOptions = {}): Promise<readonly InputFile[]> => {
   requireSource(source)
+  requireOptions('expandInputs', options, rules)
   const sources = typeof source === 'string' ? [source] : source
   if (sources.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUT', problem: 'the list of files is empty' })
   const files: InputFile[] = []

@@ -1,6 +1,6 @@
 import { link, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { failure, requireOneOf } from '../errors/index.js'
+import { failure, requireOneOf, requireOptions, type OptionRules } from '../errors/index.js'
 import { asideName, removeLeftovers } from './leftovers.js'
 import { alreadyExists, localPath } from './local-storage.js'
 import { localTarget } from './local-target.js'
@@ -24,6 +24,8 @@ export interface OutputSetOptions {
    */
   readonly markers?: readonly SetMarker[] | undefined
 }
+
+const rules: OptionRules<OutputSetOptions> = { ifExists: 'any', signal: 'any', stale: 'any', markers: 'any' }
 
 /** Outputs that appear together or not at all. */
 export interface OutputSet {
@@ -135,6 +137,7 @@ const commitAll = async ({ outputs, replaced, stale, markers }: Changes): Promis
  * @throws `Usage` when the storage cannot be written to, or `ifExists` is neither
  */
 export const openOutputSet = async (urls: readonly string[], options: OutputSetOptions = {}): Promise<OutputSet> => {
+  requireOptions('openOutputSet', options, rules)
   const { ifExists = 'fail', signal, stale, markers = [] } = options
   requireOneOf('ifExists', ifExists, ['fail', 'replace'])
   const outputs: Output[] = []

@@ -1,4 +1,4 @@
-import { failure, hasTag } from '../errors/index.js'
+import { describeValue, failure, hasTag, requireOptions, type OptionRules } from '../errors/index.js'
 import { readBytes, storageFor } from './registry.js'
 
 /** Whole files read into memory at once: models, indices, small tables. What is larger is no such file. */
@@ -11,9 +11,13 @@ export interface ReadWholeOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+const rules: OptionRules<ReadWholeOptions> = { limitBytes: 'any', signal: 'any' }
+
 /** All bytes of a small file. @throws `Limit` for one larger than the limit, before reading it where its size is known */
 export const readWhole = async (url: string, options: ReadWholeOptions = {}): Promise<Uint8Array> => {
+  requireOptions('readWhole', options, rules)
   const { limitBytes = DEFAULT_LIMIT_BYTES, signal } = options
+  if (!(limitBytes >= 0)) throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `limitBytes of readWhole is ${describeValue(limitBytes)}`, remedy: 'Give a number of bytes.' })
   const tooLarge = (size: number): Error =>
     failure({ tag: 'Limit', code: 'FILE_TOO_LARGE', problem: `the file has ${size} bytes or more, and at most ${limitBytes} are read at once`, remedy: 'Raise limitBytes if the file is meant to be so large.', position: { source: url } })
   const { size } = await storageFor(url).stat(url, signal)

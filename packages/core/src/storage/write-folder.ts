@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { failure, fromUnknown, throwIfAborted } from '../errors/index.js'
+import { failure, fromUnknown, requireOneOf, requireOptions, throwIfAborted, type OptionRules } from '../errors/index.js'
 import { asideName, removeLeftovers, temporaryName } from './leftovers.js'
 import { alreadyExists, localPath } from './local-storage.js'
 import { schemeOf } from './registry.js'
@@ -22,6 +22,8 @@ export interface WriteFolderOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+const rules: OptionRules<WriteFolderOptions> = { ifExists: 'any', isReplaceable: 'any', last: 'text', signal: 'any' }
+
 const isThere = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
@@ -39,7 +41,9 @@ const isThere = (path: string): Promise<boolean> =>
  * @throws `AlreadyExists`, and `Usage` LOCAL_FOLDER_ONLY for a storage that can only be read, or not be listed
  */
 export const writeFolder = async (url: string, options: WriteFolderOptions, write: (folder: string) => Promise<void>): Promise<void> => {
+  requireOptions('writeFolder', options, rules)
   const { ifExists = 'fail', isReplaceable, signal } = options
+  requireOneOf('ifExists', ifExists, ['fail', 'replace'])
   if (isFolderStorage(url)) return uploadFolder(url, options, write)
   if (schemeOf(url) !== 'file') {
     throw failure({ tag: 'Usage', code: 'LOCAL_FOLDER_ONLY', problem: `no folders can be written to "${schemeOf(url)}:" URLs`, remedy: 'Write it to a local path and copy it.', position: { source: url } })

@@ -1,3 +1,4 @@
+import { requireOptions, type OptionRules } from '../errors/index.js'
 import type { OnBadRecord } from '../records/bad-records.js'
 import { requireFields, type Row, type Schema } from '../schema/index.js'
 import { batchFromRows, type Batch } from './batch.js'
@@ -34,6 +35,8 @@ export interface FromRowsOptions {
   readonly onBadRecord?: OnBadRecord | undefined
 }
 
+const rules: OptionRules<FromRowsOptions> = { batchRows: 'any', onBadRecord: 'any' }
+
 /**
  * A stream over rows in memory. Without a schema, it is that of {@link schemaOfRows}.
  *
@@ -49,6 +52,7 @@ export function fromRows(first: Schema | readonly object[], second?: readonly ob
 
 const streamOf = (schema: Schema, rows: readonly object[], options: FromRowsOptions = {}): Stream<Schema, 'cold'> => {
   requireFields(schema, 'fromRows')
+  requireOptions('fromRows', options, rules)
   const size = requireCount(options.batchRows ?? 4096, 1, 'batchRows of fromRows')
   if (options.onBadRecord !== undefined) return fromIterable(schema, () => rows as readonly Row<Schema>[], { ...options, stableOrder: true, name: 'fromRows' })
   const batches: Batch<Schema>[] = []

@@ -1,4 +1,4 @@
-import { describeValue, failure, throwIfAborted, type MillraceError } from '../errors/index.js'
+import { describeValue, failure, requireOneOf, requireOptions, throwIfAborted, type MillraceError, type OptionRules } from '../errors/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
 import { withQuarantine } from '../records/quarantine.js'
 import type { Row, Schema } from '../schema/index.js'
@@ -53,6 +53,10 @@ export interface FromEventsOptions<S extends Schema> {
   readonly name?: string | undefined
 }
 
+const rules: OptionRules<FromEventsOptions<Schema>> = {
+  event: 'text', end: 'text', error: 'text', row: 'any', bufferRows: 'any', overflow: 'any', batchRows: 'any', onBadRecord: 'any', name: 'text',
+}
+
 /**
  * A stream over the events of an emitter. It listens from when its first batch is asked for to when it ends, is left or aborted, and
  * knows nothing of events before: what has ended by then is waited for, until the signal fires.
@@ -62,8 +66,10 @@ export interface FromEventsOptions<S extends Schema> {
  * fromEvents({ price: field.float64() }, ticker, { event: 'trade', row: (trade: Trade) => ({ price: trade.price }), overflow: 'drop-oldest' })
  */
 export const fromEvents = <S extends Schema>(schema: S, source: EventSource, options: FromEventsOptions<S> = {}): Stream<S, 'once'> => {
+  requireOptions('fromEvents', options, rules)
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of fromEvents')
   const bufferRows = requireCount(options.bufferRows ?? DEFAULT_BUFFER_ROWS, 1, 'bufferRows of fromEvents')
+  requireOneOf('overflow of fromEvents', options.overflow ?? 'error', ['error', 'drop-oldest'])
   requirePolicy(options.onBadRecord)
   requireSource(source)
   return makeStream<S, 'once'>({

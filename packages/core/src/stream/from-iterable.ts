@@ -1,4 +1,4 @@
-import { requireOneOf, throwIfAborted } from '../errors/index.js'
+import { requireOneOf, requireOptions, throwIfAborted, type OptionRules } from '../errors/index.js'
 import { giveTurn } from '../job/give-turn.js'
 import type { Schema } from '../schema/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
@@ -29,6 +29,8 @@ export interface FromIterableOptions {
   readonly name?: string | undefined
 }
 
+export const fromIterableRules: OptionRules<FromIterableOptions> = { batchRows: 'any', stableOrder: 'boolean', onBadRecord: 'any', furtherKeys: 'any', name: 'text' }
+
 /** Makes the rows of one reading. The signal is that of the reading, for what waits (`fetch`, timers). */
 export type MakeRows<S extends Schema> = (context: { readonly signal?: AbortSignal | undefined }) => RowSource<S>
 
@@ -47,6 +49,7 @@ export type MakeRows<S extends Schema> = (context: { readonly signal?: AbortSign
 export function fromIterable<S extends Schema>(schema: S, rows: MakeRows<S>, options?: FromIterableOptions): Stream<S, 'cold'>
 export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S>, options?: FromIterableOptions): Stream<S, 'once'>
 export function fromIterable<S extends Schema>(schema: S, rows: RowSource<S> | MakeRows<S>, options: FromIterableOptions = {}): Stream<S, Mode> {
+  requireOptions('fromIterable', options, fromIterableRules)
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of fromIterable')
   requirePolicy(options.onBadRecord)
   const furtherKeys = requireOneOf('furtherKeys', options.furtherKeys ?? 'ignore', ['ignore', 'reject'])

@@ -1,7 +1,7 @@
 export { requireNames } from './own-value.js'
 export { countIn, fieldIn } from './position.js'
 export type { Json, Position } from './position.js'
-export { requireCount } from './operators/counts.js'
+export { requireCount, requireSeed } from './operators/counts.js'
 export { atPosition, batchFromArrow, batchFromRows, concatBatches, makeBatch } from './batch.js'
 export type { Batch, ColumnClasses, ColumnMap, ColumnOf, ColumnsOf } from './batch.js'
 export { explainPlan, lambda } from './plan.js'

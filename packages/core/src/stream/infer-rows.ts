@@ -1,8 +1,8 @@
-import { failure, fromUnknown } from '../errors/index.js'
+import { failure, fromUnknown, requireOptions, type OptionRules } from '../errors/index.js'
 import { job, type Job } from '../job/index.js'
 import { field, type Field } from '../schema/index.js'
 import { outsideError } from './callback.js'
-import { fromIterable, type FromIterableOptions } from './from-iterable.js'
+import { fromIterable, fromIterableRules, type FromIterableOptions } from './from-iterable.js'
 import type { FurtherKeys } from './row-batcher.js'
 import { requireCount } from './operators/counts.js'
 import { isSync, requireRows, valuesOf, type ObjectSource } from './row-source.js'
@@ -100,6 +100,8 @@ export interface InferRowsOptions extends FromIterableOptions {
   readonly sampleRows?: number | undefined
 }
 
+const rules: OptionRules<InferRowsOptions> = { ...fromIterableRules, sampleRows: 'any' }
+
 /**
  * Looks at the first rows of a source, and gives a stream of all of its rows with the schema that {@link schemaOfRows} finds. Later rows
  * that do not fit it, or have further columns, are bad records. A source that can be read once stays open until the stream is read or left.
@@ -111,6 +113,7 @@ export interface InferRowsOptions extends FromIterableOptions {
 export function inferRows<T extends object>(source: () => ObjectSource<T>, options?: InferRowsOptions): Job<Stream<SchemaOf<T>, 'cold'>>
 export function inferRows<T extends object>(source: ObjectSource<T>, options?: InferRowsOptions): Job<Stream<SchemaOf<T>, 'once'>>
 export function inferRows<T extends object>(source: ObjectSource<T> | (() => ObjectSource<T>), options: InferRowsOptions = {}): Job<Stream<SchemaOf<T>, Mode>> {
+  requireOptions('inferRows', options, rules)
   const { sampleRows, ...given } = options
   const name = given.name ?? 'inferRows'
   const rest = { furtherKeys: 'reject', ...given, name } as const

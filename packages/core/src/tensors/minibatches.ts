@@ -1,7 +1,8 @@
-import { failure } from '../errors/index.js'
+import { failure, requireOptions, type OptionRules } from '../errors/index.js'
 import { hashOrdinal } from '../random/random.js'
 import { requireColumn } from '../schema/index.js'
 import type { Batch, ColumnMap } from '../stream/batch.js'
+import { requireCount } from '../stream/operators/counts.js'
 import { rebatch } from '../stream/operators/rebatch.js'
 import { shuffle } from '../stream/operators/shuffle.js'
 import type { OpenOptions, Stream } from '../stream/stream.js'
@@ -28,6 +29,10 @@ export interface MinibatchOptions {
   readonly shuffle?: ShuffleRows | undefined
 }
 
+export const minibatchRules: OptionRules<MinibatchOptions> = { batchSize: 'any', label: 'any', columns: 'any', shuffle: 'any' }
+const epochRules: OptionRules<Pick<MinibatchOptions, 'batchSize' | 'shuffle'>> = { batchSize: 'any', shuffle: 'any' }
+const shuffleRules: OptionRules<ShuffleRows> = { seed: 'any', windowRows: 'any' }
+
 /** Opens one epoch, counted from 0, in batches of one size; only the last may have fewer rows. */
 export type EpochBatches = (epoch: number, context?: OpenOptions) => AsyncIterable<Batch>
 
@@ -35,12 +40,17 @@ export type EpochBatches = (epoch: number, context?: OpenOptions) => AsyncIterab
  * The stream as epochs of batches, columns as they are: each opens the stream again and, where shuffled, mixes it in another order,
  * the same for the same seed and epoch. {@link minibatches} without tensors.
  */
-export const epochBatches = (stream: Stream, { batchSize = 32, shuffle: mix }: Pick<MinibatchOptions, 'batchSize' | 'shuffle'> = {}): EpochBatches =>
-  (epoch, context = {}) => {
+export const epochBatches = (stream: Stream, options: Pick<MinibatchOptions, 'batchSize' | 'shuffle'> = {}): EpochBatches => {
+  requireOptions('epochBatches', options, epochRules)
+  requireOptions('shuffle of epochBatches', options.shuffle, shuffleRules)
+  const { batchSize = 32, shuffle: mix } = options
+  requireCount(batchSize, 1, 'batchSize of epochBatches')
+  return (epoch, context = {}) => {
     // Large batches between, since mixed rows are taken one by one and cutting costs nothing.
     const mixed = mix === undefined ? stream : shuffle({ seed: hashOrdinal(mix.seed, epoch), windowRows: mix.windowRows })(stream)
     return rebatch(batchSize)(mixed).open(context)
   }
+}
 
 /** One minibatch as `model.fitDataset` takes it. Labels are float32; several come by name. */
 export interface Minibatch {
@@ -63,13 +73,14 @@ export type Epochs = (epoch: number, context?: OpenOptions) => AsyncGenerator<Co
  * @throws `Schema` for columns that are missing; `MissingPeer` when `@tensorflow/tfjs` is not installed
  */
 export const minibatches = async (stream: Stream, options: MinibatchOptions = {}): Promise<Epochs> => {
+  requireOptions('minibatches', options, minibatchRules)
   const labels = options.label === undefined ? [] : typeof options.label === 'string' ? [options.label] : options.label
   const schema = await stream.findSchema()
   const inputs = options.columns ?? Object.keys(schema).filter((name) => !labels.includes(name))
   for (const name of [...inputs, ...labels]) requireColumn(schema, name, 'the minibatch')
   if (inputs.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUTS', problem: 'no column is left for the model to take' })
   const tf = await loadTensorFlow('minibatches')
-  const epochs = epochBatches(stream, options)
+  const epochs = epochBatches(stream, { batchSize: options.batchSize, shuffle: options.shuffle })
   return async function* (epoch, context = {}) {
     for await (const batch of epochs(epoch, context)) yield { numRows: batch.numRows, ...minibatch(tf, batch, labels, inputs) }
   }

@@ -1,5 +1,6 @@
+import { requireOptions } from '../errors/index.js'
 import type { Stream } from '../stream/stream.js'
-import { minibatches, type Minibatch, type MinibatchOptions } from './minibatches.js'
+import { minibatches, minibatchRules, type Minibatch, type MinibatchOptions } from './minibatches.js'
 import { loadTensorFlow } from './tensorflow.js'
 
 /** What we need to know of a `tf.data.Dataset`. */
@@ -18,6 +19,7 @@ export interface DatasetLike<T> {
  * await model.fitDataset(await toDataset(examples, { batchSize: 128, label: 'late', shuffle: { seed: 1 } }), { epochs: 10 })
  */
 export const toDataset = async (stream: Stream<Stream['schema'], 'cold'>, options: MinibatchOptions = {}): Promise<DatasetLike<Minibatch>> => {
+  requireOptions('toDataset', options, minibatchRules)
   const epochs = await minibatches(stream, options)
   const tf = await loadTensorFlow('toDataset')
   let epoch = 0

@@ -1,4 +1,5 @@
 import type { Column } from '../columns/index.js'
+import { requireOneOf, requireOptions, type OptionRules } from '../errors/index.js'
 import { requireColumn, type Schema } from '../schema/index.js'
 import type { Batch, ColumnMap } from '../stream/batch.js'
 import { columnValues } from './column-values.js'
@@ -10,6 +11,14 @@ export interface TensorOptions {
   readonly columns?: readonly string[] | undefined
   /** Shape of a column of scalars: `column` is [n, 1], which Keras inputs of shape [1] take, `flat` is [n]. Default `column`. */
   readonly scalars?: 'column' | 'flat' | undefined
+}
+
+const rules: OptionRules<TensorOptions> = { columns: 'any', scalars: 'any' }
+
+const checked = (use: string, options: TensorOptions): TensorOptions => {
+  requireOptions(use, options, rules)
+  requireOneOf(`scalars of ${use}`, options.scalars ?? 'column', ['column', 'flat'])
+  return options
 }
 
 /** Tensors by column name. Whoever has them disposes of them. */
@@ -25,10 +34,11 @@ export type Tensors = { readonly [name: string]: TensorLike }
  * @throws `Schema` for nulls, lists of different lengths, and kinds without a tensor form; nothing is leaked
  * @throws `MissingPeer` when `@tensorflow/tfjs` is not installed
  */
-export const toTensors = async (batch: Batch, options: TensorOptions = {}): Promise<Tensors> => tensorsOf(await loadTensorFlow('toTensors'), batch, options)
+export const toTensors = async (batch: Batch, options: TensorOptions = {}): Promise<Tensors> => tensorsOf(await loadTensorFlow('toTensors'), batch, checked('toTensors', options))
 
 /** {@link toTensors} for TensorFlow.js that is loaded already: synchronous, for loops. */
 export const tensorMaker = async (options: TensorOptions = {}): Promise<(batch: Batch) => Tensors> => {
+  checked('tensorMaker', options)
   const tf = await loadTensorFlow('tensorMaker')
   return (batch) => tensorsOf(tf, batch, options)
 }

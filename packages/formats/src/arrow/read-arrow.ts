@@ -1,11 +1,11 @@
 import {
   concatColumns, countIn, expandInputs, field, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
-  type Batch, type Column, type Field, type FileInfo, type Job, type Schema, type Stream,
+  type Batch, type Column, type Field, type FileInfo, type Job, type OptionRules, type Schema, type Stream,
 } from '@millrace/core'
 import { loadZstd } from '../codecs/zstd.js'
 import { decodeLz4Frame } from '../codecs/lz4.js'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
-import type { InputOptions } from '../reading/input-options.js'
+import { inputRules, type InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
@@ -27,6 +27,8 @@ export interface ArrowOptions<S extends Schema = Schema> extends InputOptions<S>
   /** Most rows in a batch; record batches of the file that are larger are cut. Default 4,096. */
   readonly batchRows?: number | undefined
 }
+
+const rules: OptionRules<ArrowOptions & { readonly schema?: Schema | undefined }> = { schema: 'any', ...inputRules, columns: 'any', onBadRecord: 'any', batchRows: 'any' }
 
 /** Place in one file: the row of the record batch at which to go on. */
 interface ArrowPlace {
@@ -58,7 +60,7 @@ export function readArrow(source: string | readonly string[], options: ArrowOpti
 
 /** How Arrow files and streams are read. */
 export const arrowFiles = (source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
-  requireReading('readArrow', source, options, { findsSchema: true })
+  requireReading('readArrow', source, options, { options: rules, findsSchema: true })
   const { schema, columns, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readArrow')
   return {

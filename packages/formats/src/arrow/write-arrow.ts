@@ -1,9 +1,9 @@
-import { requireCount, requireOneOf, type Batch, type Column, type Job, type Mode, type Output, type Schema, type Stream } from '@millrace/core'
+import { requireCount, requireOneOf, requireOptions, type Batch, type Column, type Job, type Mode, type OptionRules, type Output, type Schema, type Stream } from '@millrace/core'
 import { encodeLz4Frame } from '../codecs/lz4.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
-import type { FolderOptions, HasColumns } from '../writing/folder-options.js'
+import { folderRules, type FolderOptions, type HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { encodeBatch, GrowingDictionaries, type BodyCodec, type EncodedBatch } from './encode-batch.js'
 import { footerTable, headers, messageTable, schemaTable } from './encode-schema.js'
@@ -22,6 +22,8 @@ export interface WriteArrowOptions<K extends string = string> extends FolderOpti
   readonly rowsPerBatch?: number | undefined
 }
 
+const rules: OptionRules<WriteArrowOptions> = { ...folderRules, format: 'any', compression: 'any', rowsPerBatch: 'any' }
+
 /**
  * Writes a stream as one Arrow IPC file or stream, or as a folder of them (`partitionBy`), which appears when it is complete. Memory holds one record batch, and each entry of
  * the dictionaries: batches that bring entries of their own add them as deltas. Lists of one size are written as fixed-size lists,
@@ -34,8 +36,10 @@ export interface WriteArrowOptions<K extends string = string> extends FolderOpti
  */
 export const writeArrow =
   <const K extends string = never>(url: string, options: WriteArrowOptions<K> = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> =>
-    writeFiles('writeArrow', url, options, () => arrowFormat(options), stream)
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> => {
+    requireOptions('writeArrow', options, rules)
+    return writeFiles('writeArrow', url, options, () => arrowFormat(options), stream)
+  }
 
 const arrowFormat = async (options: WriteArrowOptions): Promise<FileFormat> => {
   const format = requireOneOf('format', options.format ?? 'file', ['file', 'stream'])

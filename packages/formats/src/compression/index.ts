@@ -1,7 +1,7 @@
 export { compressionOfName, guessCompression, guessTextCompression, packedEnding, requireCompression, requireTextCompression } from './compression.js'
 export type { Compression, TextCompression } from './compression.js'
 export { inflateWhole } from './inflate-whole.js'
-export { inflated, MAX_INFLATION, MAX_TEXT_INFLATION } from './inflated.js'
+export { inflated, inflationRules, MAX_INFLATION, MAX_TEXT_INFLATION } from './inflated.js'
 export type { InflationLimits } from './inflated.js'
 export { packedWriter, textPackedWriter } from './packed-writer.js'
 export type { PackedWriter } from './packed-writer.js'

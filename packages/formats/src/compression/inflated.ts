@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { failure, fromUnknown, type MillraceError } from '@millrace/core'
+import { failure, fromUnknown, type MillraceError, type OptionRules } from '@millrace/core'
 import { guessTextCompression, mayBe, TEXT_MAGIC_BYTES, type TextCompression } from './compression.js'
 import { Inflater, InflateFault } from './inflater.js'
 import { inflatedByNode } from './node-inflate.js'
@@ -22,6 +22,8 @@ export interface InflationLimits {
   /** Most bytes that a packed file may grow to. Default: no limit, since no more than a batch of them is held. */
   readonly maxInflatedBytes?: number | undefined
 }
+
+export const inflationRules: OptionRules<InflationLimits> = { maxInflation: 'any', maxInflatedBytes: 'any' }
 
 /** What an engine is told and tells. */
 interface Progress {

@@ -1,8 +1,8 @@
-import { describeValue, failure, listNames, requireCount, type Json, type Schema } from '@millrace/core'
+import { describeValue, failure, listNames, requireCount, type Json, type OptionRules, type Schema } from '@millrace/core'
 import type { OnBadRecord } from '../records/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
-import type { InputOptions } from '../reading/input-options.js'
-import { encodingName, requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
+import { inputRules, type InputOptions } from '../reading/input-options.js'
+import { encodingName, packedTextRules, requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
 
 /**
  * A record that has not ended after so many bytes is taken for a quote that was never closed, which would otherwise draw the
@@ -75,6 +75,12 @@ export interface CsvOptions<S extends Schema = Schema> extends CsvDialect, Input
    * (`explain`) says which one it is.
    */
   readonly parser?: 'auto' | 'csv-parse' | undefined
+}
+
+export const csvRules: OptionRules<CsvOptions & { readonly schema?: Schema | undefined }> = {
+  schema: 'any', ...inputRules, ...packedTextRules, delimiter: 'text', quote: 'any', escape: 'any', recordDelimiter: 'any', comment: 'text', trim: 'boolean', header: 'any',
+  skipLines: 'any', columns: 'any', encoding: 'text', nullTokens: 'any', decimalComma: 'boolean', thousands: 'text', finalNewline: 'any', onBadRecord: 'any',
+  batchRows: 'any', maxRecordBytes: 'any', maxFields: 'any', maxFieldLength: 'any', parser: 'any',
 }
 
 /** Options as the reader uses them. */

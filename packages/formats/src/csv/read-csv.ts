@@ -11,7 +11,7 @@ import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser, parserOf } from './choose-parser.js'
 import { requireWidth } from './csv-columns.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
-import { csvPlanOptions, requireMapped, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
+import { csvPlanOptions, csvRules, requireMapped, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser } from './csv-parser.js'
 import { CsvSplitter } from './csv-splitter.js'
 import { skipLines } from './skip-lines.js'
@@ -43,7 +43,7 @@ export function readCsv(source: string | readonly string[], options: CsvOptions 
 
 /** How files of delimited text are read. */
 export const csvFiles = (source: string | readonly string[], options: CsvOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
-  requireReading('readCsv', source, options, { findsSchema: true, words: { finalNewline: ['optional', 'required'] } })
+  requireReading('readCsv', source, options, { options: csvRules, findsSchema: true, words: { finalNewline: ['optional', 'required'] } })
   const resolved = resolveCsvOptions(options)
   const { schema } = options
   requireMapped(options)

@@ -1,8 +1,8 @@
-import { failure, type Column, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
+import { failure, requireOptions, type Column, type Job, type Mode, type OptionRules, type Schema, type Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnText, namedText, requireTextForms } from '../writing/column-texts.js'
 import type { FileText } from '../writing/text-writer.js'
-import { textFormat, type TextOutputOptions } from '../writing/text-options.js'
+import { textFormat, textOutputRules, type TextOutputOptions } from '../writing/text-options.js'
 import type { HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 
@@ -15,6 +15,8 @@ export interface WriteCsvOptions<K extends string = string> extends TextOutputOp
   /** What stands for null. Default: nothing. */
   readonly nullToken?: string | undefined
 }
+
+const rules: OptionRules<WriteCsvOptions> = { ...textOutputRules, delimiter: 'text', header: 'boolean', nullToken: 'text' }
 
 /**
  * Writes a stream as one CSV file (RFC 4180, but with `\n`), packed as its name ends (`.gz`, `.br`, `.zst`, `.deflate`), or as a folder of them (`partitionBy`). Fields are quoted where they
@@ -29,6 +31,7 @@ export interface WriteCsvOptions<K extends string = string> extends TextOutputOp
 export const writeCsv =
   <const K extends string = never>(url: string, options: WriteCsvOptions<K> = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> => {
+    requireOptions('writeCsv', options, rules)
     const { delimiter = ',', header = true, nullToken = '' } = options
     if (delimiter === '' || /["\r\n]/.test(delimiter)) throw failure({ tag: 'Usage', code: 'CSV_OPTIONS', problem: `${JSON.stringify(delimiter)} cannot be the delimiter` })
     if (stream.knownSchema !== undefined) requireTextForms(stream.knownSchema, 'CSV')

@@ -1,5 +1,5 @@
-import { expandInputs, giveTurn, quarantine, throwIfAborted, type FileInfo, type Position, type Schema } from '@millrace/core'
-import { resolveCsvOptions, type CsvOptions } from '../csv/csv-options.js'
+import { expandInputs, giveTurn, quarantine, requireOptions, throwIfAborted, type FileInfo, type OptionRules, type Position, type Schema } from '@millrace/core'
+import { csvRules, resolveCsvOptions, type CsvOptions } from '../csv/csv-options.js'
 import { CsvSplitter } from '../csv/csv-splitter.js'
 import { plainNumber, type NumberForm } from '../csv/number-text.js'
 import { isBlankLine } from '../csv/csv-file.js'
@@ -8,7 +8,7 @@ import { skipLines } from '../csv/skip-lines.js'
 import { openText } from '../reading/open-text.js'
 import { formOfFile, formOptions, NumberForms, type FoundForm } from './number-forms.js'
 import { PassedOver } from './passed-over.js'
-import { concluded, sampleRows, type FoundColumn, type SampleOptions } from './sample.js'
+import { concluded, sampleRows, sampleRules, type FoundColumn, type SampleOptions } from './sample.js'
 import type { SchemaReport } from './schema-report.js'
 import { ValueEvidence } from './value-evidence.js'
 
@@ -16,6 +16,9 @@ import { ValueEvidence } from './value-evidence.js'
 export interface InferCsvOptions extends SampleOptions, Omit<CsvOptions, 'columns' | 'onBadRecord'> {
   readonly format?: 'csv' | undefined
 }
+
+const { columns: _columns, onBadRecord: _onBadRecord, schema: _schema, ...readerRules } = csvRules
+const rules: OptionRules<InferCsvOptions> = { ...sampleRules, format: 'any', ...readerRules }
 
 /** What `inferSchema` says of CSV: `readCsv(source, options)` reads with it. */
 export interface InferredCsv {
@@ -110,8 +113,9 @@ const givenForm = ({ decimalComma, thousands }: InferCsvOptions): NumberForm | u
 
 /** Looks at the first rows of CSV files. */
 export const inferCsv = async (source: string | readonly string[], options: InferCsvOptions, signal: AbortSignal | undefined): Promise<InferredCsv> => {
-  const { rows: limit, overrides: _overrides, nullable: _nullable, decimals: _decimals, format: _format, ...given } = options
-  const wanted = sampleRows(limit)
+  requireOptions('inferSchema', options, rules)
+  const { rows: _rows, overrides: _overrides, nullable: _nullable, decimals: _decimals, format: _format, ...given } = options
+  const wanted = sampleRows(options)
   const files = await expandInputs(source, signal, { requireSuccess: options.requireSuccess })
   const [delimiter, records] = await sniffDelimiter(files[0]!, given, signal)
   const notes: string[] = []

@@ -1,13 +1,13 @@
-import { expandInputs, failure, field, fromUnknown, throwIfAborted, type Field, type FileInfo, type Schema } from '@millrace/core'
+import { expandInputs, failure, field, fromUnknown, requireOneOf, requireOptions, throwIfAborted, type Field, type FileInfo, type OptionRules, type Schema } from '@millrace/core'
 import { explain, newParser } from '../json/json-file.js'
-import { resolveJsonOptions, type JsonFormat, type JsonOptions } from '../json/json-options.js'
+import { jsonRules, resolveJsonOptions, type JsonFormat, type JsonOptions } from '../json/json-options.js'
 import type { JsonToken } from '../json/json-row.js'
 import { guessFormat } from '../json/json-splitter.js'
 import { WindowText } from '../json/reference-parser.js'
 import { openText } from '../reading/open-text.js'
 import { badValue } from '../records/index.js'
 import { PassedOver } from './passed-over.js'
-import { concluded, sampleRows, type FoundColumn, type SampleOptions } from './sample.js'
+import { concluded, sampleRows, sampleRules, type FoundColumn, type SampleOptions } from './sample.js'
 import type { SchemaReport } from './schema-report.js'
 import { ValueEvidence } from './value-evidence.js'
 
@@ -22,6 +22,9 @@ export interface InferJsonOptions extends SampleOptions, Omit<JsonOptions<Schema
    */
   readonly nested?: 'text' | undefined
 }
+
+const { schema: _schema, paths: _paths, onBadRecord: _onBadRecord, scalarsAsText: _scalarsAsText, valuesAsText: _valuesAsText, ...readerRules } = jsonRules
+const rules: OptionRules<InferJsonOptions> = { ...sampleRules, ...readerRules, mixed: 'any', nested: 'any' }
 
 /** What `inferSchema` says of JSON: `readJson(source, options)` reads with it. */
 export interface InferredJson {
@@ -201,7 +204,9 @@ const leavesOf = (root: PathEvidence): readonly Leaf[] => {
 
 /** Looks at the first records of JSON files. */
 export const inferJson = async (source: string | readonly string[], options: InferJsonOptions, signal: AbortSignal | undefined): Promise<InferredJson> => {
-  const wanted = sampleRows(options.rows)
+  requireOptions('inferSchema', options, rules)
+  requireOneOf('mixed of inferSchema', options.mixed ?? 'error', ['error', 'text'])
+  const wanted = sampleRows(options)
   const files = await expandInputs(source, signal, { requireSuccess: options.requireSuccess })
   const root = new PathEvidence(options)
   const bad = new PassedOver()

@@ -1,15 +1,18 @@
 import { isUtf8 } from 'node:buffer'
-import { field, type Field, type Schema } from '@millrace/core'
+import { field, requireOptions, type Field, type OptionRules, type Schema } from '@millrace/core'
 import { WireReader, malformed, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT } from '../example/wire.js'
 import { readRawRecords } from '../tfrecord/read-raw-records.js'
-import type { ReadTfRecordsOptions } from '../tfrecord/read-tfrecords.js'
-import { concluded, sampleRows, type FoundColumn, type SampleOptions } from './sample.js'
+import { tfRecordRules, type ReadTfRecordsOptions } from '../tfrecord/read-tfrecords.js'
+import { concluded, sampleRows, sampleRules, type FoundColumn, type SampleOptions } from './sample.js'
 import type { SchemaReport } from './schema-report.js'
 
 /** Options of the inference of TFRecords: those of the reader that are known, and how much to look at. */
 export interface InferTfRecordsOptions extends SampleOptions, Omit<ReadTfRecordsOptions<Schema>, 'schema' | 'defaults' | 'onBadRecord'> {
   readonly format?: 'tfrecord' | undefined
 }
+
+const { schema: _schema, defaults: _defaults, onBadRecord: _onBadRecord, ...readerRules } = tfRecordRules
+const rules: OptionRules<InferTfRecordsOptions> = { ...sampleRules, format: 'any', ...readerRules }
 
 /** What `inferSchema` says of TFRecords: `readTfRecords(source, options)` reads with it. */
 export interface InferredTfRecords {
@@ -146,7 +149,8 @@ const takeExample = (bytes: Uint8Array, features: Map<string, FeatureEvidence>):
 
 /** Looks at the first records of TFRecord files of tf.train.Example. */
 export const inferTfRecords = async (source: string | readonly string[], options: InferTfRecordsOptions, signal: AbortSignal | undefined): Promise<InferredTfRecords> => {
-  const wanted = sampleRows(options.rows)
+  requireOptions('inferSchema', options, rules)
+  const wanted = sampleRows(options)
   const { rows: _rows, overrides: _overrides, nullable: _nullable, decimals: _decimals, format: _format, ...reader } = options
   const features = new Map<string, FeatureEvidence>()
   let seen = 0

@@ -1,5 +1,5 @@
-import { describeValue, failure, field, requireColumn, type Field, type Schema } from '@millrace/core'
-import type { TypingOptions } from './value-evidence.js'
+import { describeValue, failure, field, requireColumn, requireOneOf, type Field, type OptionRules, type Schema } from '@millrace/core'
+import { typingRules, type TypingOptions } from './value-evidence.js'
 import { schemaReport, type ColumnReport, type SchemaReport } from './schema-report.js'
 
 /** Options of `inferSchema` that all formats share. */
@@ -12,10 +12,14 @@ export interface SampleOptions extends TypingOptions {
   readonly nullable?: 'seen' | 'all' | undefined
 }
 
+export const sampleRules: OptionRules<SampleOptions> = { ...typingRules, rows: 'any', overrides: 'any', nullable: 'any' }
+
 export const DEFAULT_SAMPLE_ROWS = 1000
 
-/** @throws `Usage` for a number of rows that is none */
-export const sampleRows = (rows: number | 'all' = DEFAULT_SAMPLE_ROWS): number => {
+/** Records to look at. @throws `Usage` for a number of rows that is none, and for words that there are not */
+export const sampleRows = ({ rows = DEFAULT_SAMPLE_ROWS, nullable = 'seen', decimals = 'float64' }: SampleOptions): number => {
+  requireOneOf('nullable of inferSchema', nullable, ['seen', 'all'])
+  requireOneOf('decimals of inferSchema', decimals, ['float64', 'decimal'])
   if (rows === 'all') return Infinity
   if (Number.isSafeInteger(rows) && rows > 0) return rows
   throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `rows of inferSchema is ${describeValue(rows)}`, remedy: "Give a whole number above 0, or 'all'." })

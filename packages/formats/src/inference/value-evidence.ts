@@ -1,4 +1,4 @@
-import { field, timeFormat, type Field } from '@millrace/core'
+import { field, timeFormat, type Field, type OptionRules } from '@millrace/core'
 
 /** What was decided of values, and why. */
 export interface Decision {
@@ -16,6 +16,8 @@ export interface TypingOptions {
    */
   readonly decimals?: 'float64' | 'decimal' | undefined
 }
+
+export const typingRules: OptionRules<TypingOptions> = { decimals: 'any' }
 
 const INTEGER = /^[+-]?(0|[1-9]\d*)$/
 const PADDED = /^[+-]?0\d+$/

@@ -1,7 +1,7 @@
-import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
+import { describeValue, failure, requireCount, type Json, type OptionRules, type Schema } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
-import type { InputOptions } from '../reading/input-options.js'
-import { requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
+import { inputRules, type InputOptions } from '../reading/input-options.js'
+import { packedTextRules, requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
 import type { OnBadRecord } from '../records/index.js'
 
 /** A record that has not ended after so many bytes is more likely a bracket or a quote that was never closed than a record. */
@@ -50,6 +50,11 @@ export interface JsonOptions<S extends Schema> extends InputOptions<S>, PackedTe
    * the same rows and errors; the plan (`explain`) says which one it is.
    */
   readonly parser?: 'auto' | 'stream-json' | undefined
+}
+
+export const jsonRules: OptionRules<JsonOptions<Schema>> = {
+  schema: 'any', ...inputRules, ...packedTextRules, format: 'any', records: 'any', paths: 'any', encoding: 'text', onBadRecord: 'any', batchRows: 'any',
+  maxRecordBytes: 'any', maxDepth: 'any', maxStringLength: 'any', scalarsAsText: 'any', valuesAsText: 'any', parser: 'any',
 }
 
 /** Options as the reader uses them. */

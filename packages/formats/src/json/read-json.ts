@@ -14,7 +14,7 @@ import { chooseParser } from './choose-parser.js'
 import { columnarParser } from './columnar/columnar-parser.js'
 import { JsonFile, type JsonPlace } from './json-file.js'
 import type { JsonParser } from './json-parser.js'
-import { jsonPlanOptions, resolveJsonOptions, type JsonOptions, type ResolvedJsonOptions } from './json-options.js'
+import { jsonPlanOptions, jsonRules, resolveJsonOptions, type JsonOptions, type ResolvedJsonOptions } from './json-options.js'
 import { referenceParser } from './reference-parser.js'
 
 /**
@@ -37,7 +37,7 @@ export const readJson = <S extends Schema>(source: string | readonly string[], o
 
 /** How files of JSON are read. */
 export const jsonFiles = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): FileReader<S> => {
-  requireReading('readJson', source, options, { words: { format: ['array', 'lines'] } })
+  requireReading('readJson', source, options, { options: jsonRules, words: { format: ['array', 'lines'] } })
   const resolved = resolveJsonOptions(options)
   const { schema } = options
   return {

@@ -1,7 +1,7 @@
-import { requireOneOf, type Column, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
+import { requireOneOf, requireOptions, type Column, type Job, type Mode, type OptionRules, type Schema, type Stream } from '@millrace/core'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { columnJson, namedText, requireTextForms } from '../writing/column-texts.js'
-import { textFormat, type TextOutputOptions } from '../writing/text-options.js'
+import { textFormat, textOutputRules, type TextOutputOptions } from '../writing/text-options.js'
 import type { FileText } from '../writing/text-writer.js'
 import type { HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
@@ -21,6 +21,8 @@ export interface WriteJsonOptions<K extends string = string> extends TextOutputO
   readonly nulls?: 'write' | 'omit' | undefined
 }
 
+const rules: OptionRules<WriteJsonOptions> = { ...textOutputRules, format: 'any', nulls: 'any' }
+
 /**
  * Writes a stream as JSON Lines, an object a row, or as one array (`format`), packed as its name ends (`.gz`, `.br`, `.zst`, `.deflate`), or as a folder of such
  * files (`partitionBy`). 64-bit integers and decimals are numbers with all their digits, times are texts by their format. The file appears when it is complete.
@@ -31,8 +33,9 @@ export interface WriteJsonOptions<K extends string = string> extends TextOutputO
 export const writeJson =
   <const K extends string = never>(url: string, options: WriteJsonOptions<K> = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> => {
+    requireOptions('writeJson', options, rules)
     if (stream.knownSchema !== undefined) requireTextForms(stream.knownSchema, 'JSON')
-    const omit = options.nulls === 'omit'
+    const omit = requireOneOf('nulls of writeJson', options.nulls ?? 'write', ['write', 'omit']) === 'omit'
     const { line, ...around } = layouts[requireOneOf('format', options.format ?? 'lines', ['lines', 'array'])]
     const fileText = (schema: Schema): FileText => {
       requireTextForms(schema, 'JSON')

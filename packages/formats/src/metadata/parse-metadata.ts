@@ -1,4 +1,4 @@
-import { failure, field, job, readWhole, requireNames, type Field, type Job, type MillraceError } from '@millrace/core'
+import { failure, field, job, readWhole, requireNames, requireOneOf, requireOptions, type Field, type Job, type MillraceError, type OptionRules } from '@millrace/core'
 import type { FeatureDomain, MetadataSchema, SparseFeature } from './metadata-schema.js'
 import { parseTextProto, type TextMessage, type TextValue } from './text-proto.js'
 
@@ -7,6 +7,8 @@ export interface MetadataOptions {
   /** What features of bytes become whose domain does not say that they are texts. Default `utf8`. */
   readonly bytes?: 'utf8' | 'binary' | undefined
 }
+
+const rules: OptionRules<MetadataOptions> = { bytes: 'any' }
 
 /** Schemas of thousands of features have megabytes, with vocabularies in them tens. */
 const MAX_BYTES = 256 * 1024 * 1024
@@ -176,6 +178,8 @@ const whyNone = (feature: Fields, item: Field | undefined): string | undefined =
  * @see https://github.com/tensorflow/metadata/blob/master/tensorflow_metadata/proto/v0/schema.proto
  */
 export const parseMetadataSchema = (text: string, source = 'schema.pbtxt', options: MetadataOptions = {}): MetadataSchema => {
+  requireOptions('parseMetadataSchema', options, rules)
+  const bytes = requireOneOf('bytes of parseMetadataSchema', options.bytes ?? 'utf8', ['utf8', 'binary'])
   const root = new Fields(parseTextProto(text, source), source, '')
   const shared = new Map(DOMAINS.flatMap(([key, read]) => root.all(key).map((domain): [string, FeatureDomain] => [domain.text('name') ?? '', read(domain)])))
   const fields: [string, Field][] = []
@@ -184,7 +188,7 @@ export const parseMetadataSchema = (text: string, source = 'schema.pbtxt', optio
   for (const feature of root.all('feature')) {
     const name = feature.text('name') ?? ''
     const domain = domainOf(feature, shared)
-    const item = itemOf(feature, domain, options.bytes ?? 'utf8')
+    const item = itemOf(feature, domain, bytes)
     const why = whyNone(feature, item)
     if (why !== undefined) {
       notes.push(`${name} is left out: ${why}.`)
@@ -207,5 +211,7 @@ export const parseMetadataSchema = (text: string, source = 'schema.pbtxt', optio
  * const { schema } = await run(readMetadataSchema('pipeline/SchemaGen/schema.pbtxt'))
  * const examples = readTfRecords('pipeline/examples/Split-train', { schema })
  */
-export const readMetadataSchema = (url: string, options: MetadataOptions = {}): Job<MetadataSchema> =>
-  job(async ({ signal }) => parseMetadataSchema(Buffer.from(await readWhole(url, { limitBytes: MAX_BYTES, signal })).toString('utf8'), url, options))
+export const readMetadataSchema = (url: string, options: MetadataOptions = {}): Job<MetadataSchema> => {
+  requireOptions('readMetadataSchema', options, rules)
+  return job(async ({ signal }) => parseMetadataSchema(Buffer.from(await readWhole(url, { limitBytes: MAX_BYTES, signal })).toString('utf8'), url, options))
+}

@@ -1,10 +1,10 @@
 import {
   countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
-  type Batch, type Column, type Field, type FileInfo, type Job, type Schema, type Stream,
+  type Batch, type Column, type Field, type FileInfo, type Job, type OptionRules, type Schema, type Stream,
 } from '@millrace/core'
 import type { SchemaTree } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
-import type { InputOptions } from '../reading/input-options.js'
+import { inputRules, type InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
 import { canHold, fieldOf, firstFault, goodRows, requireHeld, rowJson, wrongKind, type ValueType, type Where } from '../values/index.js'
@@ -33,6 +33,8 @@ export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<
   /** Most rows in a batch. Default 4,096. */
   readonly batchRows?: number | undefined
 }
+
+const rules: OptionRules<ParquetOptions & { readonly schema?: Schema | undefined }> = { schema: 'any', ...inputRules, where: 'any', columns: 'any', rowGroups: 'any', onBadRecord: 'any', batchRows: 'any' }
 
 /** Place in one file: the row of the row group at which to go on. */
 interface ParquetPlace {
@@ -70,7 +72,7 @@ export function readParquet(source: string | readonly string[], options: Parquet
 
 /** How files of Parquet are read. */
 export const parquetFiles = (source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
-  requireReading('readParquet', source, options, { findsSchema: true })
+  requireReading('readParquet', source, options, { options: rules, findsSchema: true })
   const { schema, columns, rowGroups, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readParquet')
   return {

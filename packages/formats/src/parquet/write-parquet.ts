@@ -1,11 +1,11 @@
 import * as zlib from 'node:zlib'
-import { BytesColumn, DictionaryColumn, requireCount, requireOneOf, type Batch, type Column, type Field, type Job, type Mode, type Output, type Schema, type Stream } from '@millrace/core'
+import { BytesColumn, DictionaryColumn, requireCount, requireOneOf, requireOptions, type Batch, type Column, type Field, type Job, type Mode, type OptionRules, type Output, type Schema, type Stream } from '@millrace/core'
 import { encodeLz4Block } from '../codecs/lz4.js'
 import { encodeSnappy } from '../codecs/snappy.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
-import type { FolderOptions, HasColumns } from '../writing/folder-options.js'
+import { folderRules, type FolderOptions, type HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { boundsOf } from './bounds.js'
 import { withDictionary } from './choose-dictionary.js'
@@ -43,6 +43,8 @@ export interface WriteParquetOptions<K extends string = string> extends FolderOp
    */
   readonly timestamps?: 'instant' | 'local' | undefined
 }
+
+const rules: OptionRules<WriteParquetOptions> = { ...folderRules, compression: 'any', rowGroupRows: 'any', dictionary: 'boolean', timestamps: 'any' }
 
 interface PageCodec {
   readonly number: number
@@ -83,8 +85,10 @@ const codecOf = async (compression: ParquetCompression): Promise<PageCodec> => {
  */
 export const writeParquet =
   <const K extends string = never>(url: string, options: WriteParquetOptions<K> = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> =>
-    writeFiles('writeParquet', url, options, () => parquetFormat(options), stream)
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> => {
+    requireOptions('writeParquet', options, rules)
+    return writeFiles('writeParquet', url, options, () => parquetFormat(options), stream)
+  }
 
 const parquetFormat = async (options: WriteParquetOptions): Promise<FileFormat> => {
   const codec = await codecOf(requireOneOf('compression', options.compression ?? 'snappy', ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4']))

@@ -1,6 +1,6 @@
-import type { Schema } from '@millrace/core'
+import type { OptionRules, Schema } from '@millrace/core'
 import type { Where } from '../values/index.js'
-import type { WorkerOptions } from '../workers/worker-options.js'
+import { workerRules, type WorkerOptions } from '../workers/worker-options.js'
 
 /** Options that all readers of files share. */
 export interface InputOptions<S extends Schema = Schema> extends WorkerOptions {
@@ -14,3 +14,5 @@ export interface InputOptions<S extends Schema = Schema> extends WorkerOptions {
   /** Rows from which the schema was inferred, if these were not all: errors of rows that contradict it say so. `inferSchema` fills it in. */
   readonly inferredFrom?: number | undefined
 }
+
+export const inputRules: OptionRules<InputOptions> = { ...workerRules, requireSuccess: 'boolean', partitions: 'any', inferredFrom: 'any' }

@@ -1,8 +1,8 @@
-import { failure, readBytes, requireCount, type FileInfo } from '@millrace/core'
+import { failure, readBytes, requireCount, type FileInfo, type OptionRules } from '@millrace/core'
 import { BINARY_HEAD_BYTES, notText } from './binary-files.js'
 import { fileBytes } from './file-bytes.js'
 import {
-  compressionOfName, guessTextCompression, inflated, MAX_TEXT_INFLATION, requireTextCompression, type InflationLimits, type TextCompression,
+  compressionOfName, guessTextCompression, inflated, inflationRules, MAX_TEXT_INFLATION, requireTextCompression, type InflationLimits, type TextCompression,
 } from '../compression/index.js'
 
 /** Text as UTF-8 bytes from some offset on. */
@@ -28,6 +28,8 @@ export interface PackedTextOptions extends InflationLimits {
    */
   readonly compression?: TextCompression | 'auto' | undefined
 }
+
+export const packedTextRules: OptionRules<PackedTextOptions> = { ...inflationRules, compression: 'any' }
 
 /** Checks the options. @throws `Usage` */
 export const requirePackedText = ({ compression = 'auto', maxInflation, maxInflatedBytes }: PackedTextOptions): void => {

@@ -6,6 +6,8 @@ import { readArrow, readCsv, readJson, readParquet, readRawRecords, readSequence
 type Anything = (source?: unknown, options?: unknown) => unknown
 const readers: { readonly [name: string]: Anything } = { readCsv, readJson, readTfRecords, readParquet, readArrow, readRawRecords, readSequenceExamples } as never
 const schema = { id: field.int32() }
+const withoutSchema = ['readRawRecords', 'readSequenceExamples']
+const schemaFor = (name: string): object => (withoutSchema.includes(name) ? {} : { schema })
 
 const errorOf = (work: () => unknown): unknown => {
   try {
@@ -18,17 +20,21 @@ const errorOf = (work: () => unknown): unknown => {
 
 describe.each(Object.entries(readers))('what %s is given from JavaScript', (name, read) => {
   it('is a source, and options', () => {
-    for (const source of [42, undefined, null, [1], { url: 'x' }]) expect(errorOf(() => read(source, { schema }))).toMatchObject({ _tag: 'Usage', code: 'BAD_SOURCE' })
+    for (const source of [42, undefined, null, [1], { url: 'x' }]) expect(errorOf(() => read(source, schemaFor(name)))).toMatchObject({ _tag: 'Usage', code: 'BAD_SOURCE' })
     for (const options of ['csv', [schema], null]) expect(errorOf(() => read('x', options))).toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION' })
   })
+})
 
-  it('has fields in its schema, and numbers as limits', () => {
-    for (const [of, remedy] of [['int64', 'Write field.int64(…).'], [field.int64, 'Write field.int64(…).'], [undefined, 'Write field.utf8() and the like.'], [{}, 'Write field.utf8() and the like.']] as const) {
-      expect(errorOf(() => read('x', { schema: { a: of } }))).toMatchObject({ _tag: 'Schema', code: 'NOT_A_FIELD', remedy, position: { column: 'a' } })
-    }
-    for (const wrong of ['id', []]) expect(errorOf(() => read('x', { schema: wrong }))).toMatchObject({ code: 'NOT_A_FIELD' })
-    for (const maxRecordBytes of [NaN, 0, -1, '16 MiB']) expect(errorOf(() => read('x', { schema, maxRecordBytes }))).toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION', problem: expect.stringContaining(`maxRecordBytes of ${name}`) as string })
-  })
+it.each(Object.keys(readers).filter((name) => !withoutSchema.includes(name)))('%s has fields in its schema', (name) => {
+  const read = readers[name]!
+  for (const [of, remedy] of [['int64', 'Write field.int64(…).'], [field.int64, 'Write field.int64(…).'], [undefined, 'Write field.utf8() and the like.'], [{}, 'Write field.utf8() and the like.']] as const) {
+    expect(errorOf(() => read('x', { schema: { a: of } }))).toMatchObject({ _tag: 'Schema', code: 'NOT_A_FIELD', remedy, position: { column: 'a' } })
+  }
+  for (const wrong of ['id', []]) expect(errorOf(() => read('x', { schema: wrong }))).toMatchObject({ code: 'NOT_A_FIELD' })
+})
+
+it.each(['readCsv', 'readJson', 'readTfRecords', 'readRawRecords', 'readSequenceExamples'])('%s has numbers as limits', (name) => {
+  for (const maxRecordBytes of [NaN, 0, -1, '16 MiB']) expect(errorOf(() => readers[name]!('x', { ...schemaFor(name), maxRecordBytes }))).toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION', problem: expect.stringContaining(`maxRecordBytes of ${name}`) as string })
 })
 
 it('readers that find no schema are told one', () => {

@@ -1,4 +1,4 @@
-import { describeValue, failure, requireFields, requireOneOf, requireSource, type Schema } from '@millrace/core'
+import { describeValue, failure, requireFields, requireOneOf, requireOptions, requireSource, type Schema } from '@millrace/core'
 
 /** Options of readers that are limits, `Infinity` for none. */
 const LIMITS = ['maxRecordBytes', 'maxDepth', 'maxStringLength', 'maxFieldLength'] as const
@@ -6,8 +6,10 @@ const LIMITS = ['maxRecordBytes', 'maxDepth', 'maxStringLength', 'maxFieldLength
 /** What readers are given, as far as it is alike. */
 type Given = { readonly schema?: Schema | undefined } & { readonly [K in (typeof LIMITS)[number]]?: number | undefined }
 
-/** What more a reader takes. */
+/** What a reader takes. */
 export interface ReadingRules {
+  /** Its options. */
+  readonly options: Parameters<typeof requireOptions>[2]
   /** Whether it can do without a schema. Default false. */
   readonly findsSchema?: boolean | undefined
   /** Options that are one of a few words. */
@@ -23,11 +25,9 @@ const usage = (code: string, problem: string, remedy: string): Error => failure(
  * @throws `Usage` for what is no source, no options, no limit or no word of those there are, and where a schema is missing; `Schema` for what
  *   is none
  */
-export const requireReading = (use: string, source: unknown, given: unknown, { findsSchema = false, words = {} }: ReadingRules = {}): void => {
+export const requireReading = (use: string, source: unknown, given: unknown, { options: rules, findsSchema = false, words = {} }: ReadingRules): void => {
   requireSource(source)
-  if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given))) {
-    throw usage('BAD_OPTION', `the options of ${use} are an object, and it was given ${describeValue(given)}`, 'Give { schema: { … } }.')
-  }
+  requireOptions(use, given, rules)
   const options: Given = given ?? {}
   if (options.schema !== undefined) requireFields(options.schema, use)
   else if (!findsSchema) {

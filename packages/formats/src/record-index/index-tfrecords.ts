@@ -1,6 +1,6 @@
 import {
-  atPosition, countIn, expandInputs, failure, fromUnknown, job, makeStream, permutation, randomFrom, requireCount, shownUrl,
-  type Batch, type Job, type Row, type Schema, type Stream,
+  atPosition, countIn, expandInputs, failure, fromUnknown, job, makeStream, permutation, randomFrom, requireCount, requireOptions, requireSeed, shownUrl,
+  type Batch, type Job, type OptionRules, type Row, type Schema, type Stream,
 } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
@@ -9,7 +9,7 @@ import { exampleSink } from '../tfrecord/kernel-sink.js'
 import { TfRecordDecoder } from '../tfrecord/tfrecord-decoder.js'
 import { wantedFields } from '../tfrecord/wanted-fields.js'
 import type { RecordSink } from '../tfrecord/record-stream.js'
-import { indexFile, type IndexedFile, type IndexOptions } from './indexed-file.js'
+import { indexFile, indexRules, type IndexedFile, type IndexOptions } from './indexed-file.js'
 import { readFrames, type WantedFrame } from './read-frames.js'
 
 /** Records of a batch, together: more would only cost memory. */
@@ -32,6 +32,9 @@ export interface ShuffledOptions {
   /** Rows of a batch. A batch also ends at 8 MiB of records. Default 4,096. */
   readonly batchRows?: number | undefined
 }
+
+const rules: OptionRules<IndexTfRecordsOptions<Schema>> = { schema: 'any', ...indexRules, defaults: 'any' }
+const shuffledRules: OptionRules<ShuffledOptions> = { seed: 'any', batchRows: 'any' }
 
 /** What frames are decoded with; a sink remembers what of which decoder it has. */
 interface Decoding<S extends Schema> {
@@ -89,9 +92,10 @@ export class TfRecordIndex<S extends Schema = Schema> {
    * @throws `Limit` for more than 2³¹ rows
    */
   shuffled(options: ShuffledOptions): Stream<S, 'cold'> {
+    requireOptions('shuffled', options, shuffledRules)
     const { seed } = options
     const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of a shuffled reading')
-    requireCount(Math.abs(seed), 0, 'the seed of a shuffled reading')
+    requireSeed(seed, 'the seed of a shuffled reading')
     const { schema } = this.options
     return makeStream<S, 'cold'>({
       schema,
@@ -206,6 +210,7 @@ export class TfRecordIndex<S extends Schema = Schema> {
  * for await (const batch of index.shuffled({ seed: 7 })) train(batch)
  */
 export const indexTfRecords = <S extends Schema>(source: string | readonly string[], options: IndexTfRecordsOptions<S>): Job<TfRecordIndex<S>> => {
+  requireOptions('indexTfRecords', options, rules)
   // Made once here so that a schema that cannot be read is told at once.
   new ExampleDecoder(options.schema, { defaults: options.defaults })
   return job(async ({ signal, progress }) => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
-import { failure, hasTag, readBytes, readWhole, storageFor, throwIfAborted, writeBytes, type FileInfo } from '@millrace/core'
+import { failure, hasTag, readBytes, readWhole, storageFor, throwIfAborted, writeBytes, type FileInfo, type OptionRules } from '@millrace/core'
 import { guessCompression } from '../compression/index.js'
 import { fileBytes } from '../reading/file-bytes.js'
 import { crc32c } from '../tfrecord/crc32c.js'
@@ -22,6 +22,8 @@ export interface IndexOptions {
   /** Longest record that is taken, in bytes. Default 256 MiB. */
   readonly maxRecordBytes?: number | undefined
 }
+
+export const indexRules: OptionRules<IndexOptions> = { keep: 'any', maxRecordBytes: 'any' }
 
 /** A file and where its records are. */
 export interface IndexedFile {

@@ -1,8 +1,8 @@
-import type { Job, Schema, Stream } from '@millrace/core'
+import { requireOptions, type Job, type Schema, type Stream } from '@millrace/core'
 import { openMysql } from './mysql-session.js'
 import { openPostgres } from './postgres-session.js'
 import { schemaOf, streamOf } from './read-rows.js'
-import { resolveSqlOptions, type SqlOptions } from './sql-options.js'
+import { parameterRules, resolveSqlOptions, type SqlOptions } from './sql-options.js'
 import { requireConnection, resolveServer, type SqlConnection } from './sql-server.js'
 import type { SqlDatabase } from './sql-session.js'
 import { requireSource, type SqlSource } from './sql-statement.js'
@@ -30,14 +30,16 @@ import { requireSource, type SqlSource } from './sql-statement.js'
 export function readSql<S extends Schema>(connection: SqlConnection, source: SqlSource, options: SqlOptions<S> & { readonly schema: S }): Stream<S, 'cold'>
 export function readSql(connection: SqlConnection, source: SqlSource, options?: SqlOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readSql(connection: SqlConnection, source: SqlSource, options: SqlOptions = {}): Stream<Schema, 'cold'> {
-  const resolved = resolveSqlOptions(options)
+  const resolved = resolveSqlOptions('readSql', options)
   const { server } = requireConnection(connection)
   return streamOf({ operator: 'source:sql', server, source: requireSource(source), connect: () => databaseOf(connection) }, resolved)
 }
 
 /** The schema of a query or table, as `readSql` types it. @throws `MissingPeer`, `Storage`, `NotFound`, `Engine` */
-export const sqlSchema = (connection: SqlConnection, source: SqlSource, options: Pick<SqlOptions, 'parameters'> = {}): Job<Schema> =>
-  schemaOf(() => databaseOf(connection), source, options.parameters ?? [])
+export const sqlSchema = (connection: SqlConnection, source: SqlSource, options: Pick<SqlOptions, 'parameters'> = {}): Job<Schema> => {
+  requireOptions('sqlSchema', options, parameterRules)
+  return schemaOf(() => databaseOf(connection), source, options.parameters ?? [])
+}
 
 const databaseOf = async (connection: SqlConnection): Promise<SqlDatabase> => {
   const server = await resolveServer(connection)

@@ -1,4 +1,4 @@
-import { describeValue, failure, requireCount, type Json, type Schema } from '@millrace/core'
+import { describeValue, failure, requireCount, requireOptions, type Json, type OptionRules, type Schema } from '@millrace/core'
 import { requirePolicy, type OnBadRecord } from '../records/index.js'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
 import { describeSource, type SqlParameter, type SqlSource } from './sql-statement.js'
@@ -35,6 +35,10 @@ export interface SqlOptions<S extends Schema = Schema> {
   readonly batchRows?: number | undefined
 }
 
+const rules: OptionRules<SqlOptions> = { schema: 'any', parameters: 'any', orderBy: 'any', partition: 'any', onBadRecord: 'any', batchRows: 'any' }
+export const parameterRules: OptionRules<Pick<SqlOptions, 'parameters'>> = { parameters: 'any' }
+const partitionRules: OptionRules<SqlPartition> = { column: 'text', count: 'any', lower: 'any', upper: 'any', parallel: 'any' }
+
 /** {@link SqlOptions} with defaults. */
 export interface ResolvedSqlOptions {
   readonly schema: Schema | undefined
@@ -48,20 +52,22 @@ export interface ResolvedSqlOptions {
 /** Connections that one reading opens unless told otherwise: servers have about a hundred for everybody. */
 const MOST_PARALLEL = 8
 
-/** Checks options. @throws `Usage` */
-export const resolveSqlOptions = (options: SqlOptions): ResolvedSqlOptions => {
+/** Checks the options of a reader. @throws `Usage` */
+export const resolveSqlOptions = (use: string, options: SqlOptions): ResolvedSqlOptions => {
+  requireOptions(use, options, rules)
+  requireOptions(`the partition of ${use}`, options.partition, partitionRules)
   const { schema, parameters = [], partition, onBadRecord, batchRows = DEFAULT_BATCH_ROWS } = options
   const orderBy = options.orderBy === undefined ? [] : typeof options.orderBy === 'string' ? [options.orderBy] : options.orderBy
   requirePolicy(onBadRecord)
-  requireCount(batchRows, 1, 'batchRows of readSql')
+  requireCount(batchRows, 1, `batchRows of ${use}`)
   if (!Array.isArray(parameters)) {
-    throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the parameters of readSql are ${describeValue(parameters)}`, remedy: 'Give an array of values, in the order of the placeholders.' })
+    throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the parameters of ${use} are ${describeValue(parameters)}`, remedy: 'Give an array of values, in the order of the placeholders.' })
   }
   if (partition !== undefined) {
-    requireCount(partition.count, 1, 'count of the partition of readSql')
-    if (partition.parallel !== undefined) requireCount(partition.parallel, 1, 'parallel of the partition of readSql')
+    requireCount(partition.count, 1, `count of the partition of ${use}`)
+    if (partition.parallel !== undefined) requireCount(partition.parallel, 1, `parallel of the partition of ${use}`)
     if (orderBy.length > 0) {
-      throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: 'readSql was given both orderBy and partition', remedy: 'Ranges that are read at the same time have no order: leave one of the two out.' })
+      throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `${use} was given both orderBy and partition`, remedy: 'Ranges that are read at the same time have no order: leave one of the two out.' })
     }
   }
   return {

@@ -1,4 +1,4 @@
-import { fromUnknown, job, requireOneOf, Tally, throwIfAborted, type Batch, type Job, type MillraceError, type Mode, type RunContext, type Schema, type Stream, type TallySummary } from '@millrace/core'
+import { fromUnknown, job, requireOneOf, requireOptions, Tally, throwIfAborted, type Batch, type Job, type MillraceError, type Mode, type OptionRules, type RunContext, type Schema, type Stream, type TallySummary } from '@millrace/core'
 import { requirePolicy, withQuarantine, type OnBadRecord } from '../records/index.js'
 import { loadMysql } from './mysql-load.js'
 import { loadPostgres } from './postgres-load.js'
@@ -24,6 +24,8 @@ export interface WriteSqlOptions {
    */
   readonly onBadRecord?: OnBadRecord | undefined
 }
+
+const rules: OptionRules<WriteSqlOptions> = { ifExists: 'any', onBadRecord: 'any' }
 
 /** How rows go to a server: `LOAD DATA` where a MySQL server allows it (`local_infile`) and the table's columns are of the fields' own types. */
 export type SqlWriteMethod = 'COPY' | 'LOAD DATA' | 'INSERT'
@@ -80,6 +82,7 @@ export const writeSql =
   (connection: SqlConnection, table: string | SqlTableSource, options: WriteSqlOptions = {}) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<SqlWriteReport> => {
     const { server: kind } = requireConnection(connection)
+    requireOptions('writeSql', options, rules)
     const { onBadRecord } = options
     requirePolicy(onBadRecord)
     const ifExists = requireOneOf('ifExists of writeSql', options.ifExists ?? 'fail', ['fail', 'append', 'replace'])

@@ -2,7 +2,7 @@ import { field, type Binary, type Stream } from '@millrace/core'
 import { readFiles, type FileReader } from '../reading/read-files.js'
 import { PayloadSink } from './payload-sink.js'
 import { requireReading } from '../reading/require-reading.js'
-import { recordFiles, type RecordStreamOptions } from './record-stream.js'
+import { recordFiles, recordStreamRules, type RecordStreamOptions } from './record-stream.js'
 
 /** The schema of {@link readRawRecords}. */
 export type RawRecords = { readonly record: Binary }
@@ -19,7 +19,7 @@ export const readRawRecords = (source: string | readonly string[], options: Reco
 
 /** How files of records are read as they are. */
 export const rawRecordFiles = (source: string | readonly string[], options: RecordStreamOptions): FileReader<RawRecords> => {
-  requireReading('readRawRecords', source, options, { findsSchema: true })
+  requireReading('readRawRecords', source, options, { options: recordStreamRules, findsSchema: true })
   return recordFiles<RawRecords>({
     format: 'records',
     source,

@@ -1,9 +1,9 @@
-import type { Row, Schema, Stream } from '@millrace/core'
+import type { OptionRules, Row, Schema, Stream } from '@millrace/core'
 import { SequenceExampleDecoder, type FeatureLists, type SequenceSchema } from '../sequence/index.js'
 import { sequenceColumns } from '../sequence/sequence-decoder.js'
 import { readFiles, type FileReader } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
-import { recordFiles, type RecordStreamOptions } from './record-stream.js'
+import { recordFiles, recordStreamRules, type RecordStreamOptions } from './record-stream.js'
 import { defaultsOf, wantedFields } from './wanted-fields.js'
 
 /** Options of {@link readSequenceExamples}. */
@@ -14,6 +14,8 @@ export interface ReadSequenceExamplesOptions<C extends Schema, L extends Feature
    */
   readonly defaults?: Partial<Row<C & L>> | undefined
 }
+
+const rules: OptionRules<ReadSequenceExamplesOptions<Schema, FeatureLists>> = { context: 'any', featureLists: 'any', ...recordStreamRules, defaults: 'any' }
 
 /** Where nothing is read. */
 type NoFields = Readonly<Record<never, never>>
@@ -36,7 +38,7 @@ export const readSequenceExamples = <C extends Schema = NoFields, L extends Feat
 
 /** How files of tf.train.SequenceExamples are read. */
 export const sequenceExampleFiles = <C extends Schema = NoFields, L extends FeatureLists = NoFields>(source: string | readonly string[], options: ReadSequenceExamplesOptions<C, L>): FileReader<C & L> => {
-  requireReading('readSequenceExamples', source, options, { findsSchema: true })
+  requireReading('readSequenceExamples', source, options, { options: rules, findsSchema: true })
   const { context: contextFields, featureLists, defaults } = options
   const schema = sequenceColumns(contextFields ?? {}, featureLists ?? {}) as C & L
   // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.

@@ -1,9 +1,9 @@
-import type { Row, Schema, Stream } from '@millrace/core'
+import type { OptionRules, Row, Schema, Stream } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
 import { exampleSink } from './kernel-sink.js'
 import { readFiles, type FileReader } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
-import { recordFiles, type RecordStreamOptions } from './record-stream.js'
+import { recordFiles, recordStreamRules, type RecordStreamOptions } from './record-stream.js'
 import { defaultsOf, wantedFields } from './wanted-fields.js'
 
 /** Options of {@link readTfRecords}. */
@@ -13,6 +13,8 @@ export interface ReadTfRecordsOptions<S extends Schema> extends RecordStreamOpti
   /** Values of features that a record lacks, by column. Default: null where the field is nullable, else the record is bad. */
   readonly defaults?: Partial<Row<S>> | undefined
 }
+
+export const tfRecordRules: OptionRules<ReadTfRecordsOptions<Schema>> = { schema: 'any', ...recordStreamRules, defaults: 'any' }
 
 /**
  * Reads TFRecord files of tf.train.Example into typed columns.
@@ -32,7 +34,7 @@ export const readTfRecords = <S extends Schema>(source: string | readonly string
 
 /** How files of tf.train.Examples are read. */
 export const tfRecordFiles = <S extends Schema>(source: string | readonly string[], options: ReadTfRecordsOptions<S>): FileReader<S> => {
-  requireReading('readTfRecords', source, options)
+  requireReading('readTfRecords', source, options, { options: tfRecordRules })
   const { schema, defaults } = options
   // Made once here so that a schema that cannot be read is told at once, not when the stream is opened.
   new ExampleDecoder(schema, { defaults })

@@ -1,6 +1,6 @@
-import { readBytes, throwIfAborted, type FileInfo, type OpenContext } from '@millrace/core'
+import { readBytes, throwIfAborted, type FileInfo, type OpenContext, type OptionRules } from '@millrace/core'
 import { fileBytes } from '../reading/file-bytes.js'
-import { guessCompression, inflated, peek, type Compression, type InflationLimits } from '../compression/index.js'
+import { guessCompression, inflated, inflationRules, peek, type Compression, type InflationLimits } from '../compression/index.js'
 import { FRAME_HEADER } from './frame.js'
 import { TfRecordDecoder } from './tfrecord-decoder.js'
 
@@ -11,6 +11,8 @@ export interface TfRecordReadOptions extends InflationLimits {
   /** Longest record that is taken, in bytes. Default 256 MiB. */
   readonly maxRecordBytes?: number | undefined
 }
+
+export const recordReadRules: OptionRules<TfRecordReadOptions> = { ...inflationRules, compression: 'any', maxRecordBytes: 'any' }
 
 /** Where a file is to be read from: an offset after decompression at which a record begins. */
 export interface RecordOffset {

@@ -1,10 +1,10 @@
-import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, withoutStack, type Batch, type Json, type MillraceError, type OpenContext, type Schema } from '@millrace/core'
+import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, withoutStack, type Batch, type Json, type MillraceError, type OpenContext, type OptionRules, type Schema } from '@millrace/core'
 import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
-import type { InputOptions } from '../reading/input-options.js'
+import { inputRules, type InputOptions } from '../reading/input-options.js'
 import type { FileReader, FileTask } from '../reading/read-files.js'
 import { sentOptions } from '../workers/sent-options.js'
 import type { OnBadRecord } from '../records/index.js'
-import { recordChunks, type RecordOffset, type TfRecordReadOptions } from './record-source.js'
+import { recordChunks, recordReadRules, type RecordOffset, type TfRecordReadOptions } from './record-source.js'
 import { recordSpans, spanChunks } from './record-spans.js'
 import type { TfRecordDecoder } from './tfrecord-decoder.js'
 
@@ -21,6 +21,8 @@ export interface RecordStreamOptions<S extends Schema = Schema> extends TfRecord
   /** Rows of a batch. A batch also ends at 8 MiB of records. Default 4,096. */
   readonly batchRows?: number | undefined
 }
+
+export const recordStreamRules: OptionRules<RecordStreamOptions> = { ...recordReadRules, ...inputRules, onBadRecord: 'any', batchRows: 'any' }
 
 /** Gathers payloads into batches. */
 export interface RecordSink<S extends Schema> {

@@ -1,4 +1,4 @@
-import { failure, requireColumn, type Batch, type BytesColumn, type IfExists, type Job, type Mode, type Schema, type Stream } from '@millrace/core'
+import { failure, requireColumn, requireOptions, type Batch, type BytesColumn, type IfExists, type Job, type Mode, type OptionRules, type Schema, type Stream } from '@millrace/core'
 import type { ByteBuffer } from '../example/index.js'
 import type { RawRecords } from './read-raw-records.js'
 import type { RowEncoder } from './shard-rows.js'
@@ -9,6 +9,8 @@ export interface WriteRawRecordsOptions extends Pick<WriteTfRecordsOptions, 'sha
   /** What to do when files of that name exist. `replace` also removes the shards of another count. Default `fail`. */
   readonly ifExists?: IfExists | undefined
 }
+
+const rules: OptionRules<WriteRawRecordsOptions> = { shards: 'any', compression: 'any', ifExists: 'any' }
 
 const NAME = 'record'
 
@@ -47,5 +49,7 @@ class PayloadEncoder implements RowEncoder {
  */
 export const writeRawRecords =
   (prefix: string, options: WriteRawRecordsOptions = {}) =>
-  <S extends RawRecords, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
-    writeSet('writeRawRecords', prefix, options, (schema) => new PayloadEncoder(schema), stream)
+  <S extends RawRecords, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
+    requireOptions('writeRawRecords', options, rules)
+    return writeSet('writeRawRecords', prefix, options, (schema) => new PayloadEncoder(schema), stream)
+  }

@@ -1,4 +1,4 @@
-import type { IfExists, Job, Mode, Schema, Stream } from '@millrace/core'
+import { requireOptions, type IfExists, type Job, type Mode, type OptionRules, type Schema, type Stream } from '@millrace/core'
 import { SequenceExampleEncoder, type SequenceColumns } from '../sequence/index.js'
 import { writeSet, type WriteReport, type WriteTfRecordsOptions } from './write-tfrecords.js'
 
@@ -7,6 +7,8 @@ export interface WriteSequenceExamplesOptions extends Pick<WriteTfRecordsOptions
   /** What to do when files of that name exist. `replace` also removes the shards of another count. Default `fail`. */
   readonly ifExists?: IfExists | undefined
 }
+
+const rules: OptionRules<WriteSequenceExamplesOptions> = { context: 'any', featureLists: 'any', shards: 'any', compression: 'any', ifExists: 'any' }
 
 /**
  * Writes rows as TFRecord files of tf.train.SequenceExample, with shards, packing and manifest as `writeTfRecords` has them.
@@ -18,5 +20,7 @@ export interface WriteSequenceExamplesOptions extends Pick<WriteTfRecordsOptions
  */
 export const writeSequenceExamples =
   (prefix: string, options: WriteSequenceExamplesOptions) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> =>
-    writeSet('writeSequenceExamples', prefix, options, (schema) => new SequenceExampleEncoder(schema, options), stream)
+  <S extends Schema, M extends Mode>(stream: Stream<S, M>): Job<WriteReport> => {
+    requireOptions('writeSequenceExamples', options, rules)
+    return writeSet('writeSequenceExamples', prefix, options, (schema) => new SequenceExampleEncoder(schema, options), stream)
+  }

@@ -1,11 +1,11 @@
 import { basename } from 'node:path/posix'
 import {
-  failure, job, pendingManifest, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
-  type Batch, type IfExists, type Job, type Mode, type RunContext, type Schema, type Stream, type TallySummary,
+  failure, job, pendingManifest, requireOptions, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
+  type Batch, type IfExists, type Job, type Mode, type OptionRules, type RunContext, type Schema, type Stream, type TallySummary,
 } from '@millrace/core'
 import { ExampleEncoder } from '../example/index.js'
 import { requireCompression, type Compression } from '../compression/index.js'
-import { requireFolderOptions, type FolderOptions, type HasColumns } from '../writing/folder-options.js'
+import { folderRules, requireFolderOptions, type FolderOptions, type HasColumns } from '../writing/folder-options.js'
 import { writeFiles } from '../writing/write-files.js'
 import { exampleFormat } from './example-writer.js'
 import { contentOf, MANIFEST_FORMAT, manifestColumns, manifestName, manifestText, type ShardManifest } from './shard-manifest.js'
@@ -29,6 +29,8 @@ export interface WriteTfRecordsOptions<K extends string = string> extends Folder
   /** The columns to write. Default: all. */
   readonly columns?: readonly string[] | undefined
 }
+
+const rules: OptionRules<WriteTfRecordsOptions> = { ...folderRules, compression: 'any', columns: 'any' }
 
 /** What {@link writeTfRecords} wrote. */
 export interface WriteReport {
@@ -65,8 +67,12 @@ const checkedShards = (shards: number): number => {
  */
 export const writeTfRecords =
   <const K extends string = never>(prefix: string, options: WriteTfRecordsOptions<K> = {}) =>
-  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> =>
-    options.partitionBy === undefined ? writeSet('writeTfRecords', prefix, options, (schema) => new ExampleEncoder(schema, options.columns), stream) : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns, contentOf(stream.plan)), stream)
+  <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<WriteReport> => {
+    requireOptions('writeTfRecords', options, rules)
+    return options.partitionBy === undefined
+      ? writeSet('writeTfRecords', prefix, options, (schema) => new ExampleEncoder(schema, options.columns), stream)
+      : writeFiles('writeTfRecords', prefix, options, () => exampleFormat(options.compression ?? 'none', options.columns, contentOf(stream.plan)), stream)
+  }
 
 /**
  * A job that writes rows as a set of shards with their manifest.

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { failure, requireCount, requireOneOf } from '@millrace/core'
+import { failure, requireCount, requireOneOf, type OptionRules } from '@millrace/core'
 
 /** Options of readers of files that decode on worker threads. */
 export interface WorkerOptions {
@@ -22,6 +22,8 @@ export interface WorkerOptions {
   /** Most MiB of the JavaScript heap of a worker; columns lie outside of it. Default: as Node has it. */
   readonly workerHeapMiB?: number | undefined
 }
+
+export const workerRules: OptionRules<WorkerOptions> = { workers: 'any', order: 'any', readAheadBytes: 'any', splitBytes: 'any', workerHeapMiB: 'any' }
 
 /** {@link WorkerOptions} with defaults. */
 export interface ResolvedWorkerOptions {

@@ -1,4 +1,4 @@
-import { failure, requireCount, requireOneOf, type IfExists, type Schema } from '@millrace/core'
+import { failure, requireCount, requireOneOf, type IfExists, type OptionRules, type Schema } from '@millrace/core'
 
 /** Whether a stream has the columns `K`, for the compiler; where the names are not known to it, that is told when the job runs. */
 export type HasColumns<S extends Schema, K extends string> = string extends K ? unknown : [K] extends [keyof S] ? unknown : { readonly 'a column that the stream lacks': Exclude<K, keyof S> }
@@ -33,6 +33,10 @@ export interface FolderOptions<K extends string = string> {
    * leaves them: one job at a time. Default `fail`.
    */
   readonly ifExists?: IfExists | 'append' | undefined
+}
+
+export const folderRules: OptionRules<FolderOptions> = {
+  partitionBy: 'any', shards: 'any', rowsPerFile: 'any', bytesPerFile: 'any', openFiles: 'any', success: 'boolean', ifExists: 'any',
 }
 
 /** Checks the options. @throws `Usage` for those that make no sense */

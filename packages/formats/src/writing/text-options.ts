@@ -1,8 +1,8 @@
 import { compressionOfName, packedEnding, requireTextCompression, textPackedWriter, type TextCompression } from '../compression/index.js'
 import type { FileFormat } from './file-writer.js'
-import type { FolderOptions } from './folder-options.js'
+import { folderRules, type FolderOptions } from './folder-options.js'
 import { TextWriter, type FileText } from './text-writer.js'
-import type { Schema } from '@millrace/core'
+import type { OptionRules, Schema } from '@millrace/core'
 
 /** Options that the writers of text files share. */
 export interface TextOutputOptions<K extends string = string> extends FolderOptions<K> {
@@ -11,6 +11,8 @@ export interface TextOutputOptions<K extends string = string> extends FolderOpti
    */
   readonly compression?: TextCompression | undefined
 }
+
+export const textOutputRules: OptionRules<TextOutputOptions> = { ...folderRules, compression: 'any' }
 
 /** Rows between which the writer looks at the signal. */
 const ROWS_AT_ONCE = 16_384

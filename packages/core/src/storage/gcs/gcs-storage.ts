@@ -1,4 +1,4 @@
-import { failure, hasTag } from '../../errors/index.js'
+import { failure, hasTag, requireOptions, type OptionRules } from '../../errors/index.js'
 import { jsonFields } from '../http/small-answer.js'
 import { lengthIn, rangeHeader, readRanges } from '../http/read-ranges.js'
 import { readStart } from '../http/try-request.js'
@@ -7,6 +7,7 @@ import { Gate } from '../objects/gate.js'
 import { browseObjects, listObjects, type ObjectPage, type PageRequest } from '../objects/list-objects.js'
 import { parseFileUrl } from '../objects/object-url.js'
 import type { FileInfo, ReadOptions, Storage } from '../storage.js'
+import { requireCount } from '../../stream/operators/counts.js'
 import { GcsClient, type GcsStorageOptions } from './gcs-client.js'
 import { CHUNK_UNIT, GcsOutput, objectPath } from './gcs-output.js'
 
@@ -15,6 +16,8 @@ const DEFAULT_PART_BYTES = 8 * MIB
 const DEFAULT_PARALLEL_PARTS = 4
 /** A page has a thousand keys of a kilobyte, and little else: it is asked for names, sizes and generations alone. */
 const MAX_PAGE_BYTES = 8 * MIB
+
+const rules: OptionRules<GcsStorageOptions> = { scheme: 'text', endpoint: 'text', credentials: 'any', userProject: 'text', partBytes: 'any', parallelParts: 'any', tries: 'any' }
 
 const sizeIn = (fields: Readonly<Record<string, unknown>>, source: string): number => {
   const size = Number(fields['size'] ?? NaN)
@@ -97,9 +100,11 @@ const partBytesOf = (bytes = DEFAULT_PART_BYTES): number => {
  * registerStorage(gcsStorage({ credentials: { keyFile: 'reader.json' } }))
  */
 export const gcsStorage = (options: GcsStorageOptions = {}): Storage => {
+  requireOptions('gcsStorage', options, rules)
   const client = new GcsClient(options)
   const partBytes = partBytesOf(options.partBytes)
-  const gate = new Gate(options.parallelParts ?? DEFAULT_PARALLEL_PARTS)
+  if (options.tries !== undefined) requireCount(options.tries, 1, 'tries of gcsStorage')
+  const gate = new Gate(requireCount(options.parallelParts ?? DEFAULT_PARALLEL_PARTS, 1, 'parallelParts of gcsStorage'))
   return {
     scheme: options.scheme ?? 'gs',
     stat: async (url, signal) => statGcs(client, url, signal),

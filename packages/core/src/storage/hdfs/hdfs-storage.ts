@@ -1,4 +1,4 @@
-import { describeValue, failure, requireOneOf } from '../../errors/index.js'
+import { describeValue, failure, requireOneOf, requireOptions, type OptionRules } from '../../errors/index.js'
 import type { Storage } from '../storage.js'
 import type { HdfsIdentity } from './credentials.js'
 import { statusOf } from './file-status.js'
@@ -24,6 +24,8 @@ export interface HdfsStorageOptions extends HdfsIdentity {
    */
   readonly partBytes?: number | undefined
 }
+
+const rules: OptionRules<HdfsStorageOptions> = { scheme: 'any', configFolder: 'text', partBytes: 'any', user: 'text', delegationToken: 'text' }
 
 /** The name nodes of every authority that was asked for, so that which one is active is found out once. */
 class FileSystems {
@@ -60,6 +62,7 @@ class FileSystems {
  * @throws `Usage` for a `partBytes` that is no number of bytes
  */
 export const hdfsStorage = (options: HdfsStorageOptions = {}): Storage => {
+  requireOptions('hdfsStorage', options, rules)
   const { scheme = 'hdfs', partBytes = DEFAULT_PART_BYTES } = options
   requireOneOf('scheme', scheme, ['hdfs', 'webhdfs', 'swebhdfs'])
   if (!(Number.isSafeInteger(partBytes) && partBytes > 0)) {

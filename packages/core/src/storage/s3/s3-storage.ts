@@ -1,4 +1,4 @@
-import { failure, hasTag } from '../../errors/index.js'
+import { failure, hasTag, requireOptions, type OptionRules } from '../../errors/index.js'
 import { lengthIn, rangeHeader, readRanges } from '../http/read-ranges.js'
 import { readStart } from '../http/try-request.js'
 import { alreadyExists } from '../local-storage.js'
@@ -6,6 +6,7 @@ import { Gate } from '../objects/gate.js'
 import { browseObjects, listObjects, type ObjectPage, type PageRequest } from '../objects/list-objects.js'
 import { parseFileUrl } from '../objects/object-url.js'
 import type { FileInfo, ReadOptions, Storage } from '../storage.js'
+import { requireCount } from '../../stream/operators/counts.js'
 import { S3Client } from './s3-client.js'
 import { S3Output } from './s3-output.js'
 import type { S3StorageOptions } from './s3-settings.js'
@@ -18,6 +19,10 @@ const MOST_PART_BYTES = 5 * 1024 * MIB
 const DEFAULT_PARALLEL_PARTS = 4
 /** A page has a thousand keys of a kilobyte, each byte of which may be written as three. */
 const MAX_PAGE_BYTES = 8 * MIB
+
+const rules: OptionRules<S3StorageOptions> = {
+  scheme: 'text', endpoint: 'text', region: 'text', credentials: 'any', profile: 'text', pathStyle: 'boolean', partBytes: 'any', parallelParts: 'any', tries: 'any',
+}
 
 const statS3 = (client: S3Client, url: string, signal: AbortSignal | undefined): Promise<FileInfo> =>
   client.request({ method: 'HEAD', ...parseFileUrl(url), source: url, signal }, async ({ response }) => {
@@ -110,9 +115,11 @@ const partBytesOf = (bytes = DEFAULT_PART_BYTES): number => {
  * registerStorage(s3Storage({ scheme: 'minio', endpoint: 'https://minio.example:9000', credentials: { accessKeyId, secretAccessKey } }))
  */
 export const s3Storage = (options: S3StorageOptions = {}): Storage => {
+  requireOptions('s3Storage', options, rules)
   const client = new S3Client(options)
   const partBytes = partBytesOf(options.partBytes)
-  const gate = new Gate(options.parallelParts ?? DEFAULT_PARALLEL_PARTS)
+  if (options.tries !== undefined) requireCount(options.tries, 1, 'tries of s3Storage')
+  const gate = new Gate(requireCount(options.parallelParts ?? DEFAULT_PARALLEL_PARTS, 1, 'parallelParts of s3Storage'))
   return {
     scheme: options.scheme ?? 's3',
     stat: async (url, signal) => statS3(client, url, signal),

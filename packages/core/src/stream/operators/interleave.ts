@@ -1,4 +1,4 @@
-import { failure } from '../../errors/index.js'
+import { failure, requireOneOf, requireOptions, type OptionRules } from '../../errors/index.js'
 import type { Schema } from '../../schema/index.js'
 import { atPosition, type Batch } from '../batch.js'
 import { badPosition, fieldIn, type Json, type Position } from '../position.js'
@@ -20,6 +20,8 @@ export interface InterleaveOptions {
   /** Rows that are taken of a stream at its turn; 1 mixes row by row. Default 1,024. */
   readonly blockRows?: number | undefined
 }
+
+const rules: OptionRules<InterleaveOptions> = { weights: 'any', until: 'any', blockRows: 'any' }
 
 /** How far one of the streams is. */
 interface Turn {
@@ -45,10 +47,11 @@ export const interleave = <S extends Schema, M2 extends Mode = never>(
   others: readonly Stream<S, M2>[],
   options: InterleaveOptions = {},
 ): (<M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>) => <M extends Mode>(stream: Stream<S, M>): Stream<S, M | M2> => {
+  requireOptions('interleave', options, rules)
   const blockRows = requireCount(options.blockRows ?? DEFAULT_BLOCK_ROWS, 1, 'blockRows of interleave')
   const parts = [stream, ...others].map((part) => rebatch(blockRows)(part as Stream<S, M | M2>))
   const weights = options.weights ?? parts.map(() => 1)
-  const until = options.until ?? 'all'
+  const until = requireOneOf('until of interleave', options.until ?? 'all', ['all', 'first'])
   if (weights.length !== parts.length || !weights.every((weight) => Number.isFinite(weight) && weight > 0)) {
     throw failure({
       tag: 'Usage',

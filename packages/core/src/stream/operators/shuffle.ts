@@ -1,4 +1,4 @@
-import { failure } from '../../errors/index.js'
+import { failure, requireOptions, type OptionRules } from '../../errors/index.js'
 import { permutation, randomFrom } from '../../random/random.js'
 import type { Schema } from '../../schema/index.js'
 import { atPosition } from '../batch.js'
@@ -6,7 +6,7 @@ import { beginning, markFrom, markJson } from '../mark.js'
 import { countIn, fieldIn, type Position } from '../position.js'
 import { sameSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
-import { requireCount } from './counts.js'
+import { requireCount, requireSeed } from './counts.js'
 import { windows } from './windows.js'
 
 const DEFAULT_WINDOW_ROWS = 65_536
@@ -22,6 +22,8 @@ export interface ShuffleOptions {
   readonly batchRows?: number | undefined
 }
 
+const rules: OptionRules<ShuffleOptions> = { seed: 'any', windowRows: 'any', batchRows: 'any' }
+
 /**
  * Permutes the rows within windows of `windowRows` rows. The order depends on the seed, the window and the input's order
  * only, not on how the input was cut into batches. Resuming re-reads at most one window.
@@ -30,10 +32,11 @@ export interface ShuffleOptions {
  * `interleave` of several parts before.
  */
 export const shuffle = (options: ShuffleOptions) => <S extends Schema, M extends Mode>(stream: Stream<S, M>): Stream<S, M> => {
+  requireOptions('shuffle', options, rules)
   const { seed } = options
   const windowRows = requireCount(options.windowRows ?? DEFAULT_WINDOW_ROWS, 1, 'windowRows of shuffle')
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of shuffle')
-  requireCount(Math.abs(seed), 0, 'the seed of shuffle')
+  requireSeed(seed, 'the seed of shuffle')
   return makeStream<S, M>({
     schema: sameSchema(stream),
     mode: stream.mode,

@@ -1,4 +1,4 @@
-import { failure, throwIfAborted } from '../../errors/index.js'
+import { failure, requireOneOf, requireOptions, throwIfAborted, type OptionRules } from '../../errors/index.js'
 import { requireColumn, type Schema } from '../../schema/index.js'
 import type { Batch, ColumnMap } from '../batch.js'
 import { alsoColumns, joinBatches } from '../columns-of.js'
@@ -32,6 +32,15 @@ export interface SortOptions {
   readonly maxRows?: number | undefined
 }
 
+const rules: OptionRules<SortOptions> = { unique: 'boolean', batchRows: 'any', maxRows: 'any' }
+const keyRules: OptionRules<SortKey<string>> = { by: 'text', order: 'any' }
+
+const sortKey = <K extends string>(key: K | SortKey<K>): { by: K; order: 'asc' | 'desc' } => {
+  if (typeof key === 'string') return { by: key, order: 'asc' }
+  requireOptions('a key of sort', key, keyRules)
+  return { by: key.by, order: requireOneOf<'asc' | 'desc'>('order of sort', key.order ?? 'asc', ['asc', 'desc']) }
+}
+
 /**
  * Sorts all rows, in memory, by one column or several. Equal rows keep their order. Strings are ordered by their UTF-8
  * bytes (by code point), NaN after all numbers, nulls last.
@@ -44,10 +53,11 @@ export const sort = <S extends Schema, M extends Mode, const K extends keyof S &
   by: K | readonly (K | SortKey<K>)[],
   options: SortOptions = {},
 ): ((stream: Stream<S, M>) => Stream<S, M>) => (stream) => {
-  const keys = (typeof by === 'string' ? [by] : by).map((key) => (typeof key === 'string' ? { by: key, order: 'asc' as const } : { by: key.by, order: key.order ?? ('asc' as const) }))
+  requireOptions('sort', options, rules)
+  const keys = (typeof by === 'string' ? [by] : by).map((key: K | SortKey<K>) => sortKey(key))
   const unique = options.unique ?? false
   const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of sort')
-  const maxRows = options.maxRows ?? DEFAULT_MAX_ROWS
+  const maxRows = options.maxRows === Infinity ? Infinity : requireCount(options.maxRows ?? DEFAULT_MAX_ROWS, 1, 'maxRows of sort')
   return makeStream<S, M>({
     schema: derivedSchema([stream], () => {
       for (const key of keys) requireSortable(requireColumn(stream.schema, key.by, 'sort'), key.by)

@@ -1,4 +1,4 @@
-import { describeValue, failure } from '../../errors/index.js'
+import { describeValue, failure, requireOptions, type OptionRules } from '../../errors/index.js'
 import { hashOrdinal } from '../../random/random.js'
 import { requireColumn, type Schema } from '../../schema/index.js'
 import type { Batch, ColumnMap } from '../batch.js'
@@ -7,7 +7,7 @@ import type { Json } from '../position.js'
 import { derivedSchema } from '../schema-later.js'
 import { requireStableOrder, type OpenContext, type Stream } from '../stream.js'
 import { transformBatches } from '../transform.js'
-import { requireCount } from './counts.js'
+import { requireSeed } from './counts.js'
 import { filterOrdinals } from './filter-ordinals.js'
 import { keyHashes, requireHashable } from './key-hash.js'
 import { sharedWork } from './shared-work.js'
@@ -36,6 +36,8 @@ export interface SplitBySeed {
   readonly seed: number
 }
 
+const rules: OptionRules<SplitByKey<string> & SplitByTime<string> & SplitBySeed> = { byKey: 'text', byTime: 'text', seed: 'any' }
+
 /** The parts of a split, by name. */
 export type Parts<S extends Schema, P> = { readonly [Name in keyof P]: Stream<S, 'cold'> } & {}
 
@@ -58,6 +60,7 @@ export const split = <S extends Schema, const P extends { readonly [name: string
   how: SplitByKey<keyof S & string> | SplitByTime<keyof S & string> | SplitBySeed,
 ): ((stream: Stream<S, 'cold'>) => Parts<S, P>) => (stream) => {
   requireHow(how)
+  requireOptions('split', how, rules)
   const names = Object.keys(parts)
   const cumulative = cumulativeFractions(parts)
   const describe = (part: string, options: { readonly [key: string]: Json }): Json => ({ part, parts: { ...parts }, ...options })
@@ -106,14 +109,14 @@ const partMaker = <S extends Schema>(
   if ('byKey' in how) return byKey(stream, cumulative, how.byKey, how.seed ?? 0)
   if ('byTime' in how) return byTime(stream, cumulative, how.byTime)
   const { seed } = how
-  requireCount(Math.abs(seed), 0, 'the seed of split')
+  requireSeed(seed, 'the seed of split')
   requireStableOrder(stream, 'split by seed')
   return (part, describe) =>
     filterOrdinals(stream, 'split', describe({ seed }), (ordinal) => partAt(cumulative, hashOrdinal(seed, ordinal) / TWO_32) === part)
 }
 
 const byKey = <S extends Schema>(stream: Stream<S, 'cold'>, cumulative: readonly number[], key: string, seed: number): MakePart<S> => {
-  requireCount(Math.abs(seed), 0, 'the seed of split')
+  requireSeed(seed, 'the seed of split')
   return (part, describe) =>
     transformBatches<S, S, 'cold'>(stream, {
       operator: 'split',

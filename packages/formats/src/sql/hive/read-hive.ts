@@ -1,6 +1,6 @@
-import type { Job, Schema, Stream } from '@millrace/core'
+import { requireOptions, type Job, type Schema, type Stream } from '@millrace/core'
 import { schemaOf, streamOf } from '../read-rows.js'
-import { resolveSqlOptions, type SqlOptions } from '../sql-options.js'
+import { parameterRules, resolveSqlOptions, type SqlOptions } from '../sql-options.js'
 import type { SqlDatabase } from '../sql-session.js'
 import { requireSource, type SqlSource } from '../sql-statement.js'
 import { resolveHive, type HiveConnection } from './hive-server.js'
@@ -28,11 +28,12 @@ export function readHive<S extends Schema>(connection: HiveConnection, source: S
 export function readHive(connection: HiveConnection, source: SqlSource, options?: SqlOptions & { readonly schema?: undefined }): Stream<Schema, 'cold'>
 export function readHive(connection: HiveConnection, source: SqlSource, options: SqlOptions = {}): Stream<Schema, 'cold'> {
   const database = databaseOf(connection)
-  return streamOf({ operator: 'source:hive', server: 'hive', source: requireSource(source), connect: () => database }, resolveSqlOptions(options))
+  return streamOf({ operator: 'source:hive', server: 'hive', source: requireSource(source), connect: () => database }, resolveSqlOptions('readHive', options))
 }
 
 /** The schema of a query or table, as `readHive` types it. @throws `Storage`, `NotFound`, `Engine` */
 export const hiveSchema = (connection: HiveConnection, source: SqlSource, options: Pick<SqlOptions, 'parameters'> = {}): Job<Schema> => {
+  requireOptions('hiveSchema', options, parameterRules)
   const database = databaseOf(connection)
   return schemaOf(() => database, source, options.parameters ?? [])
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { failure, job, requireOneOf, run, Tally, withSchema, type Job, type Mode, type Schema, type Stream, type TallySummary } from '@millrace/core'
+import { failure, job, requireOneOf, requireOptions, run, Tally, withSchema, type Job, type Mode, type OptionRules, type Schema, type Stream, type TallySummary } from '@millrace/core'
 import { writeParquet, type ParquetCompression } from '../../parquet/index.js'
 import type { HasColumns } from '../../writing/folder-options.js'
 import { describeSource, type SqlTableSource } from '../sql-statement.js'
@@ -30,6 +30,8 @@ export interface WriteHiveOptions<K extends string = string> {
   /** How pages of the files are packed. Default `snappy`. */
   readonly compression?: ParquetCompression | undefined
 }
+
+const rules: OptionRules<WriteHiveOptions> = { staging: 'text', stagingOnServer: 'text', ifExists: 'any', partitionBy: 'any', compression: 'any' }
 
 /** What `writeHive` wrote. */
 export interface HiveWriteReport {
@@ -66,6 +68,7 @@ export const writeHive =
   <const K extends string = never>(connection: HiveConnection, table: string | SqlTableSource, options: WriteHiveOptions<K>) =>
   <S extends Schema, M extends Mode>(stream: Stream<S, M> & HasColumns<S, K>): Job<HiveWriteReport> => {
     const server = resolveHive(connection)
+    requireOptions('writeHive', options, rules)
     const ifExists = requireOneOf('ifExists of writeHive', options.ifExists ?? 'fail', ['fail', 'append', 'replace'])
     const staging = requireStaging(options.staging, options.stagingOnServer)
     const target = typeof table === 'string' ? { table } : table
