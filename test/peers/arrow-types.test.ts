@@ -36,19 +36,35 @@ const read: readonly (readonly [string, string, readonly unknown[]])[] = [
   ['fixed list', 'pa.array([[1, 2], None, [3, None]], pa.list_(pa.int64(), 2))', [['1', '2'], null, ['3', null]]],
   ['large list', "pa.array([['a'], None, []], pa.large_list(pa.large_string()))", [['a'], null, []]],
   ['list of dictionaries', "pa.ListArray.from_arrays(pa.array([0, 1, 3, 3], pa.int32()), pa.array(['x', 'y', 'x']).dictionary_encode())", [['x'], ['y', 'x'], []]],
+  ['list view', "pa.array([['a'], None, ['b', 'c']], pa.list_view(pa.string()))", [['a'], null, ['b', 'c']]],
+  ['list view that goes back, with items of several', "pa.ListViewArray.from_arrays([2, 1, 0], [1, 2, 3], pa.array(['a', None, 'c']), mask=pa.array([False, True, False]))", [['c'], null, ['a', null, 'c']]],
+  ['large list view of lists', "pa.LargeListViewArray.from_arrays(pa.array([1, 0, 0], pa.int64()), pa.array([1, 2, 0], pa.int64()), pa.array([[1], [2, 3]]))", [[['2', '3']], [['1'], ['2', '3']], []]],
+  ['list view of dictionaries', "pa.ListViewArray.from_arrays([1, 0, 0], [2, 1, 0], pa.array(['x', 'y', 'x']).dictionary_encode())", [['y', 'x'], ['x'], []]],
+  ['runs', 'pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, None]))', ['7', '7', null]],
+  ['runs of texts', "pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int16()), pa.array(['a', 'b']))", ['a', 'b', 'b']],
+  ['runs of booleans', 'pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int16()), pa.array([None, True]))', [null, true, true]],
+  ['runs of dictionaries', "pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int16()), pa.array(['b', 'a']).dictionary_encode())", ['b', 'a', 'a']],
+  ['runs of decimals', "pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int16()), pa.array([D('1.5'), None]))", ['1.5', null, null]],
+  ['list of runs', "pa.ListArray.from_arrays(pa.array([0, 1, 3, 3], pa.int32()), pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, 8])))", [['7'], ['7', '8'], []]],
   ['list of durations', "pa.array([[1, 2], None, []], pa.list_(pa.duration('s')))", [['1', '2'], null, []]],
+]
+
+/** What has no column of its own name: the columns of what it holds. */
+const nested: readonly (readonly [string, string, { readonly [leaf: string]: readonly unknown[] }])[] = [
+  ['struct', "pa.array([{'a': 1, 'b': 'x'}, None, {'a': 2, 'b': 'y'}])", { 'x.a': ['1', null, '2'], 'x.b': ['x', null, 'y'] }],
+  ['struct with values where it is null', "pa.StructArray.from_arrays([pa.array([1, 2, 3]), pa.array(['x', 'y', 'z']).dictionary_encode(), pa.array([[1], [2], [3]])], names=['a', 'b', 'c'], mask=pa.array([False, True, False]))", { 'x.a': ['1', null, '3'], 'x.b': ['x', null, 'z'], 'x.c': [['1'], null, ['3']] }],
+  ['map', "pa.array([[('a', 1), ('b', 2)], None, []], pa.map_(pa.string(), pa.int32()))", { 'x.key': [['a', 'b'], null, []], 'x.value': [[1, 2], null, []] }],
+  ['list of structs', "pa.array([[{'a': 1}, None, {'a': 3}], None, []])", { 'x.a': [['1', null, '3'], null, []] }],
+  ['struct beside a union', "pa.StructArray.from_arrays([pa.UnionArray.from_sparse(pa.array([0, 1, 0], pa.int8()), [pa.array([1, 2, 3]), pa.array(['x', 'y', 'z'])]), pa.array([1, 2, 3])], names=['u', 'a'])", { 'x.a': ['1', '2', '3'] }],
+  ['runs of structs', "pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int64()), pa.array([{'a': True, 'b': None}, {'a': None, 'b': [1]}]))", { 'x.a': [true, true, null], 'x.b': [null, null, ['1']] }],
 ]
 
 /** What no kind of column holds, by what the error calls it. */
 const refused: readonly (readonly [string, string, string])[] = [
-  ['struct', "pa.array([{'a': 1, 'b': 'x'}, None, {'a': 2, 'b': 'y'}])", 'Struct'],
-  ['map', "pa.array([[('a', 1), ('b', 2)], None, []], pa.map_(pa.string(), pa.int32()))", 'Map'],
-  ['list of structs', "pa.array([[{'a': 1}, {'a': 2}, {'a': 3}], None, []])", 'List of Struct'],
-  ['list view', "pa.array([[1, 2], [3], []], pa.list_view(pa.int32()))", 'ListView'],
-  ['run-end', 'pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, 8]))', 'RunEndEncoded'],
   ['dense union', "pa.UnionArray.from_dense(pa.array([0, 1, 0], pa.int8()), pa.array([0, 0, 1], pa.int32()), [pa.array([1, 2]), pa.array(['x'])])", 'Union'],
   ['sparse union', "pa.UnionArray.from_sparse(pa.array([0, 1, 0], pa.int8()), [pa.array([1, 2, 3]), pa.array(['x', 'y', 'z'])])", 'Union'],
   ['interval', 'pa.array([pa.MonthDayNano([1, 2, 3]), None, pa.MonthDayNano([0, 0, 0])])', 'Interval'],
+  ['list of intervals', 'pa.array([[pa.MonthDayNano([1, 2, 3])], None, []])', 'List of Interval'],
   ['long decimal', "pa.array([D('1.25'), None, D('2.5')], pa.decimal256(50, 3))", 'Decimal(50, 3)'],
 ]
 
@@ -59,7 +75,7 @@ describePeer('types of Arrow that pyarrow writes', 'pyarrow', () => {
     await runPython(`
 import numpy as np, pyarrow as pa, pyarrow.ipc as ipc
 from decimal import Decimal as D
-arrays = {${[...read, ...refused].map(([name, array]) => `${JSON.stringify(name)}: ${array}`).join(', ')}, 'null': pa.nulls(3)}
+arrays = {${[...read, ...nested, ...refused].map(([name, array]) => `${JSON.stringify(name)}: ${array}`).join(', ')}, 'null': pa.nulls(3)}
 for name, x in arrays.items():
     table = pa.table({'before': pa.array([1, 2, 3], pa.int32()), 'x': x, 'after': pa.array(['a', None, 'c'])})
     for compression in ('none', 'lz4', 'zstd'):
@@ -74,6 +90,18 @@ for name, x in arrays.items():
     for (const compression of ['none', 'lz4', 'zstd']) {
       const rows = plainRows(await run(pipe(readArrow(join(folder, `${name}.${compression}`)), collect())))
       expect(rows).toEqual(values.map((x, i) => ({ before: i + 1, x, after: ['a', null, 'c'][i] })))
+    }
+  })
+
+  it.each(nested)('%s is read by what it holds, and refused where it is asked for itself', async (name, _, leaves) => {
+    for (const compression of ['none', 'lz4', 'zstd']) {
+      const file = join(folder, `${name}.${compression}`)
+      expect(plainRows(await run(pipe(readArrow(file), collect())))).toEqual([0, 1, 2].map((row) => ({
+        before: row + 1, ...Object.fromEntries(Object.entries(leaves).map(([leaf, values]) => [leaf, values[row]])), after: ['a', null, 'c'][row],
+      })))
+      for (const [leaf, values] of Object.entries(leaves)) expect(plainRows(await run(pipe(readArrow(file, { columns: [leaf, 'after'] }), collect())))).toEqual(values.map((x, i) => ({ [leaf]: x, after: ['a', null, 'c'][i] })))
+      const due = { _tag: 'Schema', code: 'ARROW_KIND', position: { source: file, column: 'x' }, remedy: expect.stringContaining('Ask for them by name: x.') as string }
+      for (const options of [{ columns: ['x'] }, { schema: { x: field.nullable(field.utf8()) } }]) await expect(run(pipe(readArrow(file, options as { columns: string[] }), collect()))).rejects.toMatchObject(due)
     }
   })
 

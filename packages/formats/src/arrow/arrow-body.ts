@@ -3,10 +3,11 @@ import type { Numbers, Stored, StoredSlots } from '../values/index.js'
 import type { ArrowField } from './arrow-type.js'
 import type { FlatTable } from './flat-table.js'
 
-/** A column of a record batch as it is stored: slots, or lists of them. */
+/** A column of a record batch as it is stored: slots, lists of them, or the fields of structs, those that are needed, which are null where their struct is. */
 export type ArrowStored =
   | ({ readonly is: 'slots' } & StoredSlots)
   | { readonly is: 'lists'; readonly slots: number; readonly offsets: Int32Array; readonly validity: Uint8Array | undefined; readonly items: ArrowStored }
+  | { readonly is: 'struct'; readonly slots: number; readonly children: readonly (ArrowStored | undefined)[] }
 
 /** Inflates one buffer to `length` bytes. */
 export type Inflate = (input: Uint8Array, length: number) => Uint8Array
@@ -19,6 +20,8 @@ const MAX_EMPTY_ROWS = 1 << 24
 const MAX_BUFFER_BYTES = 2 ** 31 - 1
 /** Texts of views may share bytes, which become each text's own. */
 const MAX_VIEW_BYTES = 2 ** 30
+/** Views of lists may share items, which become each list's own. */
+const MAX_VIEW_ITEMS = 1 << 26
 /** Bytes of a text that stands in its view. */
 const INLINE = 12
 
@@ -56,6 +59,8 @@ export class ArrowBody {
     private readonly body: Uint8Array,
     private readonly inflate: Inflate | undefined,
     private readonly dictionaries: Dictionaries,
+    /** Which fields of structs are needed. Default: all. */
+    private readonly needs: (field: ArrowField) => boolean = () => true,
   ) {
     this.rows = batch.count(0)
     if (this.rows > MAX_ROWS) throw new Error(`a record batch says that it has ${this.rows} rows`)
@@ -66,13 +71,13 @@ export class ArrowBody {
 
   /** The next column, which has to have the rows of the batch. */
   column(field: ArrowField): ArrowStored {
-    return this.read(field, this.rows)
+    return this.read(field, this.rows, undefined)
   }
 
-  /** Passes over the next column. */
-  skip(field: ArrowField): void {
+  /** Passes over the next column, or field of a struct. */
+  skip(field: ArrowField, due = this.rows): void {
     const length = this.nodes[2 * this.node]
-    if (length !== this.rows) throw new Error(`a column has ${length ?? 'no'} values where ${this.rows} are due`)
+    if (length !== due) throw new Error(`a column has ${length ?? 'no'} values where ${due} are due`)
     this.pass(field)
   }
 
@@ -89,14 +94,16 @@ export class ArrowBody {
     if (field.dictionary === undefined) for (const child of field.children) this.pass(child)
   }
 
-  private read(field: ArrowField, due: number | undefined): ArrowStored {
+  /** @param above - which slots are not null already by a struct that they are in */
+  private read(field: ArrowField, due: number | undefined, above: Uint8Array | undefined): ArrowStored {
     if (field.dictionary === undefined && field.layout.as === 'null') return this.nothing(due)
+    if (field.dictionary === undefined && field.layout.as === 'run-end') return masked(this.runs(field, due), above)
     const length = this.nodes[2 * this.node]
     const nulls = this.nodes[2 * this.node + 1]
     this.node++
     if (length === undefined || nulls === undefined) throw new Error('a record batch describes fewer columns than it has')
     if (length > MAX_ROWS || nulls > length || (due !== undefined && length !== due)) throw new Error(`a column has ${length} values of which ${nulls} are null, where ${due ?? 'others'} are due`)
-    const validity = this.validity(length, nulls)
+    const validity = both(this.validity(length, nulls), above)
     if (field.dictionary !== undefined) return this.indices(field, length, validity)
     switch (field.layout.as) {
       case 'bits': {
@@ -119,6 +126,10 @@ export class ArrowBody {
       }
       case 'fixed-list':
         return this.fixedLists(field, length, validity)
+      case 'list-view':
+        return this.viewedLists(field, length, field.layout.large, validity)
+      case 'struct':
+        return { is: 'struct', slots: length, children: field.children.map((child) => (this.needs(child) ? this.read(child, length, validity) : this.skip(child, length))) as (ArrowStored | undefined)[] }
       default:
         throw new Error(`columns of the type ${field.type.name} are not read`)
     }
@@ -133,15 +144,57 @@ export class ArrowBody {
   }
 
   private lists(field: ArrowField, length: number, offsets: Int32Array, validity: Uint8Array | undefined): ArrowStored {
-    const items = this.read(field.children[0]!, undefined)
+    const items = this.read(field.children[0]!, undefined, undefined)
     if (items.slots < offsets[length]!) throw new Error(`lists refer to ${offsets[length]} items, and there are ${items.slots}`)
     return { is: 'lists', slots: length, offsets, validity, items }
   }
 
   private fixedLists({ size, children: [item] }: ArrowField, length: number, validity: Uint8Array | undefined): ArrowStored {
-    const items = this.read(item!, undefined)
+    const items = this.read(item!, undefined, undefined)
     if (items.slots < length * size) throw new Error(`lists refer to ${length * size} items, and there are ${items.slots}`)
     return { is: 'lists', slots: length, offsets: multiples(length, size), validity, items }
+  }
+
+  private viewedLists(field: ArrowField, length: number, large: boolean, validity: Uint8Array | undefined): ArrowStored {
+    const width = large ? 8 : 4
+    const starts = indexValues(this.take(length * width), length, width, true)
+    const sizes = indexValues(this.take(length * width), length, width, true)
+    const items = this.read(field.children[0]!, undefined, undefined)
+    const offsets = new Int32Array(length + 1)
+    let isInOrder = true
+    for (let row = 0; row < length; row++) {
+      const before = offsets[row]!
+      const size = validity === undefined || getBit(validity, row) ? Number(sizes[row]) : 0
+      const start = size === 0 ? before : Number(starts[row])
+      if (size !== 0 && !(size > 0 && start >= 0 && start + size <= items.slots)) throw new Error(`a list refers to items ${start} to ${start + size}, and there are ${items.slots}`)
+      if (before + size > MAX_VIEW_ITEMS) throw new Error(`the lists of a column have more than ${MAX_VIEW_ITEMS} items`)
+      isInOrder &&= start === before
+      offsets[row + 1] = before + size
+    }
+    if (isInOrder) return { is: 'lists', slots: length, offsets, validity, items }
+    const picks = new Int32Array(offsets[length]!)
+    for (let row = 0; row < length; row++) for (let at = offsets[row]!, item = Number(starts[row]); at < offsets[row + 1]!; at++, item++) picks[at] = item
+    return { is: 'lists', slots: length, offsets, validity, items: gather(items, picks) }
+  }
+
+  /** Values of runs, which have no bitmap of their own: each slot as its run. */
+  private runs({ children: [endsField, valuesField] }: ArrowField, due: number | undefined): ArrowStored {
+    const length = this.nodes[2 * this.node]
+    this.node++
+    if (length === undefined || length > MAX_EMPTY_ROWS || (due !== undefined && length !== due)) throw new Error(`a column of runs has ${length ?? 'no'} values where ${due ?? `at most ${MAX_EMPTY_ROWS}`} are due`)
+    const ends = this.read(endsField!, undefined, undefined)
+    if (ends.is !== 'slots' || ends.stored.is !== 'numbers' || ends.validity !== undefined) throw new Error('the ends of runs are no numbers')
+    const values = this.read(valuesField!, ends.slots, undefined)
+    const runOf = new Int32Array(length)
+    let slot = 0
+    for (let run = 0; run < ends.slots && slot < length; run++) {
+      const end = Math.min(length, Number(ends.stored.values[run]))
+      if (!(end > slot)) throw new Error('the ends of runs go back')
+      runOf.fill(run, slot, end)
+      slot = end
+    }
+    if (slot < length) throw new Error(`runs end at ${slot} of ${length} values`)
+    return gather(values, runOf)
   }
 
   /** The next buffer, inflated where it is packed. @param least - bytes that are needed of it */
@@ -238,6 +291,51 @@ export class ArrowBody {
     }
     return { is: 'slots', slots: length, stored: held.stored, validity: nulls, indices }
   }
+}
+
+/** The bits that both bitmaps have. */
+const both = (a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined => (a === undefined ? b : b === undefined ? a : a.map((byte, i) => byte & b[i]!))
+
+/** Slots that are null also where a struct around them is. */
+const masked = (stored: ArrowStored, above: Uint8Array | undefined): ArrowStored => {
+  if (above === undefined) return stored
+  if (stored.is !== 'struct') return { ...stored, validity: both(stored.validity, above) }
+  return { ...stored, children: stored.children.map((child) => child && masked(child, above)) }
+}
+
+const picked = (validity: Uint8Array | undefined, picks: Int32Array): Uint8Array | undefined => {
+  if (validity === undefined) return undefined
+  const bits = new Uint8Array(bitmapBytes(picks.length))
+  for (let i = 0; i < picks.length; i++) if (getBit(validity, picks[i]!)) setBit(bits, i)
+  return bits
+}
+
+/** Slots by their index, which has to be there, any number of times. @throws an error for texts and lists that become too large so */
+const gather = (stored: ArrowStored, picks: Int32Array): ArrowStored => {
+  if (stored.is === 'struct') return { ...stored, slots: picks.length, children: stored.children.map((child) => child && gather(child, picks)) }
+  const validity = picked(stored.validity, picks)
+  if (stored.is === 'slots') return { is: 'slots', slots: picks.length, validity, ...gatherValues(stored, picks) }
+  const offsets = new Int32Array(picks.length + 1)
+  for (const [i, pick] of picks.entries()) {
+    const end = offsets[i]! + stored.offsets[pick + 1]! - stored.offsets[pick]!
+    if (end > MAX_VIEW_ITEMS) throw new Error(`the lists of a column have more than ${MAX_VIEW_ITEMS} items`)
+    offsets[i + 1] = end
+  }
+  const items = new Int32Array(offsets[picks.length]!)
+  for (const [i, pick] of picks.entries()) for (let at = offsets[i]!, item = stored.offsets[pick]!; at < offsets[i + 1]!; at++, item++) items[at] = item
+  return { is: 'lists', slots: picks.length, offsets, validity, items: gather(stored.items, items) }
+}
+
+/** The values stay where they are, as those of a dictionary. */
+const gatherValues = ({ stored, indices }: StoredSlots, picks: Int32Array): Pick<StoredSlots, 'stored' | 'indices'> => {
+  if (stored.is === 'bits' && indices === undefined) return { stored: { is: 'bits', length: picks.length, values: Uint8Array.from(picks, (pick) => stored.values[pick]!) }, indices }
+  const entries = indices === undefined ? picks : picks.map((pick) => indices[pick]!)
+  if (stored.is === 'bytes') {
+    let bytes = 0
+    for (const entry of entries) bytes += stored.offsets[entry + 1]! - stored.offsets[entry]!
+    if (bytes > MAX_VIEW_BYTES) throw new Error(`the texts of a column have more than ${MAX_VIEW_BYTES} bytes`)
+  }
+  return { stored, indices: entries }
 }
 
 /** Offsets of values that all have the same size. What takes no bytes may be said to be there any number of times. */

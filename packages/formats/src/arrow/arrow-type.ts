@@ -31,6 +31,9 @@ export interface ArrowField {
   readonly children: readonly ArrowField[]
 }
 
+/** Whether each slot has a value of its own, that some kind of column holds: dictionaries of others are not read. */
+export const holdsPlainValues = ({ type, layout }: ArrowField): boolean => type.is !== 'other' && type.is !== 'list' && layout.as !== 'run-end'
+
 const units: readonly TimeUnit[] = ['s', 'ms', 'us', 'ns']
 
 /** Numbers of the union `Type`, by their names. @see https://github.com/apache/arrow/blob/main/format/Schema.fbs */
@@ -51,6 +54,12 @@ const widths = (bits: number, allowed: readonly number[]): number => {
 const listType = (name: string, [item]: readonly ArrowField[]): ValueType => {
   if (item === undefined) throw new Error('a list has no items')
   return item.type.is === 'other' ? { is: 'other', name: `${name} of ${item.type.name}` } : { is: 'list', item: item.type, itemNullable: item.nullable, name: `${name} of ${item.type.name}` }
+}
+
+/** The type of the values of runs, whose ends are integers. */
+const runsType = ([ends, values]: readonly ArrowField[]): ValueType => {
+  if (ends?.type.is !== 'integer' || !ends.type.signed || ends.type.bits < 16 || ends.dictionary !== undefined || values === undefined) throw new Error('a column of runs has no ends or no values')
+  return values.type.is === 'other' ? { is: 'other', name: `RunEndEncoded of ${values.type.name}` } : values.type
 }
 
 /** Times of day and durations: integers of their unit. */
@@ -115,28 +124,31 @@ const shapeOf = (name: string, type: FlatTable, children: readonly ArrowField[])
     }
     case 'ListView':
     case 'LargeListView':
-      return other({ as: 'list-view', large: name === 'LargeListView' })
+      return { type: listType(name, children), layout: { as: 'list-view', large: name === 'LargeListView' } }
     case 'Map':
-      return other({ as: 'list', large: false })
+      return { type: listType(name, children), layout: { as: 'list', large: false } }
     case 'Struct':
       return other({ as: 'struct' })
     case 'Union':
       return other({ as: 'union', dense: type.short(0) === 1 })
     case 'RunEndEncoded':
-      return other({ as: 'run-end' })
+      return { type: runsType(children), layout: { as: 'run-end' } }
     default:
       throw new Error(`columns of the type ${name} are not known`)
   }
 }
 
 const fieldOf = (table: FlatTable): ArrowField => {
-  const children = table.tables(5).map(fieldOf)
   const type = table.table(3)
   if (type === undefined) throw new Error('a column has no type')
-  const shape = shapeOf(names[table.byte(2)] ?? `number ${table.byte(2)}`, type, children)
+  const name = names[table.byte(2)] ?? `number ${table.byte(2)}`
+  const children = table.tables(5).map(fieldOf).map(name === 'Map' ? asEntries : (child) => child)
   const encoding = table.table(4)
-  return { name: table.text(0) ?? '', nullable: table.byte(1) !== 0, children, size: 0, ...shape, dictionary: encoding === undefined ? undefined : dictionaryOf(encoding) }
+  return { name: table.text(0) ?? '', nullable: table.byte(1) !== 0, children, size: 0, ...shapeOf(name, type, children), dictionary: encoding === undefined ? undefined : dictionaryOf(encoding) }
 }
+
+/** The pairs of a map, whose parts writers call as they like. */
+const asEntries = (entries: ArrowField): ArrowField => ({ ...entries, children: entries.children.map((child, i) => ({ ...child, name: ['key', 'value'][i] ?? child.name })) })
 
 const dictionaryOf = (encoding: FlatTable): ArrowDictionary => {
   const index = encoding.table(1)
@@ -145,14 +157,8 @@ const dictionaryOf = (encoding: FlatTable): ArrowDictionary => {
 
 const unread = (problem: string, remedy: string): MillraceError => failure({ tag: 'Schema', code: 'ARROW_NOT_READ', problem, remedy })
 
-/** The columns of a schema. @throws for types that are not known, for big-endian data, and for two columns of one name */
+/** The columns of a schema. @throws for types that are not known, and for big-endian data */
 export const arrowFields = (schema: FlatTable): readonly ArrowField[] => {
   if (schema.short(0) !== 0) throw unread('the file is big-endian', 'Write it again on a little-endian machine, or with pyarrow, which reads it.')
-  const fields = schema.tables(1).map(fieldOf)
-  const seen = new Set<string>()
-  for (const { name } of fields) {
-    if (seen.has(name)) throw unread(`two columns have the name ${JSON.stringify(name)}`, 'Rename one of them where the file is written.')
-    seen.add(name)
-  }
-  return fields
+  return schema.tables(1).map(fieldOf)
 }

@@ -1,7 +1,7 @@
 import type { Numbers, Stored, StoredSlots } from '../values/index.js'
 import { ArrowBody, type Dictionaries, type Inflate } from './arrow-body.js'
 import { arrowError, type ArrowMessage } from './arrow-messages.js'
-import type { ArrowField } from './arrow-type.js'
+import { holdsPlainValues, type ArrowField } from './arrow-type.js'
 import type { FlatTable } from './flat-table.js'
 
 /** The dictionaries of a file as its messages bring them, replace them and add to them. */
@@ -28,7 +28,7 @@ export class DictionaryStore {
       const data = message.header.table(1)
       if (field === undefined || data === undefined) throw new Error(`no column has the dictionary ${id}`)
       // Dictionaries of what no column holds are of no use.
-      if (field.type.is === 'other' || field.type.is === 'list') return
+      if (!holdsPlainValues(field)) return
       const stored = new ArrowBody(data, message.body, await inflateFor(data), this.held).column({ ...field, dictionary: undefined })
       if (stored.is !== 'slots') throw new Error('the entries of a dictionary are lists')
       const before = message.header.byte(2) === 0 ? undefined : this.held.get(id)

@@ -1,6 +1,6 @@
 import {
-  concatColumns, countIn, expandInputs, field, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
-  type Batch, type Column, type Field, type FileInfo, type Job, type OptionRules, type Schema, type Stream,
+  concatColumns, countIn, expandInputs, job, makeBatch, requireCount, requireNames, throwIfAborted,
+  type Batch, type Column, type Field, type FileInfo, type Job, type Json, type OptionRules, type Schema, type Stream,
 } from '@millrace/core'
 import { loadZstd } from '../codecs/zstd.js'
 import { decodeLz4Frame } from '../codecs/lz4.js'
@@ -10,8 +10,9 @@ import { readFiles, type FileReader, type FileTask } from '../reading/read-files
 import { requireReading } from '../reading/require-reading.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, convertList, convertValues, fieldOf, firstFault, goodRows, requireHeld, rowJson, wrongKind, type ConvertedColumn, type ValueType } from '../values/index.js'
-import { ArrowBody, type ArrowStored, type Inflate } from './arrow-body.js'
+import { convertList, convertValues, firstFault, goodRows, requirePaths, rowJson, ToldColumns, type ColumnPaths, type ConvertedColumn, type ValueType } from '../values/index.js'
+import { arrowColumns, storedOf, type ArrowColumn } from './arrow-columns.js'
+import { ArrowBody, type Inflate } from './arrow-body.js'
 import { columnBytes } from '../values/batch-bytes.js'
 import { arrowError, arrowMessages, LARGE_BYTES, type ArrowMessage } from './arrow-messages.js'
 import { arrowFields, type ArrowField } from './arrow-type.js'
@@ -20,6 +21,11 @@ import { DictionaryStore } from './dictionary-store.js'
 
 /** Options of {@link readArrow}. */
 export interface ArrowOptions<S extends Schema = Schema> extends InputOptions<S> {
+  /**
+   * Where columns of the schema come from that are not called by their keys: keys with dots between, `{ city: 'user.address.city' }`; an array of keys where
+   * these have dots.
+   */
+  readonly paths?: { readonly [K in keyof S]?: string | readonly string[] } | undefined
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
   readonly columns?: readonly string[] | undefined
   /** What happens to a row with a value that its column cannot hold. Default `fail`. */
@@ -28,7 +34,7 @@ export interface ArrowOptions<S extends Schema = Schema> extends InputOptions<S>
   readonly batchRows?: number | undefined
 }
 
-const rules: OptionRules<ArrowOptions & { readonly schema?: Schema | undefined }> = { schema: 'any', ...inputRules, columns: 'any', onBadRecord: 'any', batchRows: 'any' }
+const rules: OptionRules<ArrowOptions & { readonly schema?: Schema | undefined }> = { schema: 'any', ...inputRules, paths: 'any', columns: 'any', onBadRecord: 'any', batchRows: 'any' }
 
 /** Place in one file: the row of the record batch at which to go on. */
 interface ArrowPlace {
@@ -46,6 +52,10 @@ interface ArrowPlace {
  * as it is converted: integers by range, instants brought to the column's unit, nulls need a nullable field. A value that does not fit
  * makes its row bad (see `onBadRecord`); its raw bytes are not known.
  *
+ * What structs, maps and lists of them hold are columns of their own, called by their keys with dots between: `user.address.city`, null where a
+ * struct on the way is; `items.price` of a list of structs is a list, of as many items as `items.name`; a map has the lists `m.key` and `m.value`. Where
+ * two columns have one name, since keys have dots too, `paths` says which is meant. Views of lists and runs become lists and values of their own.
+ *
  * Without a schema, the columns are those of all files, by name, that a kind of column can hold; a column that a file lacks is null there.
  * The stream knows them when it is read, or asked: `await stream.findSchema()`. `arrowFileSchema` gives a schema to start from.
  *
@@ -61,8 +71,9 @@ export function readArrow(source: string | readonly string[], options: ArrowOpti
 /** How Arrow files and streams are read. */
 export const arrowFiles = (source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   requireReading('readArrow', source, options, { options: rules, findsSchema: true })
-  const { schema, columns, batchRows = DEFAULT_BATCH_ROWS } = options
+  const { schema, columns, paths, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readArrow')
+  requirePaths(paths, schema)
   return {
     remote: sentOptions(options),
     format: 'arrow',
@@ -72,9 +83,10 @@ export const arrowFiles = (source: string | readonly string[], options: ArrowOpt
     columns,
     input: options,
     onBadRecord: options.onBadRecord,
-    options: { ...(columns === undefined ? {} : { columns }), batchRows },
-    readFile: (task) => readFile(task, options.onBadRecord ?? 'fail', batchRows),
+    options: { ...(columns === undefined ? {} : { columns }), ...(paths === undefined ? {} : { paths: { ...paths } as Json }), batchRows },
+    readFile: (task) => readFile(task, options.onBadRecord ?? 'fail', batchRows, paths),
     schemaOf: fileSchema,
+    hasColumn: async (file, name, signal) => (await fileColumns(file, signal, paths)).has(name),
   }
 }
 
@@ -85,10 +97,14 @@ export const arrowFileSchema = (source: string | readonly string[]): Job<Schema>
     return fileSchema(file!, signal)
   })
 
-const fileSchema = async (file: FileInfo, signal: AbortSignal | undefined): Promise<Schema> => {
-  for await (const message of arrowMessages(file, { signal, onRead: () => undefined })) return schemaOf(fieldsOf(message, file.url))
-  return {}
+const fileSchema = async (file: FileInfo, signal: AbortSignal | undefined): Promise<Schema> => (await fileColumns(file, signal)).schema()
+
+const fileColumns = async (file: FileInfo, signal: AbortSignal | undefined, paths?: ColumnPaths): Promise<ToldColumns<ArrowColumn>> => {
+  for await (const message of arrowMessages(file, { signal, onRead: () => undefined })) return toldColumns(fieldsOf(message, file.url), file.url, paths)
+  return toldColumns([], file.url, paths)
 }
+
+const toldColumns = (fields: readonly ArrowField[], url: string, paths: ColumnPaths | undefined): ToldColumns<ArrowColumn> => new ToldColumns('ARROW', url, arrowColumns(fields), paths)
 
 const fieldsOf = (message: ArrowMessage, url: string): readonly ArrowField[] => {
   try {
@@ -98,57 +114,32 @@ const fieldsOf = (message: ArrowMessage, url: string): readonly ArrowField[] => 
   }
 }
 
-const schemaOf = (fields: readonly ArrowField[]): Schema => {
-  const own = fields.map((column): [string, Field | undefined] => [column.name, ownField(column)])
-  return Object.fromEntries(own.filter((entry): entry is [string, Field] => entry[1] !== undefined))
-}
-
-/** The field that takes the column as it is. */
-const ownField = ({ type, nullable, dictionary, children, layout, size }: ArrowField): Field | undefined => {
-  if (type.is === 'list') {
-    // Lists of dictionaries are dictionaries of their items.
-    const item = ownField(children[0]!)
-    if (item === undefined || dictionary !== undefined) return undefined
-    const list = field.list(item, layout.as === 'fixed-list' ? { size } : {})
-    return nullable ? field.nullable(list) : list
-  }
-  const plain = fieldOf(type, false)
-  if (plain === undefined) return undefined
-  const own = dictionary === undefined ? plain : field.dictionary(plain)
-  return nullable ? field.nullable(own) : own
-}
-
 /** The columns of a file, and which of them become which. */
 interface FilePlan {
   readonly fields: readonly ArrowField[]
   readonly schema: Schema
   /** Columns that are delivered. */
   readonly wanted: readonly string[]
-  /** Columns that are decoded: more, where bad rows are left out whoever reads. */
-  readonly read: ReadonlySet<string>
+  /** Columns that are decoded, by the field that each is in: more, where bad rows are left out whoever reads. */
+  readonly read: ReadonlyMap<ArrowField, readonly (ArrowColumn & { readonly name: string })[]>
+  /** The fields on the way to them. */
+  readonly needed: ReadonlySet<ArrowField>
 }
 
-const planOf = (message: ArrowMessage, task: FileTask, policy: OnBadRecord): FilePlan => {
+const planOf = (message: ArrowMessage, task: FileTask, policy: OnBadRecord, paths: ColumnPaths | undefined): FilePlan => {
   const { url } = task.file
   const fields = fieldsOf(message, url)
-  const schema = checkedSchema(url, fields, task)
+  const columns = toldColumns(fields, url, paths)
+  const schema = columns.fieldsFor(task.schema, task.columns)
   requireNames(schema)
   const wanted = Object.keys(schema).filter((name) => task.context.columns === undefined || task.context.columns.includes(name))
-  return { fields, schema, wanted, read: new Set(mustValidateAll(policy) ? Object.keys(schema) : wanted) }
+  const decoded = (mustValidateAll(policy) ? Object.keys(schema) : wanted).map((name) => ({ ...columns.get(name), name }))
+  const read = new Map(fields.map((of): [ArrowField, (typeof decoded)[number][]] => [of, []]))
+  for (const column of decoded) read.get(column.through[0]!)!.push(column)
+  return { fields, schema, wanted, read, needed: new Set(decoded.flatMap(({ through }) => through)) }
 }
 
-const checkedSchema = (url: string, fields: readonly ArrowField[], { schema, columns }: FileTask): Schema => {
-  const own = schemaOf(fields)
-  if (schema === undefined) return columns === undefined ? own : Object.fromEntries(columns.map((name) => [name, requireHeld('ARROW_KIND', url, own, name, fields.find((column) => column.name === name)?.type)]))
-  for (const [name, target] of Object.entries(schema)) {
-    const found = fields.find((column) => column.name === name)
-    if (found === undefined) requireColumn(Object.fromEntries(fields.map((column) => [column.name, target])), name, url)
-    else if (!canHold(target, found.type)) throw wrongKind('ARROW_KIND', url, name, target, found.type)
-  }
-  return schema
-}
-
-async function* readFile(task: FileTask, policy: OnBadRecord, batchRows: number): AsyncGenerator<Batch, void, undefined> {
+async function* readFile(task: FileTask, policy: OnBadRecord, batchRows: number, paths: ColumnPaths | undefined): AsyncGenerator<Batch, void, undefined> {
   const { context, file } = task
   const resume: ArrowPlace | undefined = task.resume === undefined ? undefined : { batch: countIn(task.resume, 'batch'), row: countIn(task.resume, 'row') }
   let plan: FilePlan | undefined
@@ -159,7 +150,7 @@ async function* readFile(task: FileTask, policy: OnBadRecord, batchRows: number)
     throwIfAborted(context.signal)
     if (message.kind === 'schema') {
       if (plan !== undefined) throw arrowError(new Error('it has two schemas'), file.url, 'the file cannot be read', { byte: message.byte })
-      plan = planOf(message, task, policy)
+      plan = planOf(message, task, policy, paths)
       dictionaries.know(plan.fields)
     } else if (message.kind === 'dictionary') await dictionaries.add(message, file.url, inflateFor)
     else if (message.kind === 'batch') {
@@ -192,16 +183,20 @@ interface DecodedBatch {
   readonly columns: { readonly [name: string]: ConvertedColumn } | undefined
 }
 
-const decodeBatch = async (message: ArrowMessage, { fields, schema, read }: FilePlan, dictionaries: DictionaryStore, url: string, isPassed: boolean): Promise<DecodedBatch> => {
+const decodeBatch = async (message: ArrowMessage, { fields, schema, read, needed }: FilePlan, dictionaries: DictionaryStore, url: string, isPassed: boolean): Promise<DecodedBatch> => {
   let column: string | undefined
   try {
-    const body = new ArrowBody(message.header, message.body, isPassed ? undefined : await inflateFor(message.header), dictionaries.values)
+    const body = new ArrowBody(message.header, message.body, isPassed ? undefined : await inflateFor(message.header), dictionaries.values, (of) => needed.has(of))
     if (isPassed) return { rows: body.rows, columns: undefined }
     const columns: { [name: string]: ConvertedColumn } = {}
     for (const of of fields) {
       column = of.name
-      if (read.has(column)) columns[column] = convertStored(schema[column]!, of.type, body.column(of))
-      else body.skip(of)
+      if (!needed.has(of)) {
+        body.skip(of)
+        continue
+      }
+      const stored = body.column(of)
+      for (const { name, type, steps } of read.get(of)!) columns[name] = convertStored(schema[(column = name)]!, type, storedOf(stored, steps))
     }
     return { rows: body.rows, columns }
   } catch (error) {
@@ -209,10 +204,10 @@ const decodeBatch = async (message: ArrowMessage, { fields, schema, read }: File
   }
 }
 
-const convertStored = (target: Field, type: ValueType, stored: ArrowStored): ConvertedColumn => {
+const convertStored = (target: Field, type: ValueType, stored: ReturnType<typeof storedOf>): ConvertedColumn => {
   if (stored.is === 'slots') return convertValues(target, type, stored)
   if (type.is !== 'list' || target.kind !== 'list') throw new Error('the lists of a column do not fit its type')
-  return convertList(target, stored.offsets, stored.validity, convertStored(target.params.item!, type.item, stored.items))
+  return convertList(target, stored.offsets, stored.validity, convertStored(target.params.item!, type.item, storedOf(stored.items, [])))
 }
 
 /** A column in memory of its own. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { collect, pipe, run } from '@millrace/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { errorOf } from '../../../../test/support/error-of.js'
 import { encodeLevels } from './encode-runs.js'
 import { readParquet } from './read-parquet.js'
 import { thriftStruct, type ThriftStruct, type ThriftValue } from './thrift-writer.js'
@@ -64,10 +65,10 @@ const fileOf = (node: Node, rows: number, repetition: Levels, definition: Levels
 const numbers = (...values: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer)
 const bytes = (...values: readonly (readonly number[])[]): Uint8Array => Uint8Array.from(values.flatMap((value) => [value.length, 0, 0, 0, ...value]))
 
-const seen = async (name: string, file: Uint8Array): Promise<unknown> => {
+const seen = async (name: string, file: Uint8Array, column = 'x'): Promise<unknown> => {
   const path = join(folder, name)
   writeFileSync(path, file)
-  return (await run(pipe(readParquet(path), collect()))).map((row) => row['x'])
+  return (await run(pipe(readParquet(path), collect()))).map((row) => row[column])
 }
 
 /** Rows [1, 2], [], null, [3] of a list whose items are never null. */
@@ -96,10 +97,36 @@ it.each(['bag', 'list', 'element'])('lists of three layers are read whose middle
   expect(await seen(`three-${name}`, fileOf(node, lists.rows, lists.repetition, lists.definition, numbers(1, 2, 3)))).toEqual(due)
 })
 
-it.each(['array', 'x_tuple'])('items of lists whose repeated group is called %s are structs of one field, which no kind of column holds', async (name) => {
+it.each(['array', 'x_tuple'])('items of lists whose repeated group is called %s are structs of one field', async (name) => {
   const node: Node = { is: 'optional', name: 'x', more: LIST, children: [{ is: 'repeated', name, children: [{ is: 'required', name: 'y', type: 'int32' }] }] }
-  writeFileSync(join(folder, name), fileOf(node, lists.rows, lists.repetition, lists.definition, numbers(1, 2, 3)))
-  await expect(run(pipe(readParquet(join(folder, name), { columns: ['x'] }), collect()))).rejects.toMatchObject({ code: 'PARQUET_KIND', problem: 'the column is list of struct in the file, which no kind of column holds' })
+  expect(await seen(name, fileOf(node, lists.rows, lists.repetition, lists.definition, numbers(1, 2, 3)), 'x.y')).toEqual(due)
+})
+
+it('groups that repeat without saying that they are lists are lists of structs, one within another', async () => {
+  const node: Node = { is: 'repeated', name: 'x', children: [{ is: 'optional', name: 'y', children: [{ is: 'repeated', name: 'z', type: 'int32' }] }] }
+  const file = fileOf(node, 3, { most: 2, of: [0, 2, 1, 0, 0] }, { most: 3, of: [3, 3, 1, 0, 2] }, numbers(1, 2))
+  expect(await seen('bare-groups', file, 'x.y.z')).toEqual([[[1, 2], null], [], [[]]])
+})
+
+it.each([['MAP', 1, 'key_value'], ['MAP_KEY_VALUE', 2, 'map'], ['MAP without a name for its key', 1, 'entries']] as const)('maps that are annotated as %s are read, also without values', async (_, converted, name) => {
+  const node: Node = { is: 'optional', name: 'x', more: [[6, { i32: converted }]], children: [{ is: 'repeated', name, children: [{ is: 'required', name: 'k', type: 'int32' }] }] }
+  expect(await seen(`map-${name}`, fileOf(node, lists.rows, lists.repetition, lists.definition, numbers(1, 2, 3)), 'x.key')).toEqual(due)
+})
+
+it('what says that it is a list or a map, and is none, is a struct', async () => {
+  for (const converted of [1, 3]) {
+    const node: Node = { is: 'optional', name: 'x', more: [[6, { i32: converted }]], children: [{ is: 'optional', name: 'y', type: 'int32' }] }
+    expect(await seen(`no-list-${converted}`, fileOf(node, 3, { most: 0, of: [] }, { most: 2, of: [2, 1, 0] }, numbers(7)), 'x.y')).toEqual([7, null, null])
+  }
+})
+
+it('a schema of groups in groups without end is refused', async () => {
+  const deep = (levels: number): Node => (levels === 0 ? { is: 'optional', name: 'y', type: 'int32' } : { is: 'optional', name: 'x', children: [deep(levels - 1)] })
+  expect(await seen('deep', fileOf(deep(120), 2, { most: 0, of: [] }, { most: 121, of: [121, 60] }, numbers(7)), `${'x.'.repeat(120)}y`)).toEqual([7, null])
+  for (const levels of [130, 2000]) {
+    const error = await errorOf(seen(`too-deep-${levels}`, fileOf(deep(levels), 2, { most: 0, of: [] }, { most: 1, of: [1, 0] }, numbers(7))))
+    expect(error).toMatchObject({ _tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem: 'the schema cannot be decoded: its groups are nested more than 128 levels deep' })
+  }
 })
 
 it('decimals in byte strings of any length are read', async () => {

@@ -1,5 +1,5 @@
 import type { TimeUnit } from '@millrace/core'
-import type { SchemaElement, SchemaTree } from 'hyparquet'
+import type { SchemaElement } from 'hyparquet'
 import type { ValueType } from '../values/index.js'
 
 const units: Record<string, TimeUnit> = { MILLIS: 'ms', MICROS: 'us', NANOS: 'ns' }
@@ -7,7 +7,12 @@ const units: Record<string, TimeUnit> = { MILLIS: 'ms', MICROS: 'us', NANOS: 'ns
 const decimalType = ({ precision = 38, scale = 0 }: SchemaElement, name: string): ValueType =>
   precision >= 1 && scale >= 0 && scale <= precision ? { is: 'decimal', precision, scale, name } : { is: 'other', name: `${name}(${precision}, ${scale})` }
 
-const leafType = (element: SchemaElement): ValueType => {
+/**
+ * The type of a leaf, physical and logical type taken together.
+ *
+ * @see https://github.com/apache/parquet-format/blob/master/LogicalTypes.md
+ */
+export const leafType = (element: SchemaElement): ValueType => {
   const { type, converted_type: converted, logical_type: logical } = element
   const name = `${type ?? 'group'}${logical !== undefined ? ` ${logical.type}` : converted !== undefined ? ` ${converted}` : ''}`
   if (logical?.type === 'DECIMAL' || converted === 'DECIMAL') return decimalType(element, name)
@@ -40,41 +45,4 @@ const leafType = (element: SchemaElement): ValueType => {
     default:
       return { is: 'other', name }
   }
-}
-
-const isListGroup = ({ element, children }: SchemaTree): boolean =>
-  (element.converted_type === 'LIST' || element.logical_type?.type === 'LIST') && children.length === 1 && children[0]!.element.repetition_type === 'REPEATED'
-
-/** Names by which old writers tell that the repeated group is the item itself, a struct of one field, and no layer around it. */
-const isItemItself = (list: SchemaTree, { element: { name } }: SchemaTree): boolean => name === 'array' || name === `${list.element.name}_tuple`
-
-/** The item of a list, which in the two layers of old writers is what is repeated, and the type of a repeated item. */
-const listItem = (list: SchemaTree): { readonly type: ValueType; readonly isNullable: boolean } => {
-  const repeated = list.children[0]!
-  const [only, ...more] = repeated.children
-  if (only === undefined) return { type: leafType(repeated.element), isNullable: false }
-  if (isListGroup(repeated)) return { type: listType(repeated), isNullable: false }
-  if (more.length > 0 || only.element.repetition_type === 'REPEATED' || isItemItself(list, repeated)) return { type: { is: 'other', name: 'struct' }, isNullable: false }
-  return { type: parquetType(only), isNullable: only.element.repetition_type === 'OPTIONAL' }
-}
-
-const listType = (list: SchemaTree): ValueType => {
-  const { type, isNullable } = listItem(list)
-  return type.is === 'other' ? { is: 'other', name: `list of ${type.name}` } : { is: 'list', item: type, itemNullable: isNullable, name: `list of ${type.name}` }
-}
-
-/**
- * The type of a column of the file, physical and logical type taken together, lists of lists included, those of old writers and of Protocol Buffers (which
- * repeat without saying that this is a list) too; structs and maps are `other`.
- *
- * @see https://github.com/apache/parquet-format/blob/master/LogicalTypes.md (Lists, backward-compatibility rules)
- */
-export const parquetType = (node: SchemaTree): ValueType => {
-  const { element, children } = node
-  if (element.repetition_type === 'REPEATED') {
-    const item: ValueType = children.length === 0 ? leafType(element) : { is: 'other', name: 'group' }
-    return item.is === 'other' ? { is: 'other', name: `repeated ${item.name}` } : { is: 'list', item, itemNullable: false, name: `repeated ${item.name}` }
-  }
-  if (children.length === 0) return leafType(element)
-  return isListGroup(node) ? listType(node) : { is: 'other', name: element.converted_type ?? element.logical_type?.type ?? 'struct' }
 }

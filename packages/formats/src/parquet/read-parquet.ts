@@ -1,16 +1,14 @@
 import {
-  countIn, expandInputs, failure, job, makeBatch, requireColumn, requireCount, requireNames, throwIfAborted,
-  type Batch, type Column, type Field, type FileInfo, type Job, type OptionRules, type Schema, type Stream,
+  countIn, expandInputs, job, makeBatch, requireCount, requireNames, throwIfAborted,
+  type Batch, type Column, type FileInfo, type Job, type Json, type OptionRules, type Schema, type Stream,
 } from '@millrace/core'
-import type { SchemaTree } from 'hyparquet'
 import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
 import { inputRules, type InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
-import { canHold, fieldOf, firstFault, goodRows, requireHeld, rowJson, wrongKind, type ValueType, type Where } from '../values/index.js'
-import { leafPath, type LeafPath } from './leaf-path.js'
+import { firstFault, goodRows, requirePaths, rowJson, ToldColumns, type ColumnPaths, type Where } from '../values/index.js'
+import { parquetColumns, requireShallow, type ParquetColumn } from './parquet-columns.js'
 import { loadHyparquet, openParquet, parquetError, type ParquetSource } from './parquet-source.js'
-import { parquetType } from './parquet-type.js'
 import { chunkOf, readRowGroup } from './read-row-group.js'
 import { hasSoundBounds, RowFilter, type Told } from './where.js'
 import { requireReading } from '../reading/require-reading.js'
@@ -24,6 +22,11 @@ export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<
    * (`{ price: { gt: '12.5' } }`), exactly; those that are not stored as integers leave out no row groups. A value of another type than the column's is an error. Default: all rows.
    */
   readonly where?: Where<S> | undefined
+  /**
+   * Where columns of the schema come from that are not called by their keys: keys with dots between, `{ city: 'user.address.city' }`; an array of keys where
+   * these have dots.
+   */
+  readonly paths?: { readonly [K in keyof S]?: string | readonly string[] } | undefined
   /** Columns to read when there is no schema. Default: all that a kind of column can hold. */
   readonly columns?: readonly string[] | undefined
   /** Row groups to read in each file, by index. Default: all. */
@@ -34,7 +37,7 @@ export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<
   readonly batchRows?: number | undefined
 }
 
-const rules: OptionRules<ParquetOptions & { readonly schema?: Schema | undefined }> = { schema: 'any', ...inputRules, where: 'any', columns: 'any', rowGroups: 'any', onBadRecord: 'any', batchRows: 'any' }
+const rules: OptionRules<ParquetOptions & { readonly schema?: Schema | undefined }> = { schema: 'any', ...inputRules, where: 'any', paths: 'any', columns: 'any', rowGroups: 'any', onBadRecord: 'any', batchRows: 'any' }
 
 /** Place in one file: the row of the row group at which to go on. */
 interface ParquetPlace {
@@ -53,6 +56,10 @@ interface ParquetPlace {
  * Columns are found by name; their types are checked against the schema before anything is read, and each value when it is taken: integers of other widths are range-checked, `float32` and `float64` take
  * integers and decimals too (rounded to the nearest), instants are brought to the column's unit (what is finer is cut), nulls need
  * a nullable field. A value that does not fit makes its row bad (see `onBadRecord`); its raw bytes are not known.
+ *
+ * What structs, maps and lists of them hold are columns of their own, called by their keys with dots between: `user.address.city`, null where a
+ * struct on the way is; `items.price` of a list of structs is a list, of as many items as `items.name`; a map has the lists `m.key` and `m.value`. Where
+ * two columns have one name, since keys have dots too, `paths` says which is meant.
  *
  * `where` leaves rows out before they are counted as delivered; a row that is bad is told of whether it would be left out or not, unless
  * its row group or page is not read. A page index that contradicts itself or the footer is not used; bounds that are wrong without that
@@ -73,8 +80,9 @@ export function readParquet(source: string | readonly string[], options: Parquet
 /** How files of Parquet are read. */
 export const parquetFiles = (source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   requireReading('readParquet', source, options, { options: rules, findsSchema: true })
-  const { schema, columns, rowGroups, batchRows = DEFAULT_BATCH_ROWS } = options
+  const { schema, columns, rowGroups, paths, batchRows = DEFAULT_BATCH_ROWS } = options
   requireCount(batchRows, 1, 'batchRows of readParquet')
+  requirePaths(paths, schema)
   return {
     remote: sentOptions(options),
     format: 'parquet',
@@ -85,10 +93,11 @@ export const parquetFiles = (source: string | readonly string[], options: Parque
     input: options,
     where: options.where,
     onBadRecord: options.onBadRecord,
-    options: { ...(columns === undefined ? {} : { columns }), ...(rowGroups === undefined ? {} : { rowGroups }), ...(options.where === undefined ? {} : { where: Object.keys(options.where) }), batchRows },
+    options: { ...(columns === undefined ? {} : { columns }), ...(paths === undefined ? {} : { paths: { ...paths } as Json }), ...(rowGroups === undefined ? {} : { rowGroups }), ...(options.where === undefined ? {} : { where: Object.keys(options.where) }), batchRows },
     readFile: (task) => readFile(task, options, batchRows),
     spans: rowGroupSpans,
     schemaOf: fileSchema,
+    hasColumn: async (file, name, signal) => (await columnsOf(await openParquet(file, { signal }), paths)).has(name),
   }
 }
 
@@ -115,45 +124,23 @@ export const parquetSchema = (source: string | readonly string[]): Job<Schema> =
     return fileSchema(first!, signal)
   })
 
-const fileSchema = async (file: FileInfo, signal: AbortSignal | undefined): Promise<Schema> => schemaOf(await columnsOf(await openParquet(file, { signal })))
+const fileSchema = async (file: FileInfo, signal: AbortSignal | undefined): Promise<Schema> => (await columnsOf(await openParquet(file, { signal }))).schema()
 
-interface FileColumn {
-  readonly type: ValueType
-  readonly path: LeafPath | undefined
-  readonly nullable: boolean
-}
-
-const treeOf = async ({ metadata, url }: ParquetSource): Promise<SchemaTree> => {
+const columnsOf = async ({ metadata, url }: ParquetSource, paths?: ColumnPaths): Promise<ToldColumns<ParquetColumn>> => {
   const { parquetSchema: schemaTree } = await loadHyparquet()
   try {
-    return schemaTree(metadata)
+    requireShallow(metadata.schema)
+    return new ToldColumns('PARQUET', url, parquetColumns(schemaTree(metadata)), paths)
   } catch (error) {
     throw parquetError(error, url, 'the schema')
   }
 }
 
-const columnsOf = async (source: ParquetSource): Promise<ReadonlyMap<string, FileColumn>> => {
-  const columns = new Map<string, FileColumn>()
-  for (const node of (await treeOf(source)).children) {
-    const { name, repetition_type: repetition } = node.element
-    if (columns.has(name)) {
-      throw failure({ tag: 'Schema', code: 'PARQUET_NOT_READ', problem: 'two columns have this name', remedy: 'Rename one of them where the file is written.', position: { source: source.url, column: name } })
-    }
-    columns.set(name, { type: parquetType(node), path: leafPath(node), nullable: repetition === 'OPTIONAL' })
-  }
-  return columns
-}
-
-const schemaOf = (columns: ReadonlyMap<string, FileColumn>): Schema => {
-  const fields = [...columns].map(([name, { type, nullable }]): [string, Field | undefined] => [name, fieldOf(type, nullable)])
-  return Object.fromEntries(fields.filter((entry): entry is [string, Field] => entry[1] !== undefined))
-}
-
 async function* readFile(task: FileTask, options: ParquetOptions, batchRows: number): AsyncGenerator<Batch, void, undefined> {
   const { context, file, span } = task
   const source = await openParquet(file, { signal: context.signal, onRead: task.onRead })
-  const columns = await columnsOf(source)
-  const schema = checkedSchema(source.url, columns, task)
+  const columns = await columnsOf(source, options.paths)
+  const schema = columns.fieldsFor(task.schema, task.columns)
   requireNames(schema)
   const wanted = Object.keys(schema).filter((name) => context.columns === undefined || context.columns.includes(name))
   const filter = new RowFilter(rowConditions(task, options.where ?? {}), schema, source.url)
@@ -168,8 +155,8 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
     groupStart += rows
     if (span !== undefined && (rowGroup < span.start || rowGroup >= span.end)) continue
     if (rows === 0 || options.rowGroups?.includes(rowGroup) === false || (resume !== undefined && (rowGroup < resume.rowGroup || (rowGroup === resume.rowGroup && resume.row >= rows)))) continue
-    if (!filter.mayHold((name) => told(source, rowGroup, columns.get(name)!))) continue
-    const group = { rowGroup, rows, columns: read.map((name) => ({ name, target: schema[name]!, ...columns.get(name)! })) }
+    if (!filter.mayHold((name) => told(source, rowGroup, columns.get(name)))) continue
+    const group = { rowGroup, rows, columns: read.map((name) => ({ name, target: schema[name]!, ...columns.get(name) })) }
     const from = resume?.rowGroup === rowGroup ? resume.row : 0
     for await (const { start, end: spanEnd, converted } of readRowGroup(source, group, filter, from)) {
       const json = typeof options.onBadRecord === 'object' ? rowJson(converted) : undefined
@@ -199,22 +186,8 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
 /** Those on partitions have chosen the file. */
 const rowConditions = ({ partitioned }: FileTask, where: Where): Where => Object.fromEntries(Object.entries(where).filter(([name]) => !partitioned.includes(name)))
 
-const checkedSchema = (url: string, columns: ReadonlyMap<string, FileColumn>, { schema, columns: named }: FileTask): Schema => {
-  const own = schemaOf(columns)
-  if (schema === undefined) {
-    if (named === undefined) return own
-    return Object.fromEntries(named.map((name) => [name, requireHeld('PARQUET_KIND', url, own, name, columns.get(name)?.type)]))
-  }
-  for (const [name, target] of Object.entries(schema)) {
-    const found = columns.get(name)
-    if (found === undefined) requireColumn(Object.fromEntries([...columns.keys()].map((column) => [column, target])), name, url)
-    else if (!canHold(target, found.type)) throw wrongKind('PARQUET_KIND', url, name, target, found.type)
-  }
-  return schema
-}
-
 /** What the footer tells of a column of a row group. */
-const told = (source: ParquetSource, rowGroup: number, { type, path }: FileColumn): Told => {
+const told = (source: ParquetSource, rowGroup: number, { type, path }: ParquetColumn): Told => {
   const rows = Number(source.metadata.row_groups[rowGroup]!.num_rows)
-  return { type, rows, statistics: path === undefined || path.repetition > 0 || !hasSoundBounds(type, path.element) ? undefined : chunkOf(source, rowGroup, path).meta_data!.statistics }
+  return { type, rows, statistics: path.repetition > 0 || !hasSoundBounds(type, path.element) ? undefined : chunkOf(source, rowGroup, path).meta_data!.statistics }
 }

@@ -14,7 +14,7 @@ export interface WantedColumn {
   readonly name: string
   readonly target: Field
   readonly type: ValueType
-  readonly path: LeafPath | undefined
+  readonly path: LeafPath
 }
 
 /** A row group, and what is wanted of it. */
@@ -30,12 +30,12 @@ export interface RowSpan extends RowRange {
 }
 
 /** The column of a row group that a leaf is in. @throws `Corrupt` where the row group has none, or it is encrypted */
-export const chunkOf = ({ metadata, url }: ParquetSource, rowGroup: number, { path }: LeafPath): ColumnChunk => {
+export const chunkOf = ({ metadata, url }: ParquetSource, rowGroup: number, { path, name: column }: LeafPath): ColumnChunk => {
   const { columns } = metadata.row_groups[rowGroup]!
-  const found = columns.find(({ meta_data: column }) => column !== undefined && column.path_in_schema.length === path.length && column.path_in_schema.every((name, i) => name === path[i]))
+  const found = columns.find(({ meta_data: told }) => told !== undefined && told.path_in_schema.length === path.length && told.path_in_schema.every((name, i) => name === path[i]))
   const isHidden = found === undefined && columns.some(({ encrypted_column_metadata: hidden }) => hidden !== undefined)
-  if (isHidden || found?.crypto_metadata !== undefined) throw encrypted('the column is encrypted', { source: url, column: path.join('.') })
-  if (found === undefined) throw parquetError(new Error('the column is not in it'), url, `row group ${rowGroup}`, path.join('.'))
+  if (isHidden || found?.crypto_metadata !== undefined) throw encrypted('the column is encrypted', { source: url, column })
+  if (found === undefined) throw parquetError(new Error('the column is not in it'), url, `row group ${rowGroup}`, column)
   return found
 }
 
@@ -74,19 +74,18 @@ export async function* readRowGroup(source: ParquetSource, group: GroupRequest, 
 /** Indexes are of use only where there is something to leave out. */
 const indexesFor = async (source: ParquetSource, { rowGroup, rows, columns }: GroupRequest, filter: RowFilter): Promise<ReadonlyMap<string, readonly IndexedPage[]>> => {
   const isIndexed = ({ column_index_offset: bounds }: ColumnChunk): boolean => bounds !== undefined
-  const requests = new Map(columns.flatMap(({ name, path, type }) => (path === undefined ? [] : [[name, { chunk: chunkOf(source, rowGroup, path), path, type, rows }] as const])))
+  const requests = new Map(columns.map(({ name, path, type }) => [name, { chunk: chunkOf(source, rowGroup, path), path, type, rows }] as const))
   const bounded = filter.columns.filter((name) => requests.has(name) && isIndexed(requests.get(name)!.chunk))
   return bounded.length === 0 ? new Map() : readPageIndexes(source, requests, bounded)
 }
 
 const plan = (source: ParquetSource, { rowGroup, rows }: GroupRequest, wanted: WantedColumn, spans: readonly RowRange[], index: readonly IndexedPage[] | undefined): PlannedColumn => {
-  const { name, path, target } = wanted
-  if (path === undefined) throw parquetError(new Error('the column has more than one leaf'), source.url, `row group ${rowGroup}`, name)
+  const { path, target } = wanted
   const column = chunkOf(source, rowGroup, path).meta_data!
   const request = { column, path, rowGroup, rows, keepDictionary: target.kind === 'dictionary' }
   const pages = index?.filter(({ firstRow, endRow }) => spans.some(({ start, end }) => firstRow < end && endRow > start))
-  if (index === undefined || pages === undefined || pages.length === index.length) return { ...wanted, path, request }
+  if (index === undefined || pages === undefined || pages.length === index.length) return { ...wanted, request }
   const { start } = chunkRange(column)
   const dictionary: readonly FileRange[] = start < index[0]!.start ? [{ start, end: index[0]!.start }] : []
-  return { ...wanted, path, request: { ...request, rows: pages.reduce((sum, { firstRow, endRow }) => sum + endRow - firstRow, 0), ranges: [...dictionary, ...pages] } }
+  return { ...wanted, request: { ...request, rows: pages.reduce((sum, { firstRow, endRow }) => sum + endRow - firstRow, 0), ranges: [...dictionary, ...pages] } }
 }
