@@ -28,5 +28,5 @@ export type { GcsAccessToken, GcsCredentialSource } from './gcs/gcs-credentials.
 export { hdfsStorage } from './hdfs/hdfs-storage.js'
 export type { HdfsStorageOptions } from './hdfs/hdfs-storage.js'
 export type { HdfsIdentity } from './hdfs/credentials.js'
-export { beginKerberos, kerberosReason } from './hdfs/kerberos-client.js'
+export { beginKerberos, kerberosReason, noTicket } from './hdfs/kerberos-client.js'
 export type { KerberosClient } from './hdfs/kerberos-client.js'

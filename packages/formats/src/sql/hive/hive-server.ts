@@ -19,10 +19,10 @@ export interface HiveServer {
   readonly path?: string | undefined
   /**
    * How the server knows the user: `plain` by user and password (the server's NONE, LDAP, PAM, CUSTOM), `kerberos` by a ticket, which takes the package
-   * `kerberos`, and not over HTTP; `nosasl` not at all. Default `plain`. HTTP sends user and password as `Authorization: Basic`.
+   * `koffi` and MIT Kerberos, or the package `kerberos`; `nosasl` not at all. Default `plain`. HTTP sends `Authorization: Basic`, or `Negotiate`.
    */
   readonly auth?: 'plain' | 'kerberos' | 'nosasl' | undefined
-  /** With `kerberos`: the server's principal, `hive/_HOST@REALM`, `_HOST` being the host; the realm is that of Kerberos' own configuration. Default `hive/_HOST`. */
+  /** With `kerberos`: the server's principal, `hive/_HOST@REALM`, `_HOST` being the host; the realm is that of Kerberos' own configuration. Gateways of HTTP have `HTTP/_HOST`. Default `hive/_HOST`. */
   readonly principal?: string | undefined
   /** `true` encrypts and checks the server's certificate. Default: not encrypted. */
   readonly tls?: boolean | SqlTls | undefined
@@ -113,15 +113,11 @@ const serviceOf = (principal: string, host: string): string => {
   throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the principal of the Hive server is ${JSON.stringify(principal)}`, remedy: 'Give it as the server has it: hive/_HOST@REALM.' })
 }
 
-const noTicketsOverHttp = (): MillraceError =>
-  failure({ tag: 'Usage', code: 'HIVE_KERBEROS', problem: 'Kerberos is not spoken over HTTP', remedy: 'Connect to the binary port (hive://), or through a gateway that takes user and password (Knox).' })
-
 /** One that is a statement of its own, and no more. */
 const isSetting = ([name, value]: readonly [string, unknown]): boolean => /^[\w.:-]+$/.test(name) && typeof value === 'string' && /^[^;\r\n]*$/.test(value)
 
 const required = ({ host, transport, auth, port, settings }: HiveServer): void => {
   if (typeof host !== 'string' || host === '') throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: 'the connection of readHive names no host', remedy: 'Give hive://host:10000/database, or { host }.' })
-  if (auth === 'kerberos' && transport === 'http') throw noTicketsOverHttp()
   const wrong = !(transport === undefined || transport === 'binary' || transport === 'http') ? { transport } : !(auth === undefined || /^(plain|kerberos|nosasl)$/.test(auth)) ? { auth }
     : port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536) ? { port } : settings !== undefined && !Object.entries(settings).every(isSetting) ? { settings: 'that SET does not take' } : undefined
   if (wrong !== undefined) throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the connection of readHive has ${JSON.stringify(wrong)}`, remedy: "transport is 'binary' or 'http', auth 'plain', 'kerberos' or 'nosasl', port a number to 65535, settings texts of one line." })

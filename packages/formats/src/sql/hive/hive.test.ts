@@ -202,7 +202,7 @@ describe('connections', () => {
     expect(resolveHive('hive://h/?auth=KERBEROS')).toMatchObject({ auth: 'kerberos', service: 'hive@h' })
     expect(resolveHive('hive://h/?auth=kerberos&principal=hs2/_HOST@EXAMPLE.COM').service).toBe('hs2@h')
     expect(resolveHive({ host: 'h', auth: 'kerberos', principal: 'hive/other.example@EXAMPLE.COM' }).service).toBe('hive@other.example')
-    expect(() => resolveHive('hive+http://h/?auth=kerberos')).toThrow(/over HTTP/)
+    expect(resolveHive('hive+http://h/?auth=kerberos&principal=HTTP/_HOST')).toMatchObject({ transport: 'http', auth: 'kerberos', service: 'HTTP@h' })
     expect(() => resolveHive({ host: 'h', auth: 'kerberos', principal: 'a/b/c' })).toThrow(/principal/)
     for (const url of ['hive:///d', 'mysql://h', 'hive://u:hidden%zz@h', 'hive://h?sasl=1', 'hive://h?auth=x', 'nothing']) expect(() => resolveHive(url)).toThrow(/^(?!.*hidden)the URL/)
     for (const settings of [{ 'a;b': '1' }, { a: '1; DROP TABLE t' }, { a: '1\n2' }]) expect(() => resolveHive({ host: 'h', settings })).toThrow(/SET/)

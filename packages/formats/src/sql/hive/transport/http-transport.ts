@@ -4,6 +4,7 @@ import { failure } from '@millrace/core'
 import { tlsOptions } from '../../sql-server.js'
 import { connectionLost, hiveCodes, HiveFault } from '../hive-fault.js'
 import type { ResolvedHive } from '../hive-server.js'
+import { beginNegotiation } from './begin-kerberos.js'
 import type { HiveTransport } from './hive-transport.js'
 import { tooLarge } from '../thrift-error.js'
 import { MAX_MESSAGE_BYTES } from '../thrift-types.js'
@@ -11,22 +12,28 @@ import { MAX_MESSAGE_BYTES } from '../thrift-types.js'
 /** Cookies that a server may leave: it has one for who we are, and a gateway some of its own. */
 const MAX_COOKIES = 32
 
-/** Thrift in the bodies of HTTP. */
+/** Thrift in the bodies of HTTP. Who asks is said with every call: by user and password, or by a ticket, which a cookie spares the next ones. */
 export class HttpTransport implements HiveTransport {
   private readonly agent: Agent
   private readonly cookies = new Map<string, string>()
   private readonly closing = new AbortController()
+  /** Whether the cookies say who we are, as far as is known. */
+  private trusted = true
 
   constructor(private readonly server: ResolvedHive) {
     this.agent = server.tls === false ? new Agent({ keepAlive: true, maxSockets: 1 }) : new TlsAgent({ keepAlive: true, maxSockets: 1, ...tlsOptions(server.tls) })
   }
 
   async send(call: Uint8Array): Promise<Uint8Array> {
-    const response = await this.post(call)
+    const spares = this.server.auth === 'kerberos' && this.trusted && this.cookies.size > 0
+    const response = await this.post(call, spares ? undefined : await this.authorization())
     this.keepCookies(response.headers['set-cookie'] ?? [])
     const body = await readBody(response)
     if (response.statusCode === 200) return body
-    throw this.refused(response, body)
+    if (!spares || response.statusCode !== 401) throw this.refused(response, body)
+    // Cookies of something in between, or one that is too old.
+    this.trusted = false
+    return this.send(call)
   }
 
   close(): void {
@@ -34,13 +41,21 @@ export class HttpTransport implements HiveTransport {
     this.agent.destroy()
   }
 
-  private post(call: Uint8Array): Promise<IncomingMessage> {
-    const { host, port, path, tls, user, password } = this.server
+  private async authorization(): Promise<string> {
+    const { user, password, auth } = this.server
+    if (auth !== 'kerberos') return `Basic ${Buffer.from(`${user}:${password ?? 'anonymous'}`).toString('base64')}`
+    const { context, token } = await beginNegotiation(this.server, 'spnego')
+    context.close()
+    return `Negotiate ${Buffer.from(token).toString('base64')}`
+  }
+
+  private post(call: Uint8Array, authorization: string | undefined): Promise<IncomingMessage> {
+    const { host, port, path, tls } = this.server
     const headers = {
       'content-type': 'application/x-thrift', accept: 'application/x-thrift', 'content-length': call.length, 'user-agent': 'millrace',
       // Servers that fear forged requests ask for it.
       'x-xsrf-header': 'true',
-      authorization: `Basic ${Buffer.from(`${user}:${password ?? 'anonymous'}`).toString('base64')}`,
+      ...(authorization === undefined ? {} : { authorization }),
       ...(this.cookies.size === 0 ? {} : { cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ') }),
     }
     return new Promise((resolve, reject) => {

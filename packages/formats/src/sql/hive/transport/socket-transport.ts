@@ -4,7 +4,7 @@ import { tlsOptions } from '../../sql-server.js'
 import { connectionLost, hiveCodes, HiveFault } from '../hive-fault.js'
 import type { ResolvedHive } from '../hive-server.js'
 import type { HiveTransport } from './hive-transport.js'
-import { negotiateKerberos, Sasl } from './kerberos-sasl.js'
+import { negotiateKerberos, Sasl, type SaslLayer } from './kerberos-sasl.js'
 import { SocketBytes } from './socket-bytes.js'
 import { badMessage, tooLarge } from '../thrift-error.js'
 import { ThriftScanner } from '../thrift-scanner.js'
@@ -40,9 +40,17 @@ const connected = (server: ResolvedHive, signal: AbortSignal | undefined): Promi
     signal?.addEventListener('abort', stop, { once: true })
   })
 
-/** Thrift on a socket: in frames after SASL's negotiation, bare without. */
+/** Bytes with their length before them. */
+const frameOf = (bytes: Uint8Array): Buffer => {
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(bytes.length)
+  return Buffer.concat([length, bytes])
+}
+
+/** Thrift on a socket: in frames after SASL's negotiation, which it may have agreed to protect, bare without. */
 export class SocketTransport implements HiveTransport {
   private readonly bytes: SocketBytes
+  private layer: SaslLayer | undefined
 
   private constructor(
     private readonly socket: Socket,
@@ -75,20 +83,31 @@ export class SocketTransport implements HiveTransport {
       const scanner = new ThriftScanner()
       return this.bytes.takeWhole((bytes) => scanner.scan(bytes), MAX_MESSAGE_BYTES)
     }
-    const length = Buffer.alloc(4)
-    length.writeInt32BE(call.length)
-    this.socket.write(Buffer.concat([length, call]))
+    if (this.layer === undefined) {
+      this.socket.write(frameOf(call))
+      return this.frame()
+    }
+    const { layer } = this
+    for (let at = 0; at < call.length; at += layer.frameBytes) this.socket.write(frameOf(await layer.wrap(call.subarray(at, at + layer.frameBytes))))
+    return layer.unwrap(await this.frame())
+  }
+
+  close(): void {
+    this.socket.destroy()
+    this.layer?.close()
+  }
+
+  private async frame(): Promise<Buffer> {
     const size = (await this.bytes.take(4)).readUInt32BE(0)
     if (size > MAX_MESSAGE_BYTES) throw tooLarge(size, MAX_MESSAGE_BYTES)
     return this.bytes.take(size)
   }
 
-  close(): void {
-    this.socket.destroy()
-  }
-
   private async authenticate(server: ResolvedHive): Promise<void> {
-    if (server.auth === 'kerberos') return negotiateKerberos(server, { say: (status, payload) => this.say(status, payload), hear: () => this.hear() })
+    if (server.auth === 'kerberos') {
+      this.layer = await negotiateKerberos(server, { say: (status, payload) => this.say(status, payload), hear: () => this.hear() })
+      return
+    }
     this.say(Sasl.start, Buffer.from('PLAIN'))
     // Servers that check nothing want something all the same.
     this.say(Sasl.ok, Buffer.from(`\0${server.user}\0${server.password ?? 'anonymous'}`))
