@@ -60,8 +60,8 @@ describe('where', () => {
   })
 
   it('reads no row group or page whose bounds of decimals show that it has none', async () => {
-    const cents = { id: field.int32(), price: field.decimal(9, 2), wide: field.decimal(18, 4) }
-    const records = Array.from({ length: 40_000 }, (_, id) => ({ id, price: `${id - 20_000}.25`, wide: `${id < 20_000 ? '-' : ''}12345678901${String(id).padStart(3, '0').slice(-3)}.${String(id % 20_000).padStart(5, '0').slice(0, 4)}` }))
+    const cents = { id: field.int32(), price: field.decimal(9, 2), wide: field.decimal(18, 4), widest: field.decimal(38, 20) }
+    const records = Array.from({ length: 40_000 }, (_, id) => ({ id, price: `${id - 20_000}.25`, widest: `${id - 20_000}.25`, wide: `${id < 20_000 ? '-' : ''}12345678901${String(id).padStart(3, '0').slice(-3)}.${String(id % 20_000).padStart(5, '0').slice(0, 4)}` }))
     const path = join(folder, 'decimals.parquet')
     await run(pipe(fromRows(cents, records), writeParquet(path, { rowGroupRows: 35_000 })))
     const seen = async (where: Where<typeof cents>): Promise<{ readonly ids: readonly number[]; readonly bytes: number }> => {
@@ -73,6 +73,7 @@ describe('where', () => {
     const all = await seen({})
     for (const [where, due] of [
       [{ price: { gte: '19990.25' } }, (id: number) => id >= 39_990], [{ price: { lt: '-19999.2499', gt: '-20000' } }, (id: number) => id === 1], [{ price: { lte: -19_995 } }, (id: number) => id < 6], [{ price: { in: ['0.25', '-3.25'] } }, (id: number) => id === 20_000 || id === 19_997],
+      [{ widest: { gte: '19990.25' } }, (id: number) => id >= 39_990], [{ widest: { lt: '-19999.2499', gt: '-20000' } }, (id: number) => id === 1],
     ] as const) {
       const { ids, bytes } = await seen(where as Where<typeof cents>)
       expect(ids).toEqual(records.flatMap(({ id }) => (due(id) ? [id] : [])))

@@ -1,5 +1,6 @@
 import { requireColumn, type Column, type Schema } from '@millrace/core'
 import type { SchemaElement, Statistics } from 'hyparquet'
+import { bigEndian } from '../values/append-value.js'
 import type { IndexedPage } from './page-index.js'
 import { comparable, conditionsOf, conditionTest, type Comparable, type Condition, type ConditionTest, type ConvertedColumn, type ValueType } from '../values/index.js'
 
@@ -12,6 +13,7 @@ export const boundOf = (type: ValueType, value: unknown, isLeast: boolean): Comp
     case 'bool':
       return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? value : undefined
     case 'decimal':
+      return value instanceof Uint8Array ? decimalIn(value, type.scale) : typeof value === 'number' ? value : undefined
     case 'float':
     case 'double':
       return typeof value === 'number' && !Number.isNaN(value) ? value : undefined
@@ -31,9 +33,21 @@ export const boundOf = (type: ValueType, value: unknown, isLeast: boolean): Comp
   }
 }
 
-/** Whether hyparquet tells the bounds of a leaf as they are: of decimals in bytes it makes numbers that may be far from them, and others it has to know as such. */
-export const hasSoundBounds = (type: ValueType, { type: physical, converted_type: converted }: SchemaElement): boolean =>
-  type.is !== 'decimal' || (converted === 'DECIMAL' && (physical === 'INT32' || physical === 'INT64'))
+/** Bytes that decimals of 38 digits take. Bounds of longer ones may have been cut. */
+const MAX_DECIMAL_BYTES = 16
+
+/** A decimal that is stored as a big-endian integer, as a number near it. */
+const decimalIn = (bytes: Uint8Array, scale: number): number | undefined =>
+  bytes.length > 0 && bytes.length <= MAX_DECIMAL_BYTES ? Number(bigEndian(bytes)) / 10 ** scale : undefined
+
+/** Whether the bounds of a leaf can be made out: hyparquet makes numbers of some decimals, if it knows them as such, and gives the bytes of others. */
+export const hasSoundBounds = (type: ValueType, { type: physical, type_length: width = 0, converted_type: converted }: SchemaElement): boolean => {
+  if (type.is !== 'decimal') return true
+  return physical === 'BYTE_ARRAY' || (physical === 'FIXED_LEN_BYTE_ARRAY' ? width <= MAX_DECIMAL_BYTES : converted === 'DECIMAL')
+}
+
+/** Whether bounds contradict each other: some programs compared decimals in bytes without their sign. */
+const areTurned = (least: Comparable, most: Comparable): boolean => (Buffer.isBuffer(least) && Buffer.isBuffer(most) ? Buffer.compare(least, most) > 0 : least > most)
 
 /** What is told of the values of some rows of a column. */
 export interface Told {
@@ -53,7 +67,7 @@ const mayHold = ({ mayHold: between }: ConditionTest, { type, statistics, rows }
   if (statistics.null_count !== undefined && Number(statistics.null_count) === rows && type.is !== 'list') return false
   const least = boundOf(type, statistics.min_value, true)
   const most = boundOf(type, statistics.max_value, false)
-  return least === undefined || most === undefined || between(least, most)
+  return least === undefined || most === undefined || areTurned(least, most) || between(least, most)
 }
 
 /** Ranges in order, those next to each other as one. */
