@@ -13,21 +13,36 @@ export type FetchedBytes = (range: FileRange) => Uint8Array
 const MAX_GAP = 64 * 1024
 /** Bytes of one request, but for a range that has more. */
 const MAX_REQUEST = 16 * 1024 * 1024
-/** Buffers are used again: fresh memory costs more than what is read into it. Larger ones are not kept. */
+/** Buffers are used again: fresh memory costs more than what is read into it. Larger ones are left to the collector of garbage, until which they are used again, too. */
 const LARGEST_KEPT = 16 * 1024 * 1024
 const MOST_KEPT = 2
 /** Sizes of buffers are multiples of this. */
 const BLOCK = 1024 * 1024
 
 const idle: Uint8Array[] = []
+/** What the last row group was in that is larger: the next one would be beside it in memory. */
+let large: WeakRef<Uint8Array> | undefined
 
-const takeBuffer = (size: number): Uint8Array => {
-  const at = idle.findIndex((buffer) => buffer.length >= size)
-  return at >= 0 ? idle.splice(at, 1)[0]! : new Uint8Array(Buffer.allocUnsafeSlow(Math.ceil(size / BLOCK) * BLOCK).buffer)
+const takeLarge = (size: number): Uint8Array | undefined => {
+  const last = large?.deref()
+  if (last === undefined || last.length < size) return undefined
+  large = undefined
+  return last
 }
 
+const takeBuffer = (size: number): Uint8Array => {
+  if (size > LARGEST_KEPT) return takeLarge(size) ?? freshBuffer(size)
+  const at = idle.findIndex((buffer) => buffer.length >= size)
+  return at >= 0 ? idle.splice(at, 1)[0]! : freshBuffer(size)
+}
+
+const freshBuffer = (size: number): Uint8Array => new Uint8Array(Buffer.allocUnsafeSlow(Math.ceil(size / BLOCK) * BLOCK).buffer)
+
 const giveBuffer = (buffer: Uint8Array): void => {
-  if (buffer.length > LARGEST_KEPT) return
+  if (buffer.length > LARGEST_KEPT) {
+    large = new WeakRef(buffer)
+    return
+  }
   idle.push(buffer)
   if (idle.length > MOST_KEPT) idle.splice(idle.findIndex((one) => one.length === Math.min(...idle.map(({ length }) => length))), 1)
 }
