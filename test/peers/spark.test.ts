@@ -9,6 +9,7 @@ import { readCsv, readJson, readParquet, readRawRecords, readTfRecords, writeCsv
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeHdfs, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
 import { describeSpark, SPARK_TIMEOUT, SparkProcess } from '../support/spark.js'
+import { plainRows } from './plain-rows.js'
 
 const own = { id: field.int64(), price: field.nullable(field.float64()), name: field.nullable(field.utf8()) }
 const schema = { ...own, day: field.date(), country: field.nullable(field.utf8()), at: field.timestamp() }
@@ -67,6 +68,32 @@ reader = reader.schema(schema) if schema else reader
 df = reader.load(args['folder'] + '/our-' + args['name'])
 result = [list(row) for row in df.selectExpr(*args['columns'].split(', ')).orderBy('id').collect()]`, { folder, name, options, columns })
       expect([name, found]).toEqual([name, plain])
+    }
+  }, SPARK_TIMEOUT)
+
+  test('writes structs, maps and lists of them, in its form and in the one before, whose leaves are read as it selects them', async () => {
+    const leaves = ['id', 'user.name', 'user.address.city', 'items.price', 'items.sizes', 'tags.key', 'tags.value.a', 'grid', 'orders.lines.n'] as const
+    const told = await spark.run<readonly unknown[][]>(`
+df = spark.range(5000).selectExpr('cast(id as int) id',
+  "if(id % 5 = 2, null, named_struct('name', concat('n', id % 7), 'address', if(id % 3 = 1, null, named_struct('city', concat('c', lpad(id, 5, '0')))))) user",
+  "if(id % 9 = 4, null, transform(sequence(1, id % 4), k -> if(k = 2, null, named_struct('price', cast(k + id as decimal(9, 2)), 'sizes', if(k = 3, null, array(cast(k as int), null)))))) items",
+  "if(id % 8 = 5, null, map_from_entries(transform(sequence(1, 1 + id % 3), k -> struct(concat('k', k), if(k = 2, null, named_struct('a', id + k)))))) tags",
+  "if(id % 6 = 3, null, array(array(), null, array(cast(id as int), null))) grid",
+  "array(named_struct('lines', transform(sequence(1, id % 4), k -> named_struct('n', cast(k as int))))) orders")
+for legacy in ('false', 'true'):
+    spark.conf.set('spark.sql.parquet.writeLegacyFormat', legacy)
+    df.repartition(1).sortWithinPartitions('id').write.option('parquet.page.row.count.limit', 100).parquet(args + '/nested-' + legacy)
+spark.conf.set('spark.sql.parquet.writeLegacyFormat', 'false')
+found = df.selectExpr('id', 'user.name', 'user.address.city', 'transform(items.price, p -> cast(p as string))', 'items.sizes', 'map_keys(tags)', 'transform(map_values(tags).a, a -> cast(a as string))', 'grid', 'transform(orders.lines, l -> l.n)')
+result = [list(row) for row in found.orderBy('id').collect()]`, folder)
+    const due = told.map((row) => Object.fromEntries(leaves.map((name, i) => [name, row[i]])))
+    for (const form of ['nested-false', 'nested-true']) {
+      const stream = readParquet(join(folder, form), { requireSuccess: true })
+      expect(Object.keys(await stream.findSchema()), form).toEqual([...leaves])
+      expect(plainRows(await run(pipe(stream, collect()))), form).toEqual(due)
+      const columns = ['id', 'items.price', 'user.address.city']
+      const cities = await run(pipe(readParquet(join(folder, form), { columns, where: { 'user.address.city': { gte: 'c04990' } } }), collect()))
+      expect(plainRows(cities), form).toEqual(due.flatMap((row) => (String(row['user.address.city'] ?? '') >= 'c04990' ? [Object.fromEntries(columns.map((name) => [name, row[name]]))] : [])))
     }
   }, SPARK_TIMEOUT)
 
