@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { collect, field, pipe, run } from '@millrace/core'
 import { readArrow } from '@millrace/formats'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { errorOf } from '../support/error-of.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { plainRows } from './plain-rows.js'
 
@@ -80,6 +81,16 @@ for name, x in arrays.items():
     table = pa.table({'before': pa.array([1, 2, 3], pa.int32()), 'x': x, 'after': pa.array(['a', None, 'c'])})
     for compression in ('none', 'lz4', 'zstd'):
         with ipc.new_stream(f'${folder}/{name}.{compression}', table.schema, options=ipc.IpcWriteOptions(compression=None if compression == 'none' else compression)) as writer: writer.write_table(table)
+def shared(name, x):
+    table = pa.table({'x': x})
+    with ipc.new_stream(f'${folder}/{name}', table.schema) as writer: writer.write_table(table)
+shared('shared-items', pa.ListViewArray.from_arrays([0] * 10000, [10000] * 10000, pa.array(range(10000), pa.int32())))
+shared('shared-lists', pa.ListViewArray.from_arrays([0] * 300, [300] * 300, pa.array([list(range(1000))] * 300, pa.list_(pa.int32()))))
+shared('shared-texts', pa.RunEndEncodedArray.from_arrays(pa.array([2000], pa.int32()), pa.array(['x' * 2**20])))
+shared('long-run', pa.RunEndEncodedArray.from_arrays(pa.array([2**30], pa.int32()), pa.array([1])))
+deep = pa.array([1])
+for _ in range(62): deep = pa.StructArray.from_arrays([deep], names=['x'])
+shared('deep', deep)
 `)
   })
   afterAll(() => {
@@ -113,6 +124,18 @@ for name, x in arrays.items():
       await expect(run(pipe(readArrow(file, { columns: ['x'] }), collect()))).rejects.toMatchObject({ ...due, problem: `the column is ${called} in the file, which no kind of column holds` })
       await expect(run(pipe(readArrow(file, { schema: { x: field.nullable(field.utf8()) } }), collect()))).rejects.toMatchObject({ ...due, problem: `the column is ${called} in the file, which utf8 cannot hold` })
     }
+  })
+
+  it('what small files make of shared values and of runs is bounded, and levels are read', async () => {
+    const due: readonly (readonly [string, object])[] = [
+      ['shared-items', { _tag: 'Limit', code: 'COLUMN_TOO_LARGE', problem: 'a column of one record batch holds more than 67108864 items that its lists share' }],
+      ['shared-lists', { _tag: 'Limit', code: 'COLUMN_TOO_LARGE', problem: 'a column of one record batch holds more than 67108864 items that its lists share' }],
+      ['shared-texts', { _tag: 'Limit', code: 'COLUMN_TOO_LARGE', problem: 'a column of one record batch holds 2097152000 bytes of texts that its rows share' }],
+      ['long-run', { _tag: 'Corrupt', code: 'ARROW_CORRUPT', problem: expect.stringContaining('a column of runs has 1073741824 values') as string }],
+    ]
+    for (const [name, error] of due) expect(await errorOf(run(pipe(readArrow(join(folder, name)), collect()))), name).toMatchObject({ ...error, position: { source: join(folder, name) } })
+    // As deep as pyarrow writes.
+    expect(await run(pipe(readArrow(join(folder, 'deep')), collect()))).toEqual([{ [`x${'.x'.repeat(62)}`]: 1n }])
   })
 
   it('a column of nulls is taken by any nullable field', async () => {

@@ -1,4 +1,4 @@
-import { failure, getBit, setBit, bitmapBytes } from '@millrace/core'
+import { bitmapBytes, failure, getBit, setBit, type MillraceError } from '@millrace/core'
 import type { Numbers, Stored, StoredSlots } from '../values/index.js'
 import type { ArrowField } from './arrow-type.js'
 import type { FlatTable } from './flat-table.js'
@@ -28,11 +28,11 @@ const INLINE = 12
 /** The values that dictionaries have so far, by their ids. */
 export type Dictionaries = ReadonlyMap<bigint, StoredSlots>
 
+const tooLarge = (problem: string, remedy: string): MillraceError => failure({ tag: 'Limit', code: 'COLUMN_TOO_LARGE', problem: `a column of one record batch holds ${problem}`, remedy: `Write smaller record batches: ${remedy}.` })
+
 const toInt32 = (offsets: BigInt64Array): Int32Array => {
   const last = offsets.at(-1) ?? 0n
-  if (last > 2147483647n) {
-    throw failure({ tag: 'Limit', code: 'COLUMN_TOO_LARGE', problem: `a column of one record batch holds ${last} bytes or items`, remedy: 'Write smaller record batches: one may hold 2³¹ of them a column.' })
-  }
+  if (last > 2147483647n) throw tooLarge(`${last} bytes or items`, 'one may hold 2³¹ of them a column')
   // Others are beyond the last, and so refused afterwards.
   return Int32Array.from(offsets, (value) => (value >= 0n && value <= last ? Number(value) : -1))
 }
@@ -167,7 +167,7 @@ export class ArrowBody {
       const size = validity === undefined || getBit(validity, row) ? Number(sizes[row]) : 0
       const start = size === 0 ? before : Number(starts[row])
       if (size !== 0 && !(size > 0 && start >= 0 && start + size <= items.slots)) throw new Error(`a list refers to items ${start} to ${start + size}, and there are ${items.slots}`)
-      if (before + size > MAX_VIEW_ITEMS) throw new Error(`the lists of a column have more than ${MAX_VIEW_ITEMS} items`)
+      if (before + size > MAX_VIEW_ITEMS) throw tooManyItems()
       isInOrder &&= start === before
       offsets[row + 1] = before + size
     }
@@ -293,6 +293,8 @@ export class ArrowBody {
   }
 }
 
+const tooManyItems = (): MillraceError => tooLarge(`more than ${MAX_VIEW_ITEMS} items that its lists share`, 'so many is the most')
+
 /** The bits that both bitmaps have. */
 const both = (a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined => (a === undefined ? b : b === undefined ? a : a.map((byte, i) => byte & b[i]!))
 
@@ -318,7 +320,7 @@ const gather = (stored: ArrowStored, picks: Int32Array): ArrowStored => {
   const offsets = new Int32Array(picks.length + 1)
   for (const [i, pick] of picks.entries()) {
     const end = offsets[i]! + stored.offsets[pick + 1]! - stored.offsets[pick]!
-    if (end > MAX_VIEW_ITEMS) throw new Error(`the lists of a column have more than ${MAX_VIEW_ITEMS} items`)
+    if (end > MAX_VIEW_ITEMS) throw tooManyItems()
     offsets[i + 1] = end
   }
   const items = new Int32Array(offsets[picks.length]!)
@@ -333,7 +335,7 @@ const gatherValues = ({ stored, indices }: StoredSlots, picks: Int32Array): Pick
   if (stored.is === 'bytes') {
     let bytes = 0
     for (const entry of entries) bytes += stored.offsets[entry + 1]! - stored.offsets[entry]!
-    if (bytes > MAX_VIEW_BYTES) throw new Error(`the texts of a column have more than ${MAX_VIEW_BYTES} bytes`)
+    if (bytes > MAX_VIEW_BYTES) throw tooLarge(`${bytes} bytes of texts that its rows share`, `they may be ${MAX_VIEW_BYTES}`)
   }
   return { stored, indices: entries }
 }

@@ -1,7 +1,7 @@
 /** Tables that one message may have: a schema has some for each column. */
 const MAX_TABLES = 1 << 18
-/** Lists of lists of lists … */
-const MAX_DEPTH = 64
+/** Lists of lists of lists …: other programs go down 64 levels of them. */
+const MAX_DEPTH = 80
 
 /** What may still be read of a message: damage that makes tables refer to each other would not end otherwise. */
 interface Budget {
