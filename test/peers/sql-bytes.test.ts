@@ -1,9 +1,12 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { field, Tally, type OpenOptions, type Schema, type Stream } from '@millrace/core'
 import { readSql, type RejectedRecord, type SqlConnection, type SqlOptions, type SqlSource } from '@millrace/formats'
 import callbacks from 'mysql2'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeSqlServer } from '../support/sql-peer.js'
-import { startMariadb, type SqlTestServer } from '../support/sql-servers.js'
+import { startMariadb, startPostgres, type SqlTestServer } from '../support/sql-servers.js'
 import { readOut, type SqlOutcome } from '../support/sql-suite.js'
 
 /** What a reading gave, with what was set aside. */
@@ -20,8 +23,25 @@ const read = async (connection: SqlConnection, source: SqlSource, schema: Schema
   return { ...out, rejected }
 }
 
+/** Frees what nobody holds any more, at once. */
+const garbageCollector = (): (() => void) => {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
+}
+
 /** What may differ: the sizes of batches, and so where they end. */
 const comparable = ({ rows, schema, rejected, error }: Outcome) => ({ rows, schema, rejected, error: error instanceof Error ? error.message : error })
+
+/** An object of a driver with other members in the place of some. */
+const hide = <T extends object>(target: T, replaced: { readonly [name: string]: unknown }): T =>
+  new Proxy(target, {
+    get: (of, name) => {
+      if (typeof name === 'string' && name in replaced) return replaced[name]
+      const value: unknown = Reflect.get(of, name, of)
+      return typeof value === 'function' ? (value.bind(of) as unknown) : value
+    },
+    set: (of, name, value) => Reflect.set(of, name, value, of),
+  })
 
 describeSqlServer('rows of MariaDB as bytes', 'mariadb', () => {
   let server: SqlTestServer
@@ -39,15 +59,6 @@ describeSqlServer('rows of MariaDB as bytes', 'mariadb', () => {
 
   /** A pool whose driver has no parser that could be replaced: its rows are taken. */
   const plain = (): SqlConnection => {
-    const hide = <T extends object>(target: T, replaced: { readonly [name: string]: unknown }): T =>
-      new Proxy(target, {
-        get: (of, name) => {
-          if (typeof name === 'string' && name in replaced) return replaced[name]
-          const value: unknown = Reflect.get(of, name, of)
-          return typeof value === 'function' ? value.bind(of) as unknown : value
-        },
-        set: (of, name, value) => Reflect.set(of, name, value, of),
-      })
     type Take = (done: (error: Error | null, connection: callbacks.PoolConnection) => void) => void
     const getConnection: Take = (done) => pool.getConnection((error, connection) => {
       if (error !== null) return done(error, connection)
@@ -153,5 +164,112 @@ describeSqlServer('rows of MariaDB as bytes', 'mariadb', () => {
     } finally {
       await admin('SET GLOBAL max_allowed_packet = 4194304')
     }
+  })
+})
+
+describeSqlServer('rows of PostgreSQL as bytes', 'postgres', () => {
+  let server: SqlTestServer
+  let pool: pg.Pool
+  beforeAll(async () => {
+    server = await startPostgres()
+    pool = new pg.Pool({ connectionString: server.url, max: 3 })
+  })
+  afterAll(async () => {
+    await pool?.end()
+    await server?.stop()
+  })
+
+  /** A pool whose clients show no socket: the driver's rows are taken. */
+  const plain = (): SqlConnection => hide(pool, { connect: async () => hide(await pool.connect(), { connection: undefined }) }) as unknown as SqlConnection
+
+  /** By column: its type, and values of rows, the last one of which fits no column. */
+  const types: { readonly [column: string]: readonly [type: string, ...values: (string | null)[]] } = {
+    id: ['int primary key', '1', '2', '3', '4'],
+    b: ['bool', 't', 'f', 't', null], i2: ['int2', '-32768', '32767', '0', null], i4: ['int4', '-2147483648', '2147483647', '1', null],
+    i8: ['int8', '-9223372036854775808', '9223372036854775807', '9007199254740993', null], o: ['oid', '4294967295', '0', '1', null],
+    f4: ['float4', '0.1', '-3.4028235e38', '1e-45', null], f8: ['float8', '0.1', '5e-324', '-0', null], nan: ['float8', 'NaN', 'Infinity', '-Infinity', null],
+    n: ['numeric(38,10)', '1234567890123456789012345678.0123456789', '-0.0000000001', '0', null], free: ['numeric', '0.66666666666666666667', '1e50', 'NaN', null], small: ['numeric(5,2)', '-999.99', '1', '0.05', null],
+    t: ['text', 'ü€😀', '', 'x', null], v: ['varchar(20)', 'a', 'b', 'c', null], c: ['char(5)', 'é', 'x', '', null], nm: ['name', 'n', 'm', '', null], ch: ['"char"', 'a', '', 'z', null],
+    by: ['bytea', '\\x00ff5c', '\\x', '\\x01', null], u: ['uuid', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '00000000-0000-0000-0000-000000000000', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12', null],
+    d: ['date', '2024-02-29', '0044-03-15 BC', 'infinity', null], far: ['date', '12024-01-01', '4713-01-01 BC', '1969-12-31', null],
+    ts: ['timestamp', '2024-03-31 02:30:00.123456', '1883-11-18 12:03:57.5', '0001-01-01 00:00:00 BC', null], tz: ['timestamptz', '2024-03-31 02:30:00.1+05:45', '1969-12-31 23:59:59.999999+00', '20024-01-01 00:00:00+00', null],
+    never: ['timestamptz', '2024-01-01', '2024-01-01', '-infinity', null],
+    j: ['json', '{"a": [1, 2.50]}', '[]', 'null', null], jb: ['jsonb', '{"a":1}', '[]', '1', null], iv: ['interval', '1 day 2 hours', '-3 mons', '0', null], tm: ['time', '12:34:56.7', '00:00', '24:00', null],
+    ai: ['int8[]', '{1,NULL,3}', '{}', '{5}', null], at: ['text[]', '{"a,b",NULL,"NULL"}', '{}', '{x}', null], af: ['float8[]', '{0.5,1}', '{}', '{-1}', null], ip: ['inet', '::1', '10.0.0.1/8', '::', null],
+  }
+
+  const fill = async (name: string): Promise<void> => {
+    await pool.query(`DROP TABLE IF EXISTS ${name}`)
+    await pool.query(`CREATE TABLE ${name} (${Object.entries(types).map(([column, [type]]) => `${column} ${type}`).join(', ')})`)
+    for (let row = 1; row <= 4; row++) await pool.query(`INSERT INTO ${name} VALUES (${Object.keys(types).map((_, i) => `$${i + 1}`).join(', ')})`, Object.values(types).map((of) => of[row]))
+    const some = Object.keys(types).slice(1).map((column, i) => `CASE WHEN g * ${i + 3} % 5 = 0 THEN NULL ELSE ${column} END`)
+    await pool.query(`INSERT INTO ${name} SELECT g * 10 + 5, ${some.join(', ')} FROM ${name}, generate_series(1, 200) AS g WHERE id = 1`)
+  }
+
+  test('make the columns that the driver\'s values make, whatever the types', async () => {
+    await fill('every_type')
+    const one = await read(server.url, { table: 'every_type' }, undefined, 'id')
+    const other = await read(plain(), { table: 'every_type' }, undefined, 'id')
+    expect(one.rows).toHaveLength(203)
+    expect(one.rejected).toHaveLength(1)
+    // The texts of the row that was set aside are the server's, whichever way they came.
+    expect(comparable(one)).toEqual(comparable(other))
+    expect(one.rows[0]).toMatchObject({ i8: -9223372036854775808n, n: '1234567890123456789012345678.0123456789', t: 'ü€😀', by: new Uint8Array([0, 255, 92]), tz: new Date('2024-03-30T20:45:00.100Z'), ai: [1n, null, 3n] })
+  })
+
+  test('go into other kinds, or are bad, as the driver\'s values do', async () => {
+    await fill('other_kinds')
+    const schemas: readonly Schema[] = [
+      { id: field.uint8(), i2: field.nullable(field.float32()), i4: field.nullable(field.uint32()), i8: field.nullable(field.int64({ as: 'number' })), o: field.nullable(field.int32()), b: field.nullable(field.uint8()) },
+      { id: field.float64(), i4: field.nullable(field.utf8()), i8: field.nullable(field.float64()), o: field.nullable(field.uint64()), f4: field.nullable(field.float64()), f8: field.nullable(field.float32()), nan: field.nullable(field.float32()) },
+      { id: field.decimal(10, 0), n: field.nullable(field.float64()), small: field.nullable(field.decimal(4, 1)), free: field.nullable(field.decimal(38, 20)) },
+      { id: field.utf8(), d: field.nullable(field.timestamp()), far: field.nullable(field.timestamp({ unit: 'us' })), ts: field.nullable(field.timestamp({ unit: 'ns' })), tz: field.nullable(field.timestamp({ unit: 's' })) },
+      { id: field.int64(), d: field.nullable(field.timestamp({ zone: 'Europe/Berlin' })), ts: field.nullable(field.timestamp({ zone: 'Europe/Berlin' })), tz: field.nullable(field.timestamp({ unit: 'ns' })) },
+      { id: field.dictionary(field.int32()), t: field.nullable(field.dictionary()), v: field.nullable(field.dictionary()), jb: field.nullable(field.utf8()) },
+      { id: field.int64(), i2: field.int16(), t: field.utf8() },
+    ]
+    for (const schema of schemas) {
+      const one = await read(server.url, { table: 'other_kinds' }, schema, 'id')
+      const other = await read(plain(), { table: 'other_kinds' }, schema, 'id')
+      expect(one.rows.length + one.rejected.length).toBe(204)
+      expect(comparable(one), Object.keys(schema).join(', ')).toEqual(comparable(other))
+    }
+  })
+
+  test('resume from every position, on either way', async () => {
+    await fill('resumed_bytes')
+    for (const orderBy of ['id', 'k']) {
+      const source = "SELECT id, t, timestamptz '2024-01-01 00:00+00' + id * interval '1.5 us' AS k FROM resumed_bytes WHERE id < 300"
+      const whole = await read(server.url, source, undefined, orderBy)
+      expect(whole.rows).toHaveLength(33)
+      let before = 0
+      for (const [i, from] of whole.positions.entries()) {
+        before += whole.sizes[i]!
+        for (const connection of [server.url, plain()]) expect((await read(connection, source, undefined, orderBy, { from })).rows).toEqual(whole.rows.slice(before))
+      }
+    }
+  })
+
+  test('hold the server up amid a fetch when they become wide', async () => {
+    // Fetches have grown by the time that rows of a mebibyte come.
+    const wide = "SELECT g AS id, repeat('x', CASE WHEN g < 6000 THEN 1 ELSE 1048576 END) AS t FROM generate_series(1, 6200) AS g"
+    const collect = garbageCollector()
+    let [rows, held] = [0, 0]
+    for await (const batch of readSql(server.url, wide, { schema: { id: field.int32(), t: field.utf8() } })) {
+      rows += batch.numRows
+      if (rows < 6000 || held > 0) continue
+      collect()
+      const before = process.memoryUsage().arrayBuffers
+      // Time for all of them to come.
+      await new Promise((resolve) => setTimeout(resolve, 1500))
+      collect()
+      held = process.memoryUsage().arrayBuffers - before
+    }
+    expect(rows).toBe(6200)
+    expect(held).toBeLessThan(32 * 2 ** 20)
+  })
+
+  test('all rows are planned for, not the first ones', async () => {
+    expect((await readOut(readSql(server.url, "SELECT current_setting('cursor_tuple_fraction') AS f"))).rows).toEqual([{ f: '1' }])
   })
 })

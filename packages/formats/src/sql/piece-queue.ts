@@ -18,6 +18,7 @@ export class PieceQueue {
   private ended: { readonly error?: unknown } | undefined
   private paused = false
   private wake: () => void = () => undefined
+  private makeRoom: () => void = () => undefined
 
   constructor(private readonly source: PausableSource) {}
 
@@ -57,7 +58,13 @@ export class PieceQueue {
     }
   }
 
+  /** Settles when the reader is no longer behind. */
+  room(): Promise<void> {
+    return this.full ? new Promise((resolve) => (this.makeRoom = resolve)) : Promise.resolve()
+  }
+
   private goOn(): void {
+    if (!this.full) this.makeRoom()
     if (!this.paused || this.full) return
     this.paused = false
     this.source.resume()

@@ -1,19 +1,22 @@
-import { failure, loadPeer } from '@millrace/core'
+import { loadPeer } from '@millrace/core'
 import type { Client, FieldDef, Pool, QueryArrayResult } from 'pg'
+import { PieceQueue } from './piece-queue.js'
+import { drivenRows, fetchAll, tappedRows, type Submit } from './postgres-cursor.js'
+import { PostgresTap, streamOf } from './postgres-tap.js'
 import { isForeign, postgresType, type ForeignType } from './postgres-types.js'
 import { postgresDialect } from './sql-dialect.js'
 import { tlsOptions, type ResolvedServer } from './sql-server.js'
-import { CANCEL_TIMEOUT_MS, FIRST_ROWS, PIECE_BYTES, settledWithin, type SqlCursor, type SqlRows, type SqlSession } from './sql-session.js'
+import { CANCEL_TIMEOUT_MS, settledWithin, type SqlRows, type SqlSession } from './sql-session.js'
 import { narrow, type SqlParameter, type SqlStatement } from './sql-statement.js'
 import type { SqlColumn } from './sql-type.js'
-import { sqlValueBytes } from './sql-values.js'
 
 /** Every value as the text that the server sent. */
 const texts = { getTypeParser: () => (value: unknown) => value }
 
-/** The forms that our parsers read; a reader that trains between two batches is idle for long. */
+/** The forms that our parsers read; a reader that trains between two batches is idle for long; all rows are wanted, not the first ones soon. */
 const SETTINGS = `SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1;
-  SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL idle_in_transaction_session_timeout = 0`
+  SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL idle_in_transaction_session_timeout = 0;
+  SET LOCAL cursor_tuple_fraction = 1`
 
 const boundValue = (value: SqlParameter): unknown => {
   if (value instanceof Date) return value.toISOString()
@@ -51,6 +54,8 @@ const link = async (server: ResolvedServer): Promise<PostgresLink> => {
 }
 
 const ignore = (): void => undefined
+/** For rows that are fetched only when there is room. */
+const still = { pause: ignore, resume: ignore }
 
 const connect = async (server: ResolvedServer): Promise<Client> => {
   const pg = (await loadPeer('pg', 'PostgreSQL', () => import('pg'))).default
@@ -85,12 +90,22 @@ export const openPostgres = async (server: ResolvedServer): Promise<PostgresSess
       running--
     }
   }
+  const submit: Submit = async (make) => {
+    running++
+    try {
+      await new Promise<void>((resolve, reject) => client.query(make((error) => (error === undefined ? resolve() : reject(error)))))
+    } finally {
+      running--
+    }
+  }
   const rowsOf = (result: QueryArrayResult): SqlRows => result.rows as unknown as SqlRows
   const query = async (statement: SqlStatement): Promise<SqlRows> => rowsOf(await send(statement))
   let processId = 0
+  let tap: PostgresTap | undefined
   let ending: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     const cancels = running > 0
+    tap?.release()
     if (cancels) {
       const cancelling = another().then((other) => other.query('SELECT pg_catalog.pg_cancel_backend($1)', [processId]).finally(() => other.end()))
       await settledWithin(CANCEL_TIMEOUT_MS, cancelling)
@@ -144,33 +159,15 @@ export const openPostgres = async (server: ResolvedServer): Promise<PostgresSess
     cursor: async ({ sql, parameters }, batchRows, table) => {
       await query({ sql: `DECLARE millrace_cursor NO SCROLL CURSOR FOR ${sql}`, parameters })
       const fetch = (rows: number): Promise<QueryArrayResult> => send({ sql: `FETCH FORWARD ${rows} FROM millrace_cursor`, parameters: [] })
-      const first = await fetch(Math.min(FIRST_ROWS, batchRows))
-      return ahead(await columnsOf(first.fields, table), first, fetch, batchRows)
+      // Fetches nothing, and tells the columns.
+      const { fields } = await fetch(0)
+      const columns = await columnsOf(fields, table)
+      const stream = streamOf(client)
+      const queue = new PieceQueue(stream === undefined ? still : { pause: () => stream.pause(), resume: () => stream.resume() })
+      if (stream === undefined) void fetchAll(queue, drivenRows(queue, fetch), batchRows)
+      else void fetchAll(queue, tappedRows(queue, (tap = new PostgresTap(stream)), submit, fields, batchRows), batchRows)
+      return { columns, next: () => queue.next() }
     },
     end,
-  }
-}
-
-/** Fetches the next piece while the one before is worked on; pieces grow until they hold `PIECE_BYTES`. */
-const ahead = (columns: readonly SqlColumn[], first: QueryArrayResult, fetch: (rows: number) => Promise<QueryArrayResult>, batchRows: number): SqlCursor => {
-  let size = Math.min(FIRST_ROWS, batchRows)
-  let pending: Promise<QueryArrayResult> | undefined = Promise.resolve(first)
-  return {
-    columns,
-    next: async () => {
-      if (pending === undefined) throw failure({ tag: 'Internal', code: 'SQL_READ_PAST_END', problem: 'the result was read past its end' })
-      const rows = (await pending).rows as unknown as SqlRows
-      if (rows.length < size) {
-        pending = rows.length === 0 ? undefined : Promise.resolve({ ...first, rows: [] })
-        return rows
-      }
-      let bytes = 1
-      for (const row of rows) for (const value of row) bytes += sqlValueBytes(value)
-      size = Math.max(1, Math.min(batchRows, size * 4, Math.floor((PIECE_BYTES * rows.length) / bytes)))
-      pending = fetch(size)
-      // Its error is told by the next call, if there is one.
-      pending.catch(() => undefined)
-      return rows
-    },
   }
 }
