@@ -303,6 +303,14 @@ describe('readCsv', () => {
     expect(() => readCsv('x', { delimiter: '"' })).toThrow(/also the quote/)
     expect(() => readCsv('x', { batchRows: 0 })).toThrow(/batchRows/)
   })
+
+  it('says of options that are something else what they may be', async () => {
+    const wrong: readonly (readonly [string, unknown, string])[] = [
+      ['quote', 5, 'a text, or null'], ['escape', {}, 'a text, or null'], ['recordDelimiter', [5], 'a text or a list of texts'], ['header', 'a,b', 'true, false, or a list of names'],
+      ['columns', null, 'an object of names and indices'], ['columns', { a: true }, 'an object of names and indices'], ['nullTokens', 'NA', 'a list of texts'],
+    ]
+    for (const [name, value, form] of wrong) expect(await errorOf(async () => readCsv('x', { schema: ab, [name]: value }))).toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION', remedy: `Give ${form}.` })
+  })
 })
 
 it('takes no onBadRecord and no source that it does not know', () => {

@@ -5,6 +5,7 @@ import { LinesOfSpan } from '../reading/line-span.js'
 import { encodingOf, openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
+import { requireForms, type OptionForms } from '../reading/require-forms.js'
 import { requireReading } from '../reading/require-reading.js'
 import { delivered } from '../reading/text-outcomes.js'
 import { sentOptions } from '../workers/sent-options.js'
@@ -41,9 +42,15 @@ export function readCsv(source: string | readonly string[], options: CsvOptions 
   return readFiles(csvFiles(source, options))
 }
 
+const CSV_FORMS: OptionForms = {
+  quote: 'a text, or null', escape: 'a text, or null', recordDelimiter: 'a text or a list of texts', header: 'true, false, or a list of names', columns: 'an object of names and indices',
+  nullTokens: 'a list of texts',
+}
+
 /** How files of delimited text are read. */
 export const csvFiles = (source: string | readonly string[], options: CsvOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   requireReading('readCsv', source, options, { options: csvRules, findsSchema: true, words: { finalNewline: ['optional', 'required'] } })
+  requireForms('readCsv', options, CSV_FORMS)
   const resolved = resolveCsvOptions(options)
   const { schema } = options
   requireMapped(options)

@@ -37,8 +37,8 @@ export interface JsonOptions<S extends Schema> extends InputOptions<S>, PackedTe
   readonly maxDepth?: number | undefined
   /** Longest string of a column, in UTF-16 units; a record with a longer one is bad. Default: as long as a record may be. */
   readonly maxStringLength?: number | undefined
-  /** Columns of kind `utf8` that take numbers and booleans too, as they are written. Default: none, such records are bad. */
-  readonly scalarsAsText?: readonly (keyof S & string)[] | undefined
+  /** Columns of kind `utf8` that take numbers and booleans too, as they are written; `true` for all of that kind. Default: none, such records are bad. */
+  readonly scalarsAsText?: readonly (keyof S & string)[] | true | undefined
   /**
    * Columns of kind `utf8` that take any value but null, lists of objects too, as its JSON text: without white space, numbers with every digit, strings in
    * quotes, so that `JSON.parse` gives the value. Default: none.
@@ -92,8 +92,11 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
   for (const name of Object.keys(paths)) {
     if (!Object.hasOwn(resolved, name)) throw usage(`there is a path for column ${JSON.stringify(name)}, which the schema does not have`)
   }
-  for (const name of options.valuesAsText ?? []) {
-    if (schema[name]?.kind !== 'utf8') throw usage(`valuesAsText names ${JSON.stringify(name)}, which is no column of kind utf8`)
+  const isText = (name: string): boolean => Object.hasOwn(schema, name) && schema[name]!.kind === 'utf8'
+  const scalarsAsText = options.scalarsAsText === true ? Object.keys(schema).filter(isText) : options.scalarsAsText
+  for (const [option, names] of Object.entries({ scalarsAsText, valuesAsText: options.valuesAsText })) {
+    const stray = names?.find((name) => !isText(name))
+    if (stray !== undefined) throw usage(`${option} names ${JSON.stringify(stray)}, which is no column of kind utf8`)
   }
   const records = typeof options.records === 'string' ? options.records.split('.') : options.records
   if (records?.length === 0) throw usage('the path of the records is empty')
@@ -109,7 +112,7 @@ export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): R
     maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
     maxStringLength: options.maxStringLength ?? Infinity,
-    scalarsAsText: options.scalarsAsText ?? [],
+    scalarsAsText: scalarsAsText ?? [],
     valuesAsText: options.valuesAsText ?? [],
     parser,
   }

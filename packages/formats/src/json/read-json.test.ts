@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explainPlan, failure, field, Tally, type Batch, type Row, type Schema, type Stream } from '@millrace/core'
+import { errorOf } from '../../../../test/support/error-of.js'
 import type { RejectedRecord } from '../records/index.js'
 import { readJson } from './index.js'
 import { splitterOf } from './json-splitter.js'
@@ -87,6 +88,30 @@ describe('readJson', () => {
     await expect(rowsOf(readJson(text, { ...options, maxDepth: 2 }))).rejects.toMatchObject({ code: 'JSON_TOO_DEEP' })
     expect(readJson(text, options).plan.options).toMatchObject({ parser: 'stream-json', because: 'values as text' })
     expect(() => readJson(text, { schema, valuesAsText: ['x'] })).toThrow(/no column of kind utf8/)
+  })
+
+  it('takes numbers and booleans as texts in columns that are named, or in all', async () => {
+    const schema = { a: field.utf8(), b: field.nullable(field.utf8()), n: field.int32() }
+    const text = await file('{"a":1.50,"b":true,"n":1}\n{"a":"x","b":null,"n":2}\n')
+    const rows = [{ a: '1.50', b: 'true', n: 1 }, { a: 'x', b: null, n: 2 }]
+    for (const workers of [0, 1]) {
+      expect(await rowsOf(readJson(text, { schema, scalarsAsText: true, workers }))).toEqual(rows)
+      expect(await rowsOf(readJson(text, { schema, scalarsAsText: ['a', 'b'], workers }))).toEqual(rows)
+    }
+    expect(await errorOf(rowsOf(readJson(text, { schema, scalarsAsText: ['a'] })))).toMatchObject({ _tag: 'BadRecord', position: { column: 'b' } })
+    expect(await rowsOf(readJson(text, { schema: { n: field.int32() }, scalarsAsText: true }))).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
+  it('says of options that are something else what they may be', async () => {
+    const stray = { scalarsAsText: ['n'], valuesAsText: ['n'] }
+    for (const [name, value] of Object.entries(stray)) {
+      expect(await errorOf(async () => readJson('x', { schema: { n: field.int32() }, [name]: value }))).toMatchObject({ _tag: 'Usage', problem: `${name} names "n", which is no column of kind utf8` })
+    }
+    const wrong: readonly (readonly [string, unknown, string])[] = [
+      ['scalarsAsText', 5, 'Give true, or a list of names.'], ['scalarsAsText', false, 'Give true, or a list of names.'], ['valuesAsText', true, 'Give a list of texts.'], ['records', true, 'Give a text or a list of texts.'],
+      ['paths', null, 'Give an object of paths, each a text or a list of keys.'], ['paths', { a: 1 }, 'Give an object of paths, each a text or a list of keys.'],
+    ]
+    for (const [name, value, remedy] of wrong) expect(await errorOf(async () => readJson('x', { schema: ab, [name]: value }))).toMatchObject({ _tag: 'Usage', code: 'BAD_OPTION', remedy })
   })
 
   it('finds the array of the records within an object, whatever stands around it', async () => {

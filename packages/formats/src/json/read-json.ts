@@ -6,6 +6,7 @@ import { LinesOfSpan } from '../reading/line-span.js'
 import { encodingOf, openText } from '../reading/open-text.js'
 import { plainHead } from '../reading/plain-head.js'
 import { readFiles, type FileReader, type FileSpan, type FileSpans, type FileTask } from '../reading/read-files.js'
+import { requireForms, type OptionForms } from '../reading/require-forms.js'
 import { requireReading } from '../reading/require-reading.js'
 import { delivered } from '../reading/text-outcomes.js'
 import { sentOptions } from '../workers/sent-options.js'
@@ -35,9 +36,14 @@ import { referenceParser } from './reference-parser.js'
  */
 export const readJson = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): Stream<S, 'cold'> => readFiles(jsonFiles(source, options))
 
+const JSON_FORMS: OptionForms = {
+  paths: 'an object of paths, each a text or a list of keys', records: 'a text or a list of texts', scalarsAsText: 'true, or a list of names', valuesAsText: 'a list of texts',
+}
+
 /** How files of JSON are read. */
 export const jsonFiles = <S extends Schema>(source: string | readonly string[], options: JsonOptions<S>): FileReader<S> => {
   requireReading('readJson', source, options, { options: jsonRules, words: { format: ['array', 'lines'] } })
+  requireForms('readJson', options, JSON_FORMS)
   const resolved = resolveJsonOptions(options)
   const { schema } = options
   return {
