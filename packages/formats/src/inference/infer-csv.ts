@@ -1,15 +1,13 @@
-import { expandInputs, giveTurn, quarantine, requireOptions, throwIfAborted, type FileInfo, type OptionRules, type Position, type Schema } from '@millrace/core'
+import { expandInputs, failure, giveTurn, quarantine, requireOptions, throwIfAborted, type FileInfo, type OptionRules, type Position, type Schema } from '@millrace/core'
 import { csvRules, resolveCsvOptions, type CsvOptions } from '../csv/csv-options.js'
-import { CsvSplitter } from '../csv/csv-splitter.js'
 import { plainNumber, type NumberForm } from '../csv/number-text.js'
-import { isBlankLine } from '../csv/csv-file.js'
 import { columnNames, readCsv } from '../csv/read-csv.js'
-import { skipLines } from '../csv/skip-lines.js'
-import { openText } from '../reading/open-text.js'
 import { formOfFile, formOptions, NumberForms, type FoundForm } from './number-forms.js'
 import { PassedOver } from './passed-over.js'
 import { concluded, sampleRows, sampleRules, type FoundColumn, type SampleOptions } from './sample.js'
 import type { SchemaReport } from './schema-report.js'
+import { sniffCsv } from './sniff-csv.js'
+import { NULL_WORDS, sniffHeader } from './sniff-header.js'
 import { ValueEvidence } from './value-evidence.js'
 
 /** Options of the inference of CSV: those of the reader that are known, and how much to look at. */
@@ -26,66 +24,6 @@ export interface InferredCsv {
   readonly schema: Schema
   readonly report: SchemaReport
   readonly options: CsvOptions & { readonly schema: Schema }
-}
-
-const DELIMITERS = [',', '\t', ';', '|']
-/** Words for a missing value that are taken for one where all other values of the column are of one kind other than text. */
-const NULL_WORDS = new Set(['NA', 'N/A', '#N/A', 'null', 'NULL', 'Null', 'None', 'none', 'NaN', 'nan', '\\N', '-', '?'])
-const SNIFFED_RECORDS = 50
-
-/** The first records of a file, cut by one delimiter. */
-const firstRecords = async (file: FileInfo, options: CsvOptions, delimiter: string, signal: AbortSignal | undefined): Promise<readonly (readonly string[])[]> => {
-  const records: (readonly string[])[] = []
-  const resolved = resolveCsvOptions({ ...options, delimiter })
-  const text = await openText(file, { compression: options.compression, maxInflation: options.maxInflation, maxInflatedBytes: options.maxInflatedBytes, encoding: options.encoding, signal })
-  let splitter: CsvSplitter | undefined
-  try {
-    const { start, line, chunks } = await skipLines(text, resolved, file.url)
-    splitter = new CsvSplitter(resolved, file.url, start, line, {
-      record: (fields, from, to) => void (isBlankLine(fields, from, to) || records.push(fields)),
-      malformed: () => undefined,
-    })
-    for await (const chunk of chunks) {
-      await splitter.push(chunk)
-      if (records.length >= SNIFFED_RECORDS) return records.slice(0, SNIFFED_RECORDS)
-    }
-    await splitter.finish()
-    return records
-  } finally {
-    splitter?.destroy()
-    await text.close()
-  }
-}
-
-/** How well a delimiter cuts: the share of records with as many fields as the first, and how many these are. */
-const score = (records: readonly (readonly string[])[]): number => {
-  const width = records[0]?.length ?? 0
-  if (width < 2) return 0
-  return records.filter((fields) => fields.length === width).length / records.length + Math.min(width, 1000) / 1e6
-}
-
-const sniffDelimiter = async (file: FileInfo, options: CsvOptions, signal: AbortSignal | undefined): Promise<readonly [string, readonly (readonly string[])[]]> => {
-  let best: readonly [string, readonly (readonly string[])[]] | undefined
-  for (const delimiter of options.delimiter === undefined ? DELIMITERS : [options.delimiter]) {
-    const records = await firstRecords(file, options, delimiter, signal).catch(() => [])
-    if (best === undefined || score(records) > score(best[1])) best = [delimiter, records]
-  }
-  return best!
-}
-
-const isName = (text: string): boolean => {
-  const evidence = new ValueEvidence({})
-  evidence.untyped(text)
-  return text !== '' && evidence.decide().evidence === 'texts'
-}
-
-/** Whether the first record names the columns, and why. */
-const sniffHeader = (records: readonly (readonly string[])[]): readonly [boolean, string] => {
-  const [first = [], ...rest] = records
-  if (!first.every(isName)) return [false, 'The first record has values, so there is no header; header: true says otherwise.']
-  if (new Set(first).size < first.length) return [false, 'The first record has a text twice, so there is no header; header: [...] gives names.']
-  const isTyped = first.some((_, i) => rest.length > 0 && rest.every((fields) => !isName(fields[i] ?? '')))
-  return [true, isTyped ? 'The first record names the columns.' : 'The first record is taken for a header, though nothing but its place tells it from the others; header: false says otherwise.']
 }
 
 interface Found {
@@ -107,6 +45,32 @@ const observe = (found: Found, text: string, given: NumberForm | undefined): voi
   }
 }
 
+/** Most columns whose names a remedy writes out. */
+const MOST_NAMES = 20
+
+/** The names, each of them once: with a number where it comes again. */
+const distinct = (names: readonly string[]): readonly string[] => {
+  const taken = new Set<string>()
+  return names.map((name) => {
+    let own = name
+    for (let number = 2; taken.has(own) || (number > 2 && names.includes(own)); number++) own = `${name}_${number}`
+    taken.add(own)
+    return own
+  })
+}
+
+/** @throws `Schema` for a header that names a column twice: by its name nobody could ask for it */
+const requireNamesOnce = (names: readonly string[], { skipLines = 0 }: CsvOptions, file: FileInfo): void => {
+  const seen = new Set<string>()
+  const twice = names.find((name) => seen.size === seen.add(name).size)
+  if (twice === undefined) return
+  const header = names.length > MOST_NAMES ? '[…]' : JSON.stringify(distinct(names))
+  throw failure({
+    tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN', problem: `the header names the column ${JSON.stringify(twice)} twice`,
+    remedy: `Give names in its place: skipLines: ${skipLines + 1}, header: ${header}.`, position: { source: file.url, column: twice },
+  })
+}
+
 /** The form of numbers that the options name, if they do. */
 const givenForm = ({ decimalComma, thousands }: InferCsvOptions): NumberForm | undefined =>
   decimalComma === undefined && thousands === undefined ? undefined : { decimalComma: decimalComma ?? false, thousands }
@@ -117,17 +81,18 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
   const { rows: _rows, overrides: _overrides, nullable: _nullable, decimals: _decimals, format: _format, ...given } = options
   const wanted = sampleRows(options)
   const files = await expandInputs(source, signal, { requireSuccess: options.requireSuccess })
-  const [delimiter, records] = await sniffDelimiter(files[0]!, given, signal)
+  const { file, delimiter, records } = await sniffCsv(files, given, signal)
   const notes: string[] = []
   if (given.delimiter === undefined) notes.push(`Fields are cut at ${JSON.stringify(delimiter)}; delimiter says otherwise.`)
   let { header } = given
   if (header === undefined) {
-    const [isHeader, why] = sniffHeader(records)
+    const [isHeader, why] = await sniffHeader(records, signal)
     header = isHeader
     notes.push(why)
   }
   const reader: CsvOptions = { ...given, delimiter, header }
-  const names = await columnNames(files[0]!, resolveCsvOptions(reader), signal)
+  const names = await columnNames(file, resolveCsvOptions(reader), signal)
+  requireNamesOnce(names, reader, file)
   const found = new Map<string, Found>(names.map((name) => [name, noneYet(options)]))
   let partitions: Schema = {}
   let seen = 0
@@ -186,7 +151,9 @@ const conclude = (
 ): InferredCsv => {
   const tokens = new Set(options.nullTokens ?? [''])
   const { form, forms } = numberForms(found, reader.delimiter!)
-  const columns = [...found].map(([name, { evidence: asWritten, words, empty }]): FoundColumn => {
+  // After the last delimiter of each line.
+  const isNothing = (name: string, { evidence, words }: Found): boolean => name === '' && reader.header === true && seen > 0 && evidence.values === 0 && words.size === 0
+  const columns = [...found].filter(([name, of]) => !isNothing(name, of)).map(([name, { evidence: asWritten, words, empty }]): FoundColumn => {
     const own = forms.get(name)
     const evidence = own !== undefined && form !== undefined && own.decimalComma ? own.evidence : asWritten
     const hint = own === undefined || evidence === own.evidence ? [] : [`all values are numbers with ${formOptions(own)}`]
@@ -201,6 +168,7 @@ const conclude = (
   })
   const folders = Object.entries(partitions).map(([name, of]): FoundColumn => ({ name, field: of, rows: seen, nulls: 0, examples: [], evidence: 'from the names of folders', ambiguous: [] }))
   const assumed = form === undefined ? notes : [...notes, `Numbers are taken to be written with decimal commas (${formOptions(form)}); decimalComma: false says otherwise.`]
-  const { schema, report } = concluded([...columns, ...folders], seen, isWhole, assumed, options)
+  const told = columns.length < found.size ? [...assumed, 'A column without a name has no values either, and is left out.'] : assumed
+  const { schema, report } = concluded([...columns, ...folders], seen, isWhole, told, options)
   return { format: 'csv', schema, report, options: { ...reader, ...form, schema, nullTokens: [...tokens], ...(isWhole ? {} : { inferredFrom: seen }) } }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { collect, describeField, field, fromRows, pipe, run, type Schema } from '@millrace/core'
+import { errorOf } from '../../../../test/support/error-of.js'
 import { inferSchema, readCsv, readJson, readTfRecords, writeTfRecords, type InferCsvOptions, type InferJsonOptions, type InferredCsv, type InferredJson, type RejectedRecord } from '../index.js'
 
 let root: string
@@ -85,6 +86,38 @@ describe('columns of CSV', () => {
     expect((await csv('"a;b","c;d"\n"e;1;2;3","f"\n')).options.delimiter).toBe(',')
     expect((await csv('only\n1\n2\n')).schema).toMatchObject({ only: { kind: 'int64' } })
     await expect(csv('')).rejects.toMatchObject({ _tag: 'Corrupt', code: 'CSV_NO_HEADER' })
+  })
+
+  it('have a header unless its texts are values, as far as that is to be told', async () => {
+    const headed = async (text: string): Promise<unknown> => (await csv(text)).options.header
+    for (const text of [
+      't,f\n1,2\n3,4\n', 'yes,no\n1,x\n2,y\n', 'yes,answer\ntrue,x\nfalse,y\n', ',mpg\nMazda,21\nFiat,22.1\n', ',a\n0,x\n1,y\n', 'name,city\nAnn,Berlin\nBob,Berlin\n',
+      'country,code,2019\nG,49,83.1\nF,33,60.1\n', 'id,v\n1,2\nid,v\n3,4\n', 'none,some\n1,2\n', 'a,b\n', `${Array.from({ length: 3000 }, (_, i) => `c${i}`).join()}\n`,
+    ]) expect(await headed(text), text).toBe(true)
+    for (const text of [
+      'yes,no\nyes,yes\nno,yes\n', 't,x\nT,y\n', 'x,x\ny,y\n', 'Ann,,Berlin\nBob,5,Rome\n', 'Ann,NA\nBob,3\n', 'a\nb\na\n', 'Ann,Berlin,red\nBob,Berlin,red\nCid,Rome,red', '1.234,5;2,5\n3,5;4,5\n', '1,2\n',
+      'Ann,2026-11-24\nBob,2026-11-25\n',
+    ]) expect(await headed(text), text).toBe(false)
+  })
+
+  it('are named once, and nothing stands after the last delimiter', async () => {
+    const trailing = await csv('a,b,\n1,x,\n2,y,\n')
+    expect(kinds(trailing.schema)).toEqual({ a: 'int64', b: 'utf8' })
+    expect(trailing.report.notes.at(-1)).toBe('A column without a name has no values either, and is left out.')
+    expect(kinds((await csv('a,b,\n1,x,\n2,y,z\n')).schema)).toEqual({ a: 'int64', b: 'utf8', '': 'nullable utf8' })
+    const twice = put('note\na,b,a,a_2\n1,x,2,3\n', 'csv')
+    const error = await errorOf(run(inferSchema(twice, { format: 'csv', skipLines: 1 })))
+    expect(error).toMatchObject({ _tag: 'Schema', code: 'CSV_DUPLICATE_COLUMN', remedy: 'Give names in its place: skipLines: 2, header: ["a","b","a_3","a_2"].', position: { source: twice, column: 'a' } })
+    expect(kinds((await run(inferSchema(twice, { format: 'csv', skipLines: 2, header: ['a', 'b', 'a_3', 'a_2'] }))).schema)).toEqual({ a: 'int64', b: 'utf8', a_3: 'int64', a_2: 'int64' })
+  })
+
+  it('come from the first of several files that is not empty', async () => {
+    const files = [put('', 'csv'), put('\n', 'csv'), put('a;b\n1;x\n', 'csv'), put('\ufeff', 'csv')]
+    const inferred = await run(inferSchema(files, { format: 'csv' }))
+    expect(inferred.options).toMatchObject({ delimiter: ';', header: true })
+    expect(kinds(inferred.schema)).toEqual({ a: 'int64', b: 'utf8' })
+    expect(await run(pipe(readCsv(files, inferred.options), collect()))).toEqual([{ a: 1n, b: 'x' }])
+    expect(await errorOf(run(inferSchema([files[0]!, files[3]!], { format: 'csv' })))).toMatchObject({ _tag: 'Schema', code: 'NO_COLUMNS' })
   })
 
   it('may be told', async () => {

@@ -35,10 +35,14 @@ const TIMES: readonly (string | undefined)[] = [
   ...LOOSE_DAYS.flatMap((day) => ['H:mm', 'H:mm:ss', 'h:mm a', 'h:mm:ss a'].map((time) => `${day} ${time}`)),
 ]
 const isLoose = (format: string | undefined): boolean => format !== undefined && LOOSE_DAYS.some((day) => format.startsWith(day))
+/** How every form of a time begins. A text that does not is not tried by each of them, which takes longer than all else. */
+const TIME_BEGINS = /^[+-]?\d/
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}$/
 const MAX_EXAMPLES = 3
 const MAX_EXAMPLE = 40
 const MAX_DIGITS = 38
+/** Longer than the longest time, an ISO 8601 one with digits beyond nanoseconds among them. */
+const MAX_TIME = 100
 
 const fits = (text: string, format: string | undefined, isDate: boolean): boolean => {
   if (isDate && format === undefined && !ISO_DATE.test(text)) return false
@@ -115,8 +119,9 @@ export class ValueEvidence {
     this.seen(text)
     this.texts++
     if (this.padded !== text) this.otherText ??= text
-    if (this.dates.length > 0) this.dates = this.dates.filter((format) => fits(text, format, true))
-    if (this.times.length > 0) this.times = this.times.filter((format) => fits(text, format, false))
+    const mayBeTime = text.length <= MAX_TIME && TIME_BEGINS.test(text)
+    if (this.dates.length > 0) this.dates = mayBeTime ? this.dates.filter((format) => fits(text, format, true)) : []
+    if (this.times.length > 0) this.times = mayBeTime ? this.times.filter((format) => fits(text, format, false)) : []
     if (/[.,]\d{4,}/.test(text)) this.fineTimes = true
   }
 
