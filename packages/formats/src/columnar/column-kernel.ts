@@ -11,6 +11,8 @@ const MAX_MEMORY = 512 * 1024 * 1024
 const LIKELY_BYTES = 16 * 1024 * 1024
 /** Most memory that is set aside for the rows of a batch at first. */
 const FIRST_MEMORY = 128 * 1024 * 1024
+/** Most memory with which several columns grow at once. */
+const GROWN_MEMORY = 256 * 1024 * 1024
 
 /** What every kernel exports; each has `configure` and `run` besides. */
 export interface KernelExports {
@@ -174,19 +176,24 @@ export abstract class ColumnKernel<Exports extends KernelExports> {
     return new Uint32Array(this.memory.buffer, this.layout.starts, row + 1)[row]! - this.layout.window
   }
 
-  /** Makes room in the column that had none. @returns `false` when there is no memory for it */
+  /**
+   * Makes room in the column that had none, and in those that are nearly full as well: all that stands behind a column that grows is moved, and of
+   * ten thousand columns one after the other would take minutes.
+   *
+   * @returns `false` when there is no memory for it
+   */
   grow(): boolean {
-    return this.enlarge(this.columns[columnAt(this.layout, this.kernel.fullAt())]!, 0)
+    const full = columnAt(this.layout, this.kernel.fullAt())
+    const alike = this.columns.flatMap((column, i) => (i === full || (isVariable(column.kind) && 2 * this.usedBytes(i) > column.byteCapacity) ? [i] : []))
+    if (alike.length === 1) return this.enlarge([full], (i) => this.likelyBytes(i))
+    return this.enlarge(alike, (i) => this.likelyBytes(i), GROWN_MEMORY) || (this.rows === 0 && this.enlarge([full], (i) => 2 * this.columns[i]!.byteCapacity))
   }
 
   /** Makes room for a text of so many bytes in each column. @returns `false` when there is no memory for it */
   makeRoom(bytes: (column: number) => number): boolean {
-    return this.columns.every((column, i) => {
-      if (!isVariable(column.kind)) return true
-      const free = column.byteCapacity - this.usedBytes(i)
-      const more = bytes(i)
-      return free >= more || this.enlarge(column, more)
-    })
+    const short = this.columns.flatMap((column, i) => (isVariable(column.kind) && column.byteCapacity - this.usedBytes(i) < bytes(i) ? [i] : []))
+    const least = (i: number): number => this.columns[i]!.byteCapacity + bytes(i)
+    return short.length === 0 || this.enlarge(short, (i) => this.likelyBytes(i) + bytes(i), GROWN_MEMORY) || this.enlarge(short, least)
   }
 
   /** The texts of column `i`, with `rows + 1` offsets; good until anything is added. */
@@ -254,19 +261,28 @@ export abstract class ColumnKernel<Exports extends KernelExports> {
     return layOut({ columns, width, rows, window, fives: powersOfFive().byteLength, tens: powersOfTen().length, table: this.parts.table.length })
   }
 
-  private enlarge(column: KernelColumn, more: number): boolean {
-    const before = column.byteCapacity
-    // As many bytes as all rows will take, if they go on like those that are there.
-    const likely = Math.min((1.1 * before * this.capacity) / (this.rows + 1), LIKELY_BYTES)
-    column.byteCapacity = Math.ceil(Math.max(2 * before, likely)) + more
+  /** Bytes that all rows will take in a column, if they go on like those that are there; twice what it has at least. */
+  private likelyBytes(i: number): number {
+    const { byteCapacity } = this.columns[i]!
+    return Math.ceil(Math.max(2 * byteCapacity, Math.min((1.1 * byteCapacity * this.capacity) / (this.rows + 1), LIKELY_BYTES)))
+  }
+
+  /** Gives columns room for so many bytes each, as long as all of them take no more than `most`. */
+  private enlarge(indices: readonly number[], bytes: (column: number) => number, most = Infinity): boolean {
+    const before = indices.map((i) => this.columns[i]!.byteCapacity)
+    const wanted = indices.map(bytes)
+    for (const [at, i] of indices.entries()) this.columns[i]!.byteCapacity = wanted[at]!
     try {
-      this.relocate(this.laidOut(this.windowCapacity))
-      return true
+      const layout = this.laidOut(this.windowCapacity)
+      if (layout.end <= most) {
+        this.relocate(layout)
+        return true
+      }
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      column.byteCapacity = before
-      return false
     }
+    for (const [at, i] of indices.entries()) this.columns[i]!.byteCapacity = before[at]!
+    return false
   }
 
   private relocate(layout: KernelLayout): void {

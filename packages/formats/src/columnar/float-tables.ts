@@ -35,12 +35,15 @@ export const powersOfFive = (): BigUint64Array => {
   return (fives = table)
 }
 
+let tens: Uint8Array | undefined
+
 /** 10⁰ to 10⁸ as 64-bit integers, then 10⁰ to 10²², all that a float64 has exactly. */
 export const powersOfTen = (): Uint8Array => {
+  if (tens !== undefined) return tens
   const integers = BigUint64Array.from({ length: 9 }, (_, i) => 10n ** BigInt(i))
   const floats = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`))
   const out = new Uint8Array(integers.byteLength + floats.byteLength)
   out.set(new Uint8Array(integers.buffer))
   out.set(new Uint8Array(floats.buffer), integers.byteLength)
-  return out
+  return (tens = out)
 }

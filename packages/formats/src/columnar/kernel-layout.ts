@@ -52,7 +52,8 @@ export const layOut = ({ columns, width, rows, fives, tens, table, window }: Lay
   let at = FIRST
   const place = (size: number): number => {
     const start = at
-    at = (at + size + SLACK + 15) & ~15
+    // What is far too large must not wrap around.
+    at = 16 * Math.ceil((at + size + SLACK) / 16)
     return start
   }
   return {

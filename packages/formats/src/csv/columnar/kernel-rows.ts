@@ -8,11 +8,21 @@ import { textAppender } from '../number-text.js'
 import type { CsvKernel } from './csv-kernel.js'
 import { csvKind } from './csv-kinds.js'
 
+/** Bytes of a UTF-16 unit in UTF-8. */
+const MOST_BYTES = 3
+
 /** Rows in the kernel. Single records are appended as texts. */
 export class KernelRows extends ConvertedRows<CsvKernel> implements CsvRows {
   private readonly row: CsvRow
 
-  private constructor(kernel: CsvKernel, columns: ConvertedColumns, layout: CsvLayout, options: ResolvedCsvOptions) {
+  private constructor(
+    kernel: CsvKernel,
+    columns: ConvertedColumns,
+    layout: CsvLayout,
+    /** Which field each column takes. */
+    private readonly places: readonly number[],
+    options: ResolvedCsvOptions,
+  ) {
     super(kernel, columns)
     this.row = new CsvRow(layout, columns.names, this.builders, options)
   }
@@ -28,12 +38,16 @@ export class KernelRows extends ConvertedRows<CsvKernel> implements CsvRows {
       schema, names, columns, isDeferred: plans.map(({ kind }) => kind.isDeferred),
       appender: (builder) => textAppender(builder, options),
     }
-    return new KernelRows(kernel, converted, layout, options)
+    return new KernelRows(kernel, converted, layout, plans.map(({ at }) => at), options)
+  }
+
+  /** Makes room for a record. False where there is none beside the rows that are there. */
+  makeRoom(fields: readonly string[]): boolean {
+    return this.kernel.makeRoom((i) => MOST_BYTES * (fields[this.places[i]!]?.length ?? 0))
   }
 
   append(fields: readonly string[]): RecordFault | undefined {
-    const room = 3 * fields.reduce((sum, field) => sum + field.length, 0)
-    if (!this.kernel.makeRoom(() => room)) return { code: 'OUT_OF_RANGE', problem: 'there is no memory for the record' }
+    if (!this.makeRoom(fields)) return { code: 'OUT_OF_RANGE', problem: 'there is no memory for the record' }
     const fault = this.row.append(fields)
     if (fault === undefined) this.kernel.put(this.built())
     else this.rollback()

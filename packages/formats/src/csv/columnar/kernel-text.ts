@@ -159,7 +159,7 @@ export class KernelText extends TextWindow<CsvKernel> implements CsvText {
 
   private take(fields: readonly string[], start: number, end: number): void {
     this.done = end
-    if (this.rows !== undefined && !this.kernel.makeRoom(() => end - start)) this.handler.flush()
+    if (this.rows?.makeRoom(fields) === false) this.handler.flush()
     this.handler.record(fields, start, end)
   }
 
