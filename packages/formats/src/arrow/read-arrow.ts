@@ -232,8 +232,10 @@ async function* cutBatch(
     const bad = firstFault(columns, row, Math.min(rows, row + batchRows))
     // With `fail`, the rows before the fault are sound: they are handed over before it is told.
     const end = bad !== undefined && bad > row && policy === 'fail' ? bad : Math.min(rows, row + batchRows)
-    const good = await goodRows(columns, row, end, (at, column, error) =>
-      task.reject(badValue({ code: error.code, problem: error.message, column }, { source: task.file.url, record: fileRow + at }), json?.(at)))
+    const good = await goodRows(columns, row, end, {
+      reject: (at, column, error) => task.reject(badValue({ code: error.code, problem: error.message, column }, { source: task.file.url, record: fileRow + at }), json?.(at)),
+      skip: policy === 'skip' ? task.skip : undefined,
+    })
     const picked: { [name: string]: Column } = {}
     for (const name of wanted) {
       const { column } = columns[name]!

@@ -19,7 +19,7 @@ export interface ParquetOptions<S extends Schema = Schema> extends InputOptions<
   /**
    * Which rows to read: `{ delay: { gte: 15 }, origin: { in: ['SFO', 'OAK'] } }`. Row groups and pages (where the file has
    * an index of them) whose bounds show that they have none are not read at all, nor files whose partition does. Decimals are compared by their texts' values
-   * (`{ price: { gt: '12.5' } }`), exactly; those that are not stored as integers leave out no row groups. A value of another type than the column's is an error. Default: all rows.
+   * (`{ price: { gt: '12.5' } }`), exactly. A value of another type than the column's is an error. Default: all rows.
    */
   readonly where?: Where<S> | undefined
   /**
@@ -166,8 +166,10 @@ async function* readFile(task: FileTask, options: ParquetOptions, batchRows: num
         const bad = firstFault(converted, row, most)
         // With `fail`, the rows before the fault are sound: they are handed over before it is told.
         const end = bad !== undefined && bad > row && (options.onBadRecord ?? 'fail') === 'fail' ? bad : most
-        const sound = await goodRows(converted, row, end, (at, column, error) =>
-          task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + start + at }), json?.(at)))
+        const sound = await goodRows(converted, row, end, {
+          reject: (at, column, error) => task.reject(badValue({ code: error.code, problem: error.message, column }, { source: source.url, record: fileRow + start + at }), json?.(at)),
+          skip: options.onBadRecord === 'skip' ? task.skip : undefined,
+        })
         const good = filter.pick(converted, row, end, sound)
         const place: ParquetPlace = { rowGroup, row: start + end }
         const picked: { [name: string]: Column } = {}

@@ -1,8 +1,7 @@
 import { requireColumn, type Column, type Schema } from '@millrace/core'
 import type { SchemaElement, Statistics } from 'hyparquet'
-import { bigEndian } from '../values/append-value.js'
 import type { IndexedPage } from './page-index.js'
-import { comparable, conditionsOf, conditionTest, type Comparable, type Condition, type ConditionTest, type ConvertedColumn, type ValueType } from '../values/index.js'
+import { bigEndian, comparable, conditionsOf, conditionTest, type Comparable, type Condition, type ConditionTest, type ConvertedColumn, type ValueType } from '../values/index.js'
 
 const perMillisecond = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 } as const
 

@@ -1,7 +1,7 @@
 import { bitmapBytes, clearBit, getBit, ListColumn, type Field } from '@millrace/core'
 import { cellJson, type RowText } from '../writing/column-texts.js'
 import type { ConvertedColumn } from './convert-values.js'
-import { Misfit } from './misfit.js'
+import { Misfit, type Fault } from './misfit.js'
 
 /** Lists of converted items, as a column of `target`: a list with an item that does not fit does not fit either. */
 export const convertList = (target: Field, offsets: Int32Array, nulls: Uint8Array | undefined, items: ConvertedColumn): ConvertedColumn => {
@@ -16,10 +16,10 @@ export const convertList = (target: Field, offsets: Int32Array, nulls: Uint8Arra
     for (let item = offsets[row]!; item < offsets[row + 1]!; item++) texts.push(items.faults.get(item)?.json() ?? (text ??= cellJson(items.column))(item))
     return `[${texts.join(',')}]`
   }
-  const fault = (row: number, { code, message }: { readonly code: string; readonly message: string }): void => {
+  const fault = (row: number, what: Fault): void => {
     if (validity === undefined || validity === nulls) validity = nulls?.slice() ?? new Uint8Array(bitmapBytes(count)).fill(0xff)
     clearBit(validity, row)
-    if (!faults.has(row)) faults.set(row, new Misfit(code, message, isNull(row) ? () => 'null' : () => json(row)))
+    if (!faults.has(row)) faults.set(row, new Misfit(what, row, isNull(row) ? () => 'null' : json))
   }
   for (const [item, error] of items.faults) {
     const row = listOf(offsets, item)

@@ -4,7 +4,7 @@ import {
   type Column, type Field, type TimeUnit, type Values,
 } from '@millrace/core'
 import { appender, bigEndian, exact, int96, perSecond, toUnit } from './append-value.js'
-import { jsonOf, Misfit } from './misfit.js'
+import { jsonOf, Misfit, type Fault } from './misfit.js'
 import type { Stored, StoredSlots } from './stored.js'
 import type { ValueType } from './value-type.js'
 
@@ -19,6 +19,10 @@ const integers: { readonly [kind: string]: readonly [new (length: number) => Val
   int8: [Int8Array, -128, 127], int16: [Int16Array, -32768, 32767], int32: [Int32Array, -2147483648, 2147483647],
   uint8: [Uint8Array, 0, 255], uint16: [Uint16Array, 0, 65535], uint32: [Uint32Array, 0, 4294967295],
 }
+
+const badText: Fault = { code: 'BAD_TEXT', message: 'the bytes are not UTF-8' }
+
+const nullJson = (): string => 'null'
 
 /** Slots on their way into a column: which are null, which do not fit. */
 class Slots {
@@ -35,24 +39,24 @@ class Slots {
     if (nulls === undefined) return
     this.bits = nulls
     if (target.nullable) return
-    for (let slot = 0; slot < count; slot++) {
-      if (!getBit(nulls, slot)) this.faults.set(slot, new Misfit('NULL', `a ${target.kind} that may not be null is null`, () => 'null'))
-    }
+    const isNull: Fault = { code: 'NULL', message: `a ${target.kind} that may not be null is null` }
+    for (let slot = 0; slot < count; slot++) if (!getBit(nulls, slot)) this.faults.set(slot, new Misfit(isNull, slot, nullJson))
   }
 
   isNull(slot: number): boolean {
     return this.nulls !== undefined && !getBit(this.nulls, slot)
   }
 
-  fault(slot: number, { code, message }: { readonly code: string; readonly message: string }): void {
+  fault(slot: number, fault: Fault): void {
     // The file's own nulls are not ours to change.
     if (this.bits === undefined || this.bits === this.nulls) this.bits = this.nulls?.slice() ?? new Uint8Array(bitmapBytes(this.count)).fill(0xff)
     clearBit(this.bits, slot)
-    this.faults.set(slot, new Misfit(code, message, () => this.jsonAt(slot)))
+    this.faults.set(slot, new Misfit(fault, slot, this.jsonAt))
   }
 
-  outOfRange(slot: number, value: unknown): void {
-    this.fault(slot, new ConversionError('OUT_OF_RANGE', `${String(value)} is out of the range of ${this.target.kind}`))
+  /** @param valueAt - what stands in a slot of the file */
+  outOfRange(valueAt: (slot: number) => unknown): Fault {
+    return { code: 'OUT_OF_RANGE', message: (slot) => `${String(valueAt(slot))} is out of the range of ${this.target.kind}` }
   }
 
   get validity(): Uint8Array | undefined {
@@ -92,11 +96,12 @@ const toNumbers = (slots: Slots, stored: Stored & { readonly is: 'numbers' }, si
       return slots.with(values)
     }
     const values = new Float32Array(count)
+    const outOfRange = slots.outOfRange(read)
     for (let slot = 0; slot < count; slot++) {
       const value = (values[slot] = read(slot))
       if (!Number.isFinite(values[slot]) && Number.isFinite(value)) {
         values[slot] = 0
-        slots.outOfRange(slot, value)
+        slots.fault(slot, outOfRange)
       }
     }
     return slots.with(values)
@@ -105,9 +110,10 @@ const toNumbers = (slots: Slots, stored: Stored & { readonly is: 'numbers' }, si
   if (from instanceof Int32Array && target.kind === 'uint32' && !signed) return slots.with(new Uint32Array(from.buffer, from.byteOffset, from.length))
   const [array, least, most] = range
   const values = new array(count) as Int32Array
+  const outOfRange = slots.outOfRange((slot) => exact(from, slot, signed))
   for (let slot = 0; slot < count; slot++) {
     const value = read(slot)
-    if (value < least || value > most) slots.outOfRange(slot, exact(from, slot, signed))
+    if (value < least || value > most) slots.fault(slot, outOfRange)
     else values[slot] = value
   }
   return slots.with(values)
@@ -119,12 +125,13 @@ const withIntegers64 = (slots: Slots, values: BigInt64Array | BigUint64Array): C
   const words = halves(values)
   const read = values instanceof BigInt64Array ? readInt64 : readUint64
   let kept = values
+  const inexact: Fault = { code: 'OUT_OF_RANGE', message: (slot) => inexactNumber(values[slot]!).message }
   for (let slot = 0; slot < slots.count; slot++) {
     if (Number.isSafeInteger(read(words, slot)) || slots.isNull(slot)) continue
     // What the file has is kept for whoever asks for the bad row.
     if (kept === values) kept = values.slice()
     kept[slot] = 0n
-    slots.fault(slot, inexactNumber(values[slot]!))
+    slots.fault(slot, inexact)
   }
   return slots.with(kept)
 }
@@ -135,6 +142,7 @@ const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' },
   const wantsSigned = target.kind === 'int64'
   if (from instanceof BigInt64Array) {
     let values = from
+    const outOfRange = slots.outOfRange((slot) => exact(from, slot, signed))
     // The sign bit is all that differs.
     if (wantsSigned !== signed) {
       let words = halves(from)
@@ -142,7 +150,7 @@ const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' },
         if (words[2 * slot + 1]! >= 0 || slots.isNull(slot)) continue
         // What the file has is kept for whoever asks for the bad row.
         if (values === from) words = halves((values = from.slice()))
-        slots.outOfRange(slot, exact(from, slot, signed))
+        slots.fault(slot, outOfRange)
         words[2 * slot] = words[2 * slot + 1] = 0
       }
     }
@@ -151,9 +159,10 @@ const toIntegers64 = (slots: Slots, stored: Stored & { readonly is: 'numbers' },
   const read = numberReader(stored, signed)
   const values = new BigInt64Array(count)
   const words = halves(values)
+  const outOfRange = slots.outOfRange(read)
   for (let slot = 0; slot < count; slot++) {
     const value = read(slot)
-    if (value < 0 && !wantsSigned) slots.outOfRange(slot, value)
+    if (value < 0 && !wantsSigned) slots.fault(slot, outOfRange)
     else writeInt64(words, slot, value)
   }
   return withIntegers64(slots, wantsSigned ? values : new BigUint64Array(values.buffer))
@@ -168,7 +177,7 @@ const toInstants = (slots: Slots, stored: Stored, from: TimeUnit): ConvertedColu
   const divisor = perSecond[from] / perSecond[to]
   const wide = (slot: number, value: bigint): void => {
     const integer = toUnit(value, from, to)
-    if (BigInt.asIntN(64, integer) !== integer) slots.outOfRange(slot, value)
+    if (BigInt.asIntN(64, integer) !== integer) slots.fault(slot, slots.outOfRange(() => value))
     else values[slot] = integer
   }
   if (stored.is === 'bytes') {
@@ -196,7 +205,7 @@ const toBytes = (slots: Slots, { offsets, bytes }: Stored & { readonly is: 'byte
       // Even where all bytes together are UTF-8, a value may begin within a character.
       if (slots.isNull(slot)) continue
       if (isAllText ? (bytes[start]! & 0xc0) === 0x80 && start < offsets[slot + 1]! : !isUtf8(bytes.subarray(start, offsets[slot + 1]))) {
-        slots.fault(slot, new ConversionError('BAD_TEXT', 'the bytes are not UTF-8'))
+        slots.fault(slot, badText)
       }
     }
   }
@@ -232,7 +241,7 @@ const toDecimals = (slots: Slots, stored: Stored): ConvertedColumn => {
       if (end - start > 16) {
         const value = bigEndian(stored.bytes.subarray(start, end))
         if (BigInt.asIntN(128, value) !== value) {
-          slots.outOfRange(slot, value)
+          slots.fault(slot, slots.outOfRange(() => value))
           continue
         }
       }

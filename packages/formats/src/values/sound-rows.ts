@@ -9,21 +9,31 @@ export const firstFault = (columns: { readonly [name: string]: ConvertedColumn }
   return undefined
 }
 
+/** What becomes of the rows that do not fit. */
+export interface RowRejection {
+  readonly reject: (row: number, column: string, error: Misfit) => Promise<void>
+  /** Counts them instead, where nobody asks for their errors. */
+  readonly skip?: ((code: string, count: number) => Promise<void>) | undefined
+}
+
 /** Rows of `start` to `end` in which every column fits, counted from `start`; `undefined` when all do. */
-export const goodRows = async (
-  columns: { readonly [name: string]: ConvertedColumn },
-  start: number,
-  end: number,
-  reject: (row: number, column: string, error: Misfit) => Promise<void>,
-): Promise<Int32Array | undefined> => {
+export const goodRows = async (columns: { readonly [name: string]: ConvertedColumn }, start: number, end: number, { reject, skip }: RowRejection): Promise<Int32Array | undefined> => {
   const entries = Object.entries(columns).filter(([, { faults }]) => faults.size > 0)
   if (entries.length === 0) return undefined
   const good: number[] = []
+  const skipped = new Map<string, number>()
   for (let row = start; row < end; row++) {
     const bad = entries.find(([, { faults }]) => faults.has(row))
-    if (bad === undefined) good.push(row - start)
-    else await reject(row, bad[0], bad[1].faults.get(row)!)
+    if (bad === undefined) {
+      good.push(row - start)
+      continue
+    }
+    const [column, { faults }] = bad
+    const error = faults.get(row)!
+    if (skip === undefined) await reject(row, column, error)
+    else skipped.set(error.code, (skipped.get(error.code) ?? 0) + 1)
   }
+  for (const [code, count] of skipped) await skip?.(code, count)
   return good.length === end - start ? undefined : Int32Array.from(good)
 }
 
