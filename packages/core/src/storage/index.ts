@@ -1,5 +1,6 @@
 export type { FileInfo, FolderEntries, IfExists, Output, ReadOptions, Storage } from './storage.js'
 export { isBuiltInStorage, readBytes, registerStorage, schemeOf, storageFor } from './registry.js'
+export { queryDigest } from './http/query-digest.js'
 export { localPath } from './local-storage.js'
 export { expandInputs, requireSource } from './expand-inputs.js'
 export type { ExpandOptions } from './expand-inputs.js'

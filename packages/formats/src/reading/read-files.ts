@@ -1,5 +1,5 @@
 import {
-  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, LaterSchema, makeStream, shownUrl, Tally, throwIfAborted, withoutStack,
+  atPosition, countIn, describeField, expandInputs, failure, fieldIn, hasTag, LaterSchema, makeStream, queryDigest, shownUrl, Tally, throwIfAborted, withoutStack,
   type Batch, type FileInfo, type InputFile, type Json, type MillraceError, type OpenContext, type Position, type RunContext, type Schema, type Stream,
 } from '@millrace/core'
 import { rejectRecord, requirePolicy, skipRecords, withQuarantine, type OnBadRecord } from '../records/index.js'
@@ -88,6 +88,8 @@ export interface FileReader<S extends Schema> {
 interface FilePosition {
   readonly file: number
   readonly url: string
+  /** {@link queryDigest} of a link; absent elsewhere, and in positions of earlier versions. */
+  readonly query: string | undefined
   /** What the file had; absent where its storage did not say, and in positions of earlier versions. */
   readonly size: number | undefined
   readonly version: string | undefined
@@ -100,9 +102,11 @@ const filePosition = (position: Position | undefined): FilePosition | undefined 
   const url = fieldIn(position, 'url')
   const at = fieldIn(position, 'at')
   const size = fieldIn(position, 'size')
-  const version = fieldIn(position, 'version')
-  // Links are signed anew from time to time: what is left without the signature tells the file.
-  if (typeof url === 'string' && at !== undefined) return { file, url: shownUrl(url), at, size: typeof size === 'number' ? size : undefined, version: typeof version === 'string' ? version : undefined }
+  const textIn = (name: string): string | undefined => {
+    const text = fieldIn(position, name)
+    return typeof text === 'string' ? text : undefined
+  }
+  if (typeof url === 'string' && at !== undefined) return { file, url: shownUrl(url), query: textIn('query'), at, size: typeof size === 'number' ? size : undefined, version: textIn('version') }
   throw failure({
     tag: 'Usage', code: 'BAD_POSITION', problem: `${JSON.stringify(position, (_, value: unknown) => (typeof value === 'string' ? shownUrl(value) : value))} is not a position of this stream`,
     remedy: 'Open the stream from a position that the same source gave.',
@@ -177,11 +181,13 @@ const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBa
       progress.begin(index)
       prepare(index, resume)
       const { url, size, version } = files[index]!
+      // Links are signed anew from time to time: what is left without the signature tells the file.
+      const query = queryDigest(url)
       try {
         for await (const batch of columns.read(files[index]!, taskOf(index, resume))) {
           context.tally.deliver(batch.numRows)
           progress.report(false)
-          yield atPosition(batch, { file: index, url: shownUrl(url), ...(size === undefined ? {} : { size }), ...(version === undefined ? {} : { version }), at: batch.position ?? null })
+          yield atPosition(batch, { file: index, url: shownUrl(url), ...(query === undefined ? {} : { query }), ...(size === undefined ? {} : { size }), ...(version === undefined ? {} : { version }), at: batch.position ?? null })
           prepare(index)
         }
         progress.end(index)
@@ -195,10 +201,14 @@ const openReading = async <S extends Schema>(reader: FileReader<S>, policy: OnBa
 }
 
 /** @throws `Usage` STALE_POSITION where the file of a position is not there, or has changed since, as far as its storage says */
-const requireSame = ({ file: index, url, size, version }: FilePosition, file: FileInfo | undefined): void => {
+const requireSame = ({ file: index, url, query, size, version }: FilePosition, file: FileInfo | undefined): void => {
   const stale = (problem: string, remedy: string): Error => failure({ tag: 'Usage', code: 'STALE_POSITION', problem, remedy })
   if (file === undefined || shownUrl(file.url) !== url) {
     throw stale(`the position is in ${url}, which is not file ${index} of the source any more`, 'Resume with the files that were there when the position was taken.')
+  }
+  const now = queryDigest(file.url)
+  if (query !== undefined && now !== undefined && query !== now) {
+    throw stale(`the position is in another file of ${url}, by the query of its link`, 'Resume with the link that the position was taken with; only what signs it (signature, expiry, token) may be another.')
   }
   const remedy = 'Read it from the beginning. If all before the position is certain to be as it was, take size and version out of the position.'
   if (size !== undefined && file.size !== undefined && size !== file.size) throw stale(`the position is in ${url} as it was with ${size} bytes, and it has ${file.size} bytes now`, remedy)

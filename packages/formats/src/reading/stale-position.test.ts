@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { field, fromRows, pipe, run, type Job, type Position, type Stream } from '@millrace/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { errorOf } from '../../../../test/support/error-of.js'
 import { readArrow, readCsv, readJson, readParquet, readTfRecords, writeArrow, writeCsv, writeJson, writeParquet, writeTfRecords } from '../index.js'
 
 let folder: string
@@ -86,6 +87,35 @@ describe('a position in a file on http', () => {
       expect(await restOf(stream, position)).toBe(200)
       headers = after
       expect(await restOf(stream, position).catch((error: unknown) => (error as { readonly code: string }).code)).toBe(outcome)
+    } finally {
+      await new Promise((resolve) => server.close(resolve))
+    }
+  })
+
+  it('is of one link, signed anew or not, and holds nothing of its query', async () => {
+    const server = createServer((request, response) => {
+      const end = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '')
+      const body = Buffer.from(lines).subarray(Number(end?.[1] ?? 0))
+      response.writeHead(end === null ? 200 : 206, { 'content-length': body.length, 'accept-ranges': 'bytes', ...(end === null ? {} : { 'content-range': `bytes ${end[1]}-${lines.length - 1}/${lines.length}` }) })
+      response.end(request.method === 'HEAD' ? undefined : body)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const link = (query: string): Stream<S> => readCsv(`http://127.0.0.1:${(server.address() as AddressInfo).port}/export${query}`, { schema, batchRows: 100 })
+      const signed = (file: string, signature: string): Stream<S> => link(`?file=${file}&X-Amz-Date=${signature}1&X-Amz-Signature=${signature}`)
+      const position = await positionOf(signed('hush-a', 'hush-1'))
+      expect(JSON.stringify(position)).not.toContain('hush')
+      expect(await restOf(signed('hush-a', 'hush-2'), position)).toBe(200)
+      for (const other of [signed('hush-b', 'hush-1'), link('?file=hush-b'), link('')]) {
+        const error = await errorOf(restOf(other, position))
+        expect(error.code).toBe('STALE_POSITION')
+        expect(error.message).toContain('by the query of its link')
+        expect(error.message).not.toContain('hush')
+      }
+      expect((await errorOf(restOf(signed('hush-a', 'hush-1'), await positionOf(link(''))))).code).toBe('STALE_POSITION')
+      // As positions of earlier versions are.
+      const { query: _query, ...old } = position as { readonly query: string }
+      expect(await restOf(signed('hush-b', 'hush-1'), old)).toBe(200)
     } finally {
       await new Promise((resolve) => server.close(resolve))
     }
