@@ -18,6 +18,8 @@ export interface ListLevels {
 export interface LeafPath {
   /** The column as errors call it. */
   readonly name: string
+  /** Which leaf of the schema it is, which is where row groups have it. */
+  readonly index: number
   readonly element: SchemaElement
   /** Highest definition level: a value that is not null. */
   readonly definition: number

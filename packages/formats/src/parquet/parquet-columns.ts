@@ -24,7 +24,7 @@ export const requireShallow = (schema: readonly SchemaElement[]): void => {
 }
 
 /** A place in the schema: what leads there, and the levels of what stands there. */
-interface Place extends Omit<LeafPath, 'name' | 'element'> {
+interface Place extends Omit<LeafPath, 'name' | 'index' | 'element'> {
   readonly keys: readonly string[]
 }
 
@@ -82,7 +82,7 @@ const leafColumn = (element: SchemaElement, { keys, ...place }: Place): ParquetC
     type = type.is === 'other' ? { is: 'other', name } : ({ is: 'list', item: type, itemNullable: present > item, name } satisfies ValueType)
     present = defined
   }
-  return { keys, type, own: fieldOf(type, present > 0), path: { ...place, name: keys.join('.'), element } }
+  return { keys, type, own: fieldOf(type, present > 0), path: { ...place, name: keys.join('.'), index: 0, element } }
 }
 
 /**
@@ -92,4 +92,5 @@ const leafColumn = (element: SchemaElement, { keys, ...place }: Place): ParquetC
  *
  * @see https://github.com/apache/parquet-format/blob/master/LogicalTypes.md (Nested Types, backward-compatibility rules)
  */
-export const parquetColumns = (root: SchemaTree): readonly ParquetColumn[] => root.children.flatMap((node) => columnsIn(node, below(node, top, [node.element.name])))
+export const parquetColumns = (root: SchemaTree): readonly ParquetColumn[] =>
+  root.children.flatMap((node) => columnsIn(node, below(node, top, [node.element.name]))).map((column, index) => ({ ...column, path: { ...column.path, index } }))

@@ -136,7 +136,11 @@ const checkEnds = async (url: string, size: number, file: AsyncBuffer): Promise<
   return footer
 }
 
+/** Bytes stand for a list where damage says so. */
+const areLists = (values: readonly unknown[]): boolean => values.every((value) => Array.isArray(value))
+
 const checkFooter = (url: string, size: number, metadata: FileMetaData): void => {
+  if (!areLists([metadata.schema, metadata.row_groups, ...metadata.row_groups.map(({ columns }) => columns)])) throw corrupt(url, 'the footer has bytes where lists of columns or row groups are due')
   let rows = 0
   for (const [index, group] of metadata.row_groups.entries()) {
     rows += Number(group.num_rows)
@@ -152,6 +156,7 @@ const checkFooter = (url: string, size: number, metadata: FileMetaData): void =>
       // Of a column with a key of its own nothing is told, not even its name, unless it is read.
       if (column === undefined && hidden !== undefined) continue
       if (column === undefined || elsewhere !== undefined) throw corrupt(url, `row group ${index} keeps a column outside the file`)
+      if (!areLists([column.path_in_schema])) throw corrupt(url, `a column of row group ${index} has bytes where names are due`)
       const start = Number(column.dictionary_page_offset || column.data_page_offset)
       if (!(Number(column.total_compressed_size) >= 0 && start >= 4 && start + Number(column.total_compressed_size) <= size)) {
         throw corrupt(url, `column ${column.path_in_schema.join('.')} of row group ${index} would reach beyond the file`, start)

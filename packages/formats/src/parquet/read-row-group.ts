@@ -30,9 +30,11 @@ export interface RowSpan extends RowRange {
 }
 
 /** The column of a row group that a leaf is in. @throws `Corrupt` where the row group has none, or it is encrypted */
-export const chunkOf = ({ metadata, url }: ParquetSource, rowGroup: number, { path, name: column }: LeafPath): ColumnChunk => {
+export const chunkOf = ({ metadata, url }: ParquetSource, rowGroup: number, { path, name: column, index }: LeafPath): ColumnChunk => {
   const { columns } = metadata.row_groups[rowGroup]!
-  const found = columns.find(({ meta_data: told }) => told !== undefined && told.path_in_schema.length === path.length && told.path_in_schema.every((name, i) => name === path[i]))
+  const isIt = ({ meta_data: told }: ColumnChunk): boolean => told !== undefined && told.path_in_schema.length === path.length && told.path_in_schema.every((name, i) => name === path[i])
+  // Of many thousand columns each would be looked for among all.
+  const found = columns[index] !== undefined && isIt(columns[index]) ? columns[index] : columns.find(isIt)
   const isHidden = found === undefined && columns.some(({ encrypted_column_metadata: hidden }) => hidden !== undefined)
   if (isHidden || found?.crypto_metadata !== undefined) throw encrypted('the column is encrypted', { source: url, column })
   if (found === undefined) throw parquetError(new Error('the column is not in it'), url, `row group ${rowGroup}`, column)
