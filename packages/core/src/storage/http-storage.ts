@@ -1,4 +1,5 @@
 import { failure, isMillraceError, shownUrl, type MillraceError } from '../errors/index.js'
+import { fetchByProxy } from './http/fetch-by-proxy.js'
 import { lengthIn, rangeHeader, readRanges } from './http/read-ranges.js'
 import { retryAfter, TryAgain, tryRequest, worthRetrying, type RequestPlan } from './http/try-request.js'
 import type { FileInfo, ReadOptions, Storage } from './storage.js'
@@ -52,7 +53,7 @@ const request = async (url: string, init: Asked, rest: Pick<RequestPlan<Response
     ...rest,
     source: shownUrl(url),
     send: (signal) =>
-      fetch(asked.url, { ...init, headers: { ...init.headers, ...asked.headers }, signal }).catch((error: unknown) => {
+      fetchByProxy(asked.url, { ...init, headers: { ...init.headers, ...asked.headers }, signal }).catch((error: unknown) => {
         throw redirectError(url, error)
       }),
     handle: async (response) => {

@@ -1,4 +1,5 @@
 import { failure, type MillraceError } from '../../errors/index.js'
+import { fetchByProxy } from '../http/fetch-by-proxy.js'
 import type { IdleWatch } from '../http/idle-watch.js'
 import { jsonFields } from '../http/small-answer.js'
 import { readStart, retryAfter, TryAgain, tryRequest, worthRetrying } from '../http/try-request.js'
@@ -120,7 +121,7 @@ export class GcsClient {
     this.credentials = source
     const { userProject } = this.options
     const query = new URLSearchParams({ ...request.query, ...(userProject === undefined ? {} : { userProject }) }).toString()
-    return fetch(`${base}${request.path}${query === '' ? '' : `${request.path.includes('?') ? '&' : '?'}${query}`}`, {
+    return fetchByProxy(`${base}${request.path}${query === '' ? '' : `${request.path.includes('?') ? '&' : '?'}${query}`}`, {
       method: request.method,
       headers: { ...request.headers, 'accept-encoding': 'identity', ...(token === undefined ? {} : { authorization: `Bearer ${token.accessToken}` }) },
       body: request.body ?? null,

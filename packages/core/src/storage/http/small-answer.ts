@@ -1,4 +1,5 @@
 import { failure } from '../../errors/index.js'
+import { fetchByProxy } from './fetch-by-proxy.js'
 import { readStart, TryAgain, tryRequest, worthRetrying, retryAfter } from './try-request.js'
 
 /** Credentials are some kilobytes. */
@@ -27,7 +28,7 @@ export const askSmall = (what: string, url: string, request: SmallRequest): Prom
     signal: request.signal,
     tries: request.tries ?? 2,
     send: (signal) =>
-      fetch(url, {
+      fetchByProxy(url, {
         method: request.method ?? 'GET', headers: request.headers ?? {}, body: request.body ?? null, redirect: 'manual',
         signal: AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]),
       }),

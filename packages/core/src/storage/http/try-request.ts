@@ -81,11 +81,11 @@ export const tryRequest = async <A>(plan: RequestPlan<A>): Promise<A> => {
       return await plan.handle(response)
     } catch (error) {
       throwIfAborted(signal)
-      if (isMillraceError(error)) throw error
+      if (isMillraceError(error)) throw error.position.source === undefined ? error.at({ source }) : error
       asked = error instanceof TryAgain ? error.afterMs : undefined
       problem =
         error instanceof TryAgain
-          ? error.problem
+          ? error.problem.at({ source })
           : failure({ tag: 'Storage', code: 'HTTP_UNREACHABLE', problem: 'the server could not be reached', remedy: plan.remedy ?? 'Check the URL and the network.', position: { source }, cause: discreet(error) })
     } finally {
       watch.rest()

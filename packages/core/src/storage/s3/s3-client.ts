@@ -1,4 +1,5 @@
 import { failure } from '../../errors/index.js'
+import { fetchByProxy } from '../http/fetch-by-proxy.js'
 import type { IdleWatch } from '../http/idle-watch.js'
 import { retryAfter, TryAgain, tryRequest } from '../http/try-request.js'
 import { startMd5 } from '../objects/md5.js'
@@ -124,7 +125,7 @@ export class S3Client {
       keys === undefined
         ? headers
         : signedHeaders({ method: request.method, host: url.host, path: url.pathname, query, headers, body: request.body }, keys, { region, service: 's3', now: new Date(Date.now() + this.skewMs) })
-    const response = await fetch(query === '' ? url : `${url.href}?${query}`, {
+    const response = await fetchByProxy(query === '' ? url : `${url.href}?${query}`, {
       method: request.method, headers: { ...signed, 'accept-encoding': 'identity' }, body: request.body ?? null, redirect: 'manual', signal,
     })
     return { response, sent: { settings, region, credentials: source } }
