@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { CsvError, Parser } from 'csv-parse'
-import { failure, withoutStack, type ErrorPosition, type MillraceError } from '@millrace/core'
+import { failure, giveTurn, withoutStack, type ErrorPosition, type MillraceError } from '@millrace/core'
 import { ByteWindow } from '../reading/byte-window.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import type { CsvHandler, CsvText } from './csv-parser.js'
@@ -171,6 +171,8 @@ export class CsvSplitter implements CsvText {
       this.pieceBytes = Math.min(2 * this.pieceBytes, LONGEST_PIECE)
       await this.parse(piece)
       this.recover()
+      // csv-parse calls back within the same turn, however much there is.
+      await giveTurn()
     }
   }
 

@@ -1,6 +1,6 @@
-import { expandInputs, failure, field, fromUnknown, requireOneOf, requireOptions, throwIfAborted, type Field, type FileInfo, type OptionRules, type Schema } from '@millrace/core'
+import { expandInputs, failure, field, giveTurn, hasTag, requireOneOf, requireOptions, throwIfAborted, type Field, type FileInfo, type OptionRules, type Schema } from '@millrace/core'
 import { explain, newParser } from '../json/json-file.js'
-import { jsonRules, resolveJsonOptions, type JsonFormat, type JsonOptions } from '../json/json-options.js'
+import { DEFAULT_MAX_DEPTH, jsonRules, resolveJsonOptions, type JsonFormat, type JsonOptions } from '../json/json-options.js'
 import type { JsonToken } from '../json/json-row.js'
 import { guessFormat } from '../json/json-splitter.js'
 import { WindowText } from '../json/reference-parser.js'
@@ -76,91 +76,115 @@ const add = (evidence: ValueEvidence, token: JsonToken): void => {
   else evidence.bool(token.name === 'trueValue' ? 'true' : 'false')
 }
 
-/** Takes the value that begins at a token; gives the index after it. */
-const takeValue = (tokens: readonly JsonToken[], at: number, into: PathEvidence): number => {
-  const token = tokens[at]!
-  switch (token.name) {
-    case 'startObject': {
-      into.objects++
-      let i = at + 1
-      while (tokens[i] !== undefined && tokens[i]!.name !== 'endObject') i = takeValue(tokens, i + 1, into.key(String((tokens[i] as { readonly value?: unknown }).value)))
-      return i + 1
+/** Takes the tokens of records into evidence, one by one. */
+class EvidenceWalk {
+  private readonly objects: PathEvidence[] = []
+  private into: PathEvidence
+  private list: PathEvidence | undefined
+  /** Levels within the list. */
+  private depth = 0
+
+  constructor(root: PathEvidence) {
+    this.into = root
+  }
+
+  take(token: JsonToken): void {
+    if (this.list !== undefined) return this.takeItem(token, this.list)
+    switch (token.name) {
+      case 'startObject':
+        this.into.objects++
+        this.objects.push(this.into)
+        return
+      case 'endObject':
+        this.objects.pop()
+        return
+      case 'keyValue':
+        this.into = this.objects[this.objects.length - 1]!.key(String(token.value))
+        return
+      case 'startArray':
+        this.into.lists++
+        this.list = this.into
+        this.depth = 1
+        return
+      case 'nullValue':
+        this.into.nulls++
+        return
+      default:
+        add(this.into.scalars, token)
     }
-    case 'startArray':
-      into.lists++
-      return takeItems(tokens, at + 1, into)
-    case 'nullValue':
-      into.nulls++
-      return at + 1
-    default:
-      add(into.scalars, token)
-      return at + 1
+  }
+
+  private takeItem(token: JsonToken, list: PathEvidence): void {
+    if (token.name === 'startObject' || token.name === 'startArray') this.depth++
+    else if (token.name === 'endObject' || token.name === 'endArray') this.depth--
+    else if (this.depth === 1 && token.name === 'nullValue') list.nullItems++
+    else if (this.depth === 1) add(list.items, token)
+    if (this.depth > 1) list.nested++
+    if (this.depth === 0) this.list = undefined
   }
 }
 
-const takeItems = (tokens: readonly JsonToken[], from: number, into: PathEvidence): number => {
-  let depth = 1
-  let i = from
-  for (; depth > 0 && i < tokens.length; i++) {
-    const token = tokens[i]!
-    if (token.name === 'startObject' || token.name === 'startArray') depth++
-    else if (token.name === 'endObject' || token.name === 'endArray') depth--
-    else if (depth === 1 && token.name === 'nullValue') into.nullItems++
-    else if (depth === 1) add(into.items, token)
-    if (depth > 1) into.nested++
-  }
-  return i
+/** Text goes to the parser in pieces of this many characters, with turns of the event loop in between. */
+const PIECE = 64 * 1024
+
+/** A record as it stands in its file. */
+interface RawRecord {
+  readonly bytes: Uint8Array
+  readonly byte: number
+  readonly line: number
 }
 
-/** Levels of objects and arrays: the most, and those that are open at the end. */
-const depthOf = (tokens: readonly JsonToken[]): { readonly most: number; readonly end: number } => {
-  let depth = 0
-  let most = 0
-  for (const { name } of tokens) {
-    if (name === 'startObject' || name === 'startArray') most = Math.max(most, ++depth)
-    else if (name === 'endObject' || name === 'endArray') depth--
-  }
-  return { most, end: depth }
-}
-
-/** The tokens of a record. @throws `BadRecord` for what the reader does not take either */
-const tokensOf = (bytes: Uint8Array, maxDepth: number): readonly JsonToken[] => {
+/** The tokens of a record, piece by piece. @throws `BadRecord` for what the reader does not take either */
+const tokensOf = async ({ bytes }: RawRecord, maxDepth: number): Promise<readonly (readonly JsonToken[])[]> => {
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    // A number ends only where something else begins.
+    text = `${new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)}\n`
   } catch {
     throw badValue({ code: 'JSON_BAD_ENCODING', problem: 'the record is not UTF-8' })
   }
-  let tokens: readonly JsonToken[]
+  const pieces: (readonly JsonToken[])[] = []
+  const parse = newParser()
+  let depth = 0
+  let isOver = false
+  for (let at = 0; at < text.length; at += PIECE) {
+    const tokens = parsed(parse, text, at)
+    if (at === 0 && tokens[0]?.name !== 'startObject') throw badValue({ code: 'WRONG_TYPE', problem: 'the record is not an object' })
+    for (const { name } of tokens) {
+      if (isOver) throw badValue({ code: 'JSON_MALFORMED', problem: 'there is more after the record' })
+      if (name === 'startObject' || name === 'startArray') depth++
+      else if (name === 'endObject' || name === 'endArray') depth--
+      if (depth > maxDepth) throw badValue({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${maxDepth} levels deep` })
+      isOver = depth === 0
+    }
+    pieces.push(tokens)
+    const turn = giveTurn()
+    if (turn !== undefined) await turn
+  }
+  if (depth > 0) throw badValue({ code: 'JSON_MALFORMED', problem: 'the record is cut short' })
+  return pieces
+}
+
+/** The tokens of the piece at an offset; the array is the parser's. */
+const parsed = (parse: (text: string) => readonly JsonToken[], text: string, at: number): readonly JsonToken[] => {
   try {
-    tokens = newParser()(text)
+    return [...parse(text.length <= PIECE ? text : text.slice(at, at + PIECE))]
   } catch (error) {
     throw badValue({ code: 'JSON_MALFORMED', problem: explain((error as Error).message, text).problem })
   }
-  if (tokens[0]?.name !== 'startObject') throw badValue({ code: 'WRONG_TYPE', problem: 'the record is not an object' })
-  const depth = depthOf(tokens)
-  if (depth.end > 0) throw badValue({ code: 'JSON_MALFORMED', problem: 'the record is cut short' })
-  if (depth.most > maxDepth) throw badValue({ code: 'JSON_TOO_DEEP', problem: `objects and arrays are nested more than ${maxDepth} levels deep` })
-  return tokens
 }
 
 const tooLong = (maxRecordBytes: number, source: string, byte: number): Error =>
   failure({ tag: 'Limit', code: 'JSON_RECORD_TOO_LONG', problem: `a record has more than ${maxRecordBytes} bytes`, remedy: 'Raise maxRecordBytes.', position: { source, byte } })
 
-/** The tokens of each record of a file, of those that are JSON. */
-async function* recordsOf(file: FileInfo, options: InferJsonOptions, bad: PassedOver, signal: AbortSignal | undefined): AsyncGenerator<readonly JsonToken[], void, undefined> {
-  const { maxRecordBytes, maxDepth, format: known, records: path } = resolveJsonOptions({ ...options, format: undefined, schema: {} })
-  let records: (readonly JsonToken[])[] = []
+/** The records of a file. */
+async function* recordsOf(file: FileInfo, options: InferJsonOptions, signal: AbortSignal | undefined): AsyncGenerator<RawRecord, void, undefined> {
+  const { maxRecordBytes, format: known, records: path } = resolveJsonOptions({ ...options, format: undefined, schema: {} })
+  let records: RawRecord[] = []
   const { compression, maxInflation, maxInflatedBytes, encoding } = options
   const text = await openText(file, { compression, maxInflation, maxInflatedBytes, encoding, signal })
   const window: WindowText = new WindowText(text.start, 1, {
-    record: (start, end) => {
-      try {
-        records.push([...tokensOf(window.view(start, end), maxDepth)])
-      } catch (error) {
-        bad.add(fromUnknown(error).at({ source: file.url, line: window.lineAt(start), byte: start }).message)
-      }
-    },
+    record: (start, end) => void records.push({ bytes: window.view(start, end).slice(), byte: start, line: window.lineAt(start) }),
     corrupt: (problem, byte) => failure({ tag: 'Corrupt', code: 'JSON_MALFORMED', problem, position: { source: file.url, byte } }),
     rowsRead: () => undefined,
     flush: () => undefined,
@@ -183,6 +207,16 @@ async function* recordsOf(file: FileInfo, options: InferJsonOptions, bad: Passed
   } finally {
     window.destroy()
     await text.close()
+  }
+}
+
+const takeRecord = async (pieces: readonly (readonly JsonToken[])[], root: PathEvidence, signal: AbortSignal | undefined): Promise<void> => {
+  const walk = new EvidenceWalk(root)
+  for (const tokens of pieces) {
+    for (const token of tokens) walk.take(token)
+    const turn = giveTurn()
+    if (turn !== undefined) await turn
+    throwIfAborted(signal)
   }
 }
 
@@ -210,17 +244,24 @@ export const inferJson = async (source: string | readonly string[], options: Inf
   const files = await expandInputs(source, signal, { requireSuccess: options.requireSuccess })
   const root = new PathEvidence(options)
   const bad = new PassedOver()
+  const { maxDepth = DEFAULT_MAX_DEPTH } = options
   let seen = 0
   let isWhole = true
   for (const file of files) {
     if (!isWhole) break
-    for await (const tokens of recordsOf(file, options, bad, signal)) {
+    for await (const record of recordsOf(file, options, signal)) {
       if (seen === wanted) {
         isWhole = false
         break
       }
-      takeValue(tokens, 0, root)
-      seen++
+      try {
+        const pieces = await tokensOf(record, maxDepth)
+        await takeRecord(pieces, root, signal)
+        seen++
+      } catch (error) {
+        if (!hasTag(error, 'BadRecord')) throw error
+        bad.add(error.at({ source: file.url, line: record.line, byte: record.byte }).message)
+      }
     }
   }
   const notes = [...bad.notes(seen)]

@@ -216,6 +216,15 @@ describe('columns of JSON', () => {
     expect((await json(text)).report.notes).toContain('The file is one object, and an array of objects is at "data": records: "data" takes these for the records.')
   })
 
+  it('are found in records of many pieces, whose parts are bad or not', async () => {
+    const keys = Array.from({ length: 4000 }, (_, i) => `"a key of the record ${i}": ${i % 2 === 0 ? i : `[${i}, null]`}`)
+    const long = `{${keys.join(', ')}, "o": {"p": {"q": ${' '.repeat(70_000)}"t"}}}`
+    const inferred = await json(`${long}\n${long.slice(0, -1)}\n`)
+    expect(Object.keys(inferred.schema)).toHaveLength(4001)
+    expect(inferred.schema).toMatchObject({ 'a key of the record 3998': field.int64(), 'a key of the record 3999': field.list(field.nullable(field.int64())), 'o.p.q': field.utf8() })
+    expect(inferred.report.notes).toEqual([expect.stringMatching(/^1 of 2 records is bad.*cut short/) as string])
+  })
+
   it('of mixed types are texts or an error', async () => {
     const text = '{"a": 1.50}\n{"a": "x"}\n{"a": true}\n{"a": null}\n'
     await expect(json(text)).rejects.toMatchObject({ _tag: 'Schema', code: 'MIXED_TYPES', position: { column: 'a' } })
@@ -231,6 +240,7 @@ describe('columns of JSON', () => {
   it('are not inferred from bad records, and the report says how many there are, and why', async () => {
     const { report } = await json('{"a": 1}\n{"a": \n[1]\n{"a": 2}\n')
     expect(report).toMatchObject({ rows: 2, isWhole: true })
+    expect(kinds((await json('{"a": 1} 5\n{"b": 2}\n')).schema)).toEqual({ b: 'int64' })
     expect(report.notes).toEqual([expect.stringMatching(/^2 of 4 records are bad and not counted\. The first one: the record is cut short \(.*line 2/) as string])
     const file = put('', 'jsonl')
     writeFileSync(file, Buffer.from('{"a": "ü"}\n', 'latin1'))
