@@ -129,6 +129,16 @@ it('a schema of groups in groups without end is refused', async () => {
   }
 })
 
+it('lists in lists of values that take no bytes are bounded', async () => {
+  const lists = (levels: number): Node => (levels === 0 ? { is: 'optional', name: 'y', type: 'int32' } : { is: 'repeated', name: 'x', children: [lists(levels - 1)] })
+  const file = (count: number): Uint8Array => fileOf(lists(100), 1, { most: 100, of: Array.from({ length: count }, (_, i) => (i === 0 ? 0 : 100)) }, { most: 101, of: new Array<number>(count).fill(100) }, numbers())
+  const column = `${'x.'.repeat(100)}y`
+  const nested = (await seen('some-lists', file(3), column)) as unknown[]
+  expect(nested.flat(100)).toEqual([null, null, null])
+  const error = await errorOf(seen('many-lists', file(2_700_000), column))
+  expect(error).toMatchObject({ _tag: 'Corrupt', code: 'PARQUET_CORRUPT', problem: 'row group 0 cannot be decoded: a page has 2700000 values within 100 lists, more than is read at once' })
+})
+
 it('decimals in byte strings of any length are read', async () => {
   const node: Node = { is: 'optional', name: 'x', type: 'bytes', more: decimal(20, 2) }
   const file = fileOf(node, 4, { most: 0, of: [] }, { most: 1, of: [1, 0, 1, 1] }, bytes([125], [0xff], [0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 1]))

@@ -3,9 +3,16 @@ import { convertList, convertValues, type ConvertedColumn, type ValueType } from
 import type { LeafPath, ListLevels } from './leaf-path.js'
 import type { Leaf } from './read-leaf.js'
 
+/** Offsets of lists within lists take four bytes a level and value, of which runs of levels have as many as they like in a few bytes of the file. */
+const MAX_OFFSETS = 2 ** 28
+
 /** The values of a column of a row group, as a column of `target`: a leaf's, or lists of them. */
-export const convertColumn = (target: Field, type: ValueType, path: LeafPath, leaf: Leaf): ConvertedColumn =>
-  leaf.levels === undefined ? convertValues(target, type, leaf) : convertLists(target, type, path, leaf, leaf.levels, 0)
+export const convertColumn = (target: Field, type: ValueType, path: LeafPath, leaf: Leaf): ConvertedColumn => {
+  const { levels } = leaf
+  if (levels === undefined) return convertValues(target, type, leaf)
+  if (levels.count * path.lists.length > MAX_OFFSETS) throw new Error(`a page has ${levels.count} values within ${path.lists.length} lists, more than is read at once`)
+  return convertLists(target, type, path, leaf, levels, 0)
+}
 
 type Levels = NonNullable<Leaf['levels']>
 
