@@ -108,6 +108,102 @@ export function inflateSnappy(from: usize, size: u32, out: usize, length: u32): 
   return to == stop ? 0 : 2
 }
 
+const HASH_BITS: u32 = 14
+/** Copies reach back 16 bits at most: each block of this size is packed by itself. */
+const BLOCK: u32 = 65536
+/** At the end of a block no copy begins. */
+const BLOCK_END: u32 = 15
+
+/** Bytes as they are, from `from` to `end`; gives where the next tag goes. */
+@inline
+function literal(to: usize, from: usize, end: usize): usize {
+  const size = <u32>(end - from)
+  if (size == 0) return to
+  const rest = size - 1
+  if (rest < 60) store<u8>(to++, rest << 2)
+  else if (rest < 256) {
+    store<u8>(to, 60 << 2)
+    store<u8>(to + 1, rest)
+    to += 2
+  } else {
+    store<u8>(to, 61 << 2)
+    store<u16>(to + 1, rest)
+    to += 3
+  }
+  copy(to, from, size)
+  return to + size
+}
+
+/** Copies of `size` bytes from `distance` before; gives where the next tag goes. */
+@inline
+function back(to: usize, distance: u32, size: u32): usize {
+  while (size > 0) {
+    if (size >= 4 && size < 12 && distance < 2048) {
+      store<u8>(to, 1 | ((size - 4) << 2) | ((distance >> 8) << 5))
+      store<u8>(to + 1, distance)
+      return to + 2
+    }
+    const part = min<u32>(64, size)
+    store<u8>(to, 2 | ((part - 1) << 2))
+    store<u16>(to + 1, distance)
+    to += 3
+    size -= part
+  }
+  return to
+}
+
+/** How many bytes from `at` on, before `end`, are those from `match` on. */
+@inline
+function alike(match: usize, at: usize, end: usize): u32 {
+  const start = at
+  while (at + 8 <= end) {
+    const different = load<u64>(match) ^ load<u64>(at)
+    if (different != 0) return <u32>(at - start) + (<u32>ctz(different) >> 3)
+    match += 8
+    at += 8
+  }
+  while (at < end && load<u8>(match) == load<u8>(at)) {
+    match++
+    at++
+  }
+  return <u32>(at - start)
+}
+
+/** Packs bytes as Snappy; `table` has room for 2 ** 14 places of 16 bits. Gives how many bytes were written. */
+export function deflateSnappy(from: usize, size: u32, out: usize, table: usize): u32 {
+  let to = out
+  for (let left = size; ; left >>= 7) {
+    store<u8>(to++, left > 127 ? (left & 127) | 128 : left)
+    if (left <= 127) break
+  }
+  for (let block: u32 = 0; block < size; block += BLOCK) {
+    const start = from + block
+    const end = start + min<u32>(BLOCK, size - block)
+    memory.fill(table, 0, 2 << HASH_BITS)
+    let anchor = start
+    let misses: u32 = 0
+    for (let at = start; at + BLOCK_END < end; ) {
+      const word = load<u32>(at)
+      const slot = table + 2 * <usize>((word * 0x1e35a7bd) >> (32 - HASH_BITS))
+      // Places count from 1; 0 is none.
+      const found = <usize>load<u16>(slot)
+      store<u16>(slot, <u32>(at - start) + 1)
+      const match = start + found - 1
+      if (found == 0 || load<u32>(match) != word) {
+        at += 1 + (misses++ >> 5)
+        continue
+      }
+      misses = 0
+      const length = 4 + alike(match + 4, at + 4, end)
+      to = back(literal(to, anchor, at), <u32>(at - match), length)
+      at += length
+      anchor = at
+    }
+    to = literal(to, anchor, end)
+  }
+  return <u32>(to - out)
+}
+
 /** Whether slot `slot` has a value; without bits, all have. */
 @inline
 function isPresent(bits: usize, slot: u32): bool {

@@ -3,13 +3,16 @@ const HASH_BITS = 14
 const BLOCK_BYTES = 65536
 const MARGIN = 15
 
+/** Bytes that so many take at most. */
+export const mostSnappy = (size: number): number => 32 + size + Math.ceil(size / 6)
+
 /**
  * Packs bytes as Snappy, with the reference's table of the last place of each four bytes.
  *
  * @see https://github.com/google/snappy/blob/main/format_description.txt
  */
 export const encodeSnappy = (input: Uint8Array): Uint8Array => {
-  const out = new Uint8Array(32 + input.length + Math.ceil(input.length / 6))
+  const out = new Uint8Array(mostSnappy(input.length))
   const table = new Int32Array(1 << HASH_BITS)
   let to = 0
   for (let left = input.length; ; left >>>= 7) {
@@ -33,6 +36,11 @@ export const encodeSnappy = (input: Uint8Array): Uint8Array => {
   }
   const copy = (distance: number, length: number): void => {
     for (let left = length; left > 0; ) {
+      if (left >= 4 && left < 12 && distance < 2048) {
+        out[to++] = 1 | ((left - 4) << 2) | ((distance >> 8) << 5)
+        out[to++] = distance & 255
+        return
+      }
       // A rest below 4 could not be copied by the short form, nor need be: 2-byte offsets take any length from 1.
       const part = Math.min(64, left)
       out[to++] = ((part - 1) << 2) | 2

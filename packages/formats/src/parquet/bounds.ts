@@ -31,20 +31,38 @@ export const boundsOf = (column: Column, form: LeafForm): Bounds | undefined => 
 }
 
 const numberBounds = (values: ArrayBufferView & ArrayLike<number | bigint>): Bounds | undefined => {
-  let [least, most] = [values[0]!, values[0]!]
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
+  if (values instanceof BigInt64Array || values instanceof BigUint64Array) return wideBounds(values)
+  const numbers = values as Float64Array
+  let [least, most] = [numbers[0]!, numbers[0]!]
+  for (let i = 0; i < numbers.length; i++) {
+    const value = numbers[i]!
     if (value !== value) return undefined
     if (value < least) least = value
     if (value > most) most = value
   }
-  const one = (value: number | bigint): Uint8Array => {
-    const { buffer } = (values.constructor as unknown as { of(value: number | bigint): ArrayBufferView }).of(value)
-    return new Uint8Array(buffer)
-  }
+  const one = (value: number): Uint8Array => new Uint8Array((numbers.constructor as Float64ArrayConstructor).of(value).buffer)
   // Zero has two signs among floats, of which -0 is to be the lower bound.
   const isFloat = values instanceof Float32Array || values instanceof Float64Array
   return { least: one(isFloat && least === 0 ? -0 : least), most: one(isFloat && most === 0 ? 0 : most) }
+}
+
+/** Of integers of 64 bits, by their halves: a bigint of each would cost ten times as much. */
+const wideBounds = (values: BigInt64Array | BigUint64Array): Bounds => {
+  const words = halves(values)
+  // With the other sign, integers without one are in the order of those with one.
+  const flip = values instanceof BigInt64Array ? 0 : 1 << 31
+  const isLess = (high: number, low: number, row: number): boolean => {
+    const other = words[2 * row + 1]! ^ flip
+    return high < other || (high === other && low >>> 0 < words[2 * row]! >>> 0)
+  }
+  let [least, most] = [0, 0]
+  for (let row = 1; row < values.length; row++) {
+    const [low, high] = [words[2 * row]!, words[2 * row + 1]! ^ flip]
+    if (isLess(high, low, least)) least = row
+    else if (!isLess(high, low, most)) most = row
+  }
+  const at = (row: number): Uint8Array => new Uint8Array(values.buffer, values.byteOffset + 8 * row, 8).slice()
+  return { least: at(least), most: at(most) }
 }
 
 const byteBounds = ({ bytes, offsets, length }: BytesColumn): Bounds => {

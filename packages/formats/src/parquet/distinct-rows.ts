@@ -34,21 +34,35 @@ const mixed = (hash: number): number => {
   return once ^ (once >>> 13)
 }
 
-const byteKeys = ({ bytes, offsets }: BytesColumn): Keys => ({
-  hash: (row) => {
-    let hash = basis
-    for (let at = offsets[row]!, end = offsets[row + 1]!; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193)
-    return mixed(hash)
-  },
-  areEqual: (a, b) => {
-    let [from, at] = [offsets[a]!, offsets[b]!]
-    const end = offsets[a + 1]!
-    if (end - from !== offsets[b + 1]! - at) return false
-    while (from < end) if (bytes[from++] !== bytes[at++]) return false
-    return true
-  },
-  plainBytes: (row) => 4 + offsets[row + 1]! - offsets[row]!,
-})
+/** From this length on a call that compares bytes is faster than a loop. */
+const LONG_BYTES = 64
+
+const byteKeys = ({ bytes, offsets }: BytesColumn): Keys => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return {
+    hash: (row) => {
+      let hash = basis
+      let at = offsets[row]!
+      const end = offsets[row + 1]!
+      for (; at + 4 <= end; at += 4) {
+        hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1)
+        hash ^= hash >>> 15
+      }
+      for (; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193)
+      return mixed(hash)
+    },
+    areEqual: (a, b) => {
+      let [from, at] = [offsets[a]!, offsets[b]!]
+      const end = offsets[a + 1]!
+      if (end - from !== offsets[b + 1]! - at) return false
+      if (end - from >= LONG_BYTES) return buffer.compare(buffer, at, offsets[b + 1], from, end) === 0
+      while (from < end) if (bytes[from++] !== bytes[at++]) return false
+      return true
+    },
+    plainBytes: (row) => 4 + offsets[row + 1]! - offsets[row]!,
+  }
+}
 
 /** Of values of `width` words of 32 bits; floats by their bits, so that zeros keep their sign. */
 const wordKeys = (words: Int32Array, width: number, plainBytes: number): Keys => ({

@@ -1,9 +1,9 @@
 import * as zlib from 'node:zlib'
 import { decodeLz4Block } from '../codecs/lz4.js'
-import { canBeSnappy, decodeSnappy, snappyFault } from '../codecs/snappy.js'
+import { canBeSnappy, decodeSnappy, encodeSnappy, snappyFault } from '../codecs/snappy.js'
 import { loadZstd } from '../codecs/zstd.js'
 import { inflateWhole } from '../compression/index.js'
-import { pageKernel } from './page-kernel.js'
+import { pageKernel, releasePageKernel } from './page-kernel.js'
 
 /** Inflates a page to `length` bytes, which may be a view that holds until the next page. */
 export type PageCodec = (input: Uint8Array, length: number) => Uint8Array
@@ -13,6 +13,14 @@ const inflateSnappy: PageCodec = (input, length) => {
   const found = pageKernel()?.inflateSnappy(input, length)
   if (typeof found === 'number') throw snappyFault(found)
   return found ?? decodeSnappy(input, length)
+}
+
+/** Packs a page as Snappy. */
+export const deflateSnappy = (input: Uint8Array): Uint8Array => {
+  // A copy: others use the kernel while the page is written.
+  const packed = pageKernel()?.deflateSnappy(input)?.slice() ?? encodeSnappy(input)
+  releasePageKernel()
+  return packed
 }
 
 /** LZ4 packs 255 to 1 at most. */

@@ -49,7 +49,7 @@ const slotsOf = (random: (below: number) => number, count: number): { readonly l
 describe(`the kernel of pages does what the TypeScript does, seed ${SEED}`, () => {
   const kernel = PageKernel.create()!
 
-  it('inflates Snappy, and refuses what is damaged for the same reason', async () => {
+  it('packs and inflates Snappy, and refuses what is damaged for the same reason', async () => {
     const inflate = (await pageCodec('SNAPPY'))!
     const random = randoms(SEED)
     let refused = 0
@@ -57,6 +57,7 @@ describe(`the kernel of pages does what the TypeScript does, seed ${SEED}`, () =
       const plain = bytesOf(random, random(i % 100 === 0 ? 200_000 : 400))
       const packed = encodeSnappy(plain)
       expect(outcome(() => inflate(packed, plain.length)), `turn ${i}`).toBe(hex(plain))
+      expect(hex(kernel.deflateSnappy(plain)!), `turn ${i}`).toBe(hex(packed))
       const damaged = packed.slice(0, packed.length - random(2) * random(packed.length))
       for (let flips = 1 + random(3); flips > 0; flips--) damaged[random(damaged.length)]! ^= 1 << random(8)
       const due = outcome(() => decodeSnappy(damaged, plain.length))

@@ -1,3 +1,4 @@
+import { mostSnappy } from '../codecs/snappy.js'
 import { compiledKernel, PAGE, type WebAssemblyMemory } from '../columnar/kernel-host.js'
 import { code } from '../example/kernel/generated/page-kernel.js'
 import type { Stored } from '../values/index.js'
@@ -5,6 +6,7 @@ import { beyondDictionary, valuesEndTooEarly } from './page-faults.js'
 import type { PageSlots } from './page-slots.js'
 
 interface PageKernelExports {
+  deflateSnappy(from: number, size: number, out: number, table: number): number
   inflateSnappy(from: number, size: number, out: number, length: number): number
   splitTexts(at: number, end: number, slots: number, bits: number, offsets: number, base: number): number
   textsSize(indices: number, count: number, offsets: number, length: number): number
@@ -18,6 +20,8 @@ const BASE = 1024
 /** What loads and copies by 16 bytes may touch after each part. */
 const MARGIN = 64
 const MAX_MEMORY = 2 ** 31
+/** Of places of 16 bits. */
+const SNAPPY_TABLE = 2 * 2 ** 14
 /** An instance with more is let go when a column is done: memory does not shrink. */
 const LARGEST_KEPT = 32 * 1024 * 1024
 
@@ -76,6 +80,15 @@ export class PageKernel {
     new Uint8Array(this.memory.buffer).set(input, BASE)
     const wrong = this.kernel.inflateSnappy(BASE, input.length, out, length)
     return wrong === 0 ? new Uint8Array(this.memory.buffer, out, length) : wrong
+  }
+
+  /** Packed as Snappy; `undefined` where there is no memory for it. */
+  deflateSnappy(input: Uint8Array): Uint8Array | undefined {
+    const out = after(BASE + input.length)
+    const table = after(out + mostSnappy(input.length))
+    if (!this.reserve(after(table + SNAPPY_TABLE))) return undefined
+    new Uint8Array(this.memory.buffer).set(input, BASE)
+    return new Uint8Array(this.memory.buffer, out, this.kernel.deflateSnappy(BASE, input.length, out, table))
   }
 
   /** Places a page, from `start` on, and the bits of its slots; gives where they are, and where `room` bytes follow. */

@@ -1,7 +1,6 @@
 import * as zlib from 'node:zlib'
 import { BytesColumn, DictionaryColumn, requireCount, requireOneOf, requireOptions, type Batch, type Column, type Field, type Job, type Mode, type OptionRules, type Output, type Schema, type Stream } from '@millrace/core'
 import { encodeLz4Block } from '../codecs/lz4.js'
-import { encodeSnappy } from '../codecs/snappy.js'
 import { loadZstdCompressor } from '../codecs/zstd.js'
 import type { WriteReport } from '../tfrecord/write-tfrecords.js'
 import { GroupingWriter, type FileFormat, type GroupWriter } from '../writing/file-writer.js'
@@ -12,6 +11,7 @@ import { withDictionary } from './choose-dictionary.js'
 import { ChunkIndex, type WrittenPage } from './chunk-index.js'
 import { encodeLevels, encodeRuns } from './encode-runs.js'
 import { encodePlain, leafForm, type LeafForm } from './encode-values.js'
+import { deflateSnappy } from './page-codecs.js'
 import { bitWidth } from './page-runs.js'
 import { expanded, highestLevels, leafColumn, leafField, shred } from './shred-column.js'
 import { thriftStruct, type ThriftStruct, type ThriftValue } from './thrift-writer.js'
@@ -56,7 +56,7 @@ const codecOf = async (compression: ParquetCompression): Promise<PageCodec> => {
     case 'none':
       return { number: 0, deflate: (input) => input }
     case 'snappy':
-      return { number: 1, deflate: encodeSnappy }
+      return { number: 1, deflate: deflateSnappy }
     case 'gzip':
       return { number: 2, deflate: (input) => zlib.gzipSync(input) }
     case 'brotli':
@@ -258,7 +258,13 @@ const encodePage = (column: Column, field: Field, form: LeafForm, dictionary: Co
   const isIndexed = values instanceof DictionaryColumn && dictionary !== undefined
   const stored = isIndexed ? encodeIndices(values.indices, dictionary.length) : encodePlain(values, form)
   const bounds = boundsOf(isIndexed ? dictionary.take(used(values.indices, dictionary.length)) : values, form)
-  return { bytes: Buffer.concat([encodeLevels(repetition, levels.repetition), encodeLevels(definition, levels.definition), stored]), count, nulls: count - values.length, bounds }
+  return { bytes: joined([encodeLevels(repetition, levels.repetition), encodeLevels(definition, levels.definition), stored]), count, nulls: count - values.length, bounds }
+}
+
+/** Parts one after another; without a copy where but one has bytes. */
+const joined = (parts: readonly Uint8Array[]): Uint8Array => {
+  const [only, ...more] = parts.filter(({ length }) => length > 0)
+  return only !== undefined && more.length === 0 ? only : Buffer.concat(parts)
 }
 
 /** The indices that occur, each once. */
