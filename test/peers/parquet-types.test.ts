@@ -126,7 +126,7 @@ for name, options in (('footer', dict(footer_key='f', column_keys={'c': ['x']}))
     const file = join(folder, 'duck.parquet')
     await connection.run("create type mood as enum ('sad', 'happy')")
     await connection.run(`copy (select i::int as i, (case i % 2 when 0 then 'sad' else 'happy' end)::mood as mood, 'f0000000-0000-4000-8000-00000000000' || (i % 10) as text, ('f0000000-0000-4000-8000-00000000000' || (i % 10))::uuid as id,
-      timestamptz '2026-11-26 10:00:00+02' + to_seconds(i) as at, time '00:00:01' as clock, interval '1 day' as span, (i % 3)::tinyint as tiny, [i % 4, null] as list, {'a': i} as struct, (i % 5 = 0) as flag from range(5000) t(i)) to '${file}' (format parquet)`)
+      timestamptz '2026-11-26 10:00:00+02' + to_seconds(i) as at, time '00:00:01' as clock, interval '1 day' as span, (i % 3)::tinyint as tiny, [i % 4, null] as list, {'a': i} as struct, map {'k' || (i % 3): {'v': [i, null]}} as map, case i % 4 when 0 then null else [{'a': i % 3, 'b': null}, null] end as structs, (i % 5 = 0) as flag from range(5000) t(i)) to '${file}' (format parquet)`)
     connection.closeSync()
     const schema = { i: field.int32(), mood: field.nullable(field.dictionary()), text: field.nullable(field.utf8()), id: field.nullable(field.binary()), at: field.nullable(field.timestamp()), clock: field.nullable(field.int64()), tiny: field.nullable(field.int8()), list: field.nullable(field.list(field.nullable(field.int64()))), flag: field.nullable(field.bool()) }
     const rows = await run(pipe(readParquet(file, { schema, where: { text: { eq: 'f0000000-0000-4000-8000-000000000007' } } }), collect()))
@@ -135,5 +135,10 @@ for name, options in (('footer', dict(footer_key='f', column_keys={'c': ['x']}))
     })))
     await expect(run(pipe(readParquet(file, { columns: ['span'] }), collect()))).rejects.toMatchObject({ code: 'PARQUET_KIND', position: { column: 'span' } })
     expect(await run(pipe(readParquet(file, { schema: { 'struct.a': field.nullable(field.int64()) }, where: { 'struct.a': { lt: 2n } } }), collect()))).toEqual([{ 'struct.a': 0n }, { 'struct.a': 1n }])
+    const columns = ['i', 'map.key', 'map.value.v', 'structs.a', 'structs.b']
+    expect(plainRows(await run(pipe(readParquet(file, { columns, where: { i: { gte: 4994 } } }), collect())))).toEqual(Array.from({ length: 6 }, (_, k) => 4994 + k).map((i) => {
+      const [a, b] = i % 4 === 0 ? [null, null] : [[`${i % 3}`, null], [null, null]]
+      return { i, 'map.key': [`k${i % 3}`], 'map.value.v': [[`${i}`, null]], 'structs.a': a, 'structs.b': b }
+    }))
   })
 })
