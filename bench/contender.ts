@@ -8,7 +8,7 @@ import { gzipContenders } from './peers/gzip-contenders.js'
 import { jsonContenders } from './peers/json-contenders.js'
 import { parquetContenders } from './peers/parquet-contenders.js'
 import { sqlContenders } from './peers/sql-contenders.js'
-import { loadProtobufjs, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
+import { loadProtobufjs, PeerLists, readWithProtobufjs, writeWithProtobufjs } from './peers/protobufjs-examples.js'
 import { ThreadsApart } from './peers/threads-apart.js'
 import { fastestCrc } from './peers/tfrecord-frames.js'
 import { schemas, sequences, tabular, type Tabular } from './suites/tfrecord-schemas.js'
@@ -52,11 +52,12 @@ const read = ({ file, schema, workers, copies = 1 }: Pick<ContenderCommand, 'fil
   return schema === 'sequences' ? readSequenceExamples(files, { ...sequences, workers }) : readTfRecords(files, { schema: schemas[schema]!, workers })
 }
 
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
+
 /** Values of lists one after another, and how many the innermost lists have. */
 const addList = (digester: Digester, name: string, { items, offsets, length }: ListColumn): void => {
   if (items.field.kind === 'list') return addList(digester, name, items as unknown as ListColumn)
-  const { values } = items as Column as FixedColumn
-  digester.addStrings(name, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), Int32Array.from({ length }, (_, row) => offsets[row + 1]! - offsets[row]!))
+  digester.addStrings(name, bytesOf((items as Column as FixedColumn).values), Int32Array.from({ length }, (_, row) => offsets[row + 1]! - offsets[row]!))
 }
 
 const ours: TfRecordContender = {
@@ -99,7 +100,8 @@ const protobufjs: TfRecordContender = {
     const digester = new Digester()
     digester.rows = rows
     for (const [name, column] of Object.entries(columns)) {
-      if (Array.isArray(column)) digester.addStrings(name, Buffer.concat(column), Int32Array.from(column, (value) => value.length))
+      if (column instanceof PeerLists) digester.addStrings(name, bytesOf(column.typed()), column.lengths)
+      else if (Array.isArray(column)) digester.addStrings(name, Buffer.concat(column), Int32Array.from(column, (value) => value.length))
       else digester.add(name, column)
     }
     return digester.digest()

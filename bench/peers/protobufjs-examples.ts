@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Batch, BytesColumn, ColumnMap, FixedColumn, Schema } from '@millrace/core'
+import type { Batch, BytesColumn, ColumnMap, Field, FixedColumn, Schema } from '@millrace/core'
 import { forEachPayload, frameOf, type Crc } from './tfrecord-frames.js'
 
 interface Long {
@@ -34,29 +34,53 @@ export const compileProtobufjs = async (proto: string, folder: string): Promise<
 export const loadProtobufjs = async (file: string): Promise<ExampleType> =>
   ((await import(pathToFileURL(file).href)) as { tensorflow: { Example: ExampleType } }).tensorflow.Example
 
+/** Lists as a user of protobufjs would gather them: their values one after another, and how many each has. */
+export class PeerLists {
+  readonly values: (number | bigint)[] = []
+  readonly lengths: Int32Array
+
+  constructor(rows: number) {
+    this.lengths = new Int32Array(rows)
+  }
+
+  add(row: number, { floatList, int64List }: Feature): void {
+    if (floatList != null) for (const value of floatList.value) this.values.push(value)
+    else if (int64List != null) for (const value of int64List.value) this.values.push(wholeOf(value as Long))
+    this.lengths[row] = (floatList ?? int64List)?.value.length ?? 0
+  }
+
+  /** The values as a column holds them. */
+  typed(): Float32Array | BigInt64Array {
+    return typeof this.values[0] === 'bigint' ? BigInt64Array.from(this.values as bigint[]) : Float32Array.from(this.values as number[])
+  }
+}
+
 /** Columns as a user of protobufjs would fill them. */
 export interface PeerColumns {
-  readonly [name: string]: Float32Array | BigInt64Array | Uint8Array[]
+  readonly [name: string]: PeerColumn
 }
+type PeerColumn = Float32Array | BigInt64Array | Uint8Array[] | PeerLists
+
+const wholeOf = ({ high, low }: Long): bigint => (BigInt(high) << 32n) | BigInt(low >>> 0)
+
+const columnOf = ({ kind }: Field, rows: number): PeerColumn =>
+  kind === 'float32' ? new Float32Array(rows) : kind === 'int64' ? new BigInt64Array(rows) : kind === 'list' ? new PeerLists(rows) : new Array<Uint8Array>(rows)
 
 /** Decodes each record to a message, and moves its values to columns of `rows` rows. */
 export const readWithProtobufjs = async (Example: ExampleType, crc: Crc, file: string, schema: Schema, rows: number): Promise<{ readonly rows: number; readonly columns: PeerColumns }> => {
-  const columns: Record<string, Float32Array | BigInt64Array | Uint8Array[]> = {}
-  for (const [name, { kind }] of Object.entries(schema)) {
-    columns[name] = kind === 'float32' ? new Float32Array(rows) : kind === 'int64' ? new BigInt64Array(rows) : new Array<Uint8Array>(rows)
-  }
+  const columns = Object.fromEntries(Object.entries(schema).map(([name, field]) => [name, columnOf(field, rows)]))
   const names = Object.keys(schema)
   let row = 0
   await forEachPayload(file, crc, (payload) => {
     const { feature } = Example.decode(payload).features!
     for (const name of names) {
       const column = columns[name]!
-      const value = feature![name]!
+      const value = feature![name]
+      if (value === undefined) continue
       if (column instanceof Float32Array) column[row] = value.floatList!.value[0]!
-      else if (column instanceof BigInt64Array) {
-        const long = value.int64List!.value[0] as Long
-        column[row] = (BigInt(long.high) << 32n) | BigInt(long.low >>> 0)
-      } else column[row] = value.bytesList!.value[0]!
+      else if (column instanceof BigInt64Array) column[row] = wholeOf(value.int64List!.value[0] as Long)
+      else if (column instanceof PeerLists) column.add(row, value)
+      else column[row] = value.bytesList!.value[0]!
     }
     row++
   })

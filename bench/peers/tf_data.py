@@ -24,9 +24,15 @@ def parse_sequences(batch):
     return {**context, **lists}
 
 
+def spec(kind, may_lack):
+    if kind.endswith(' list'):
+        return tf.io.RaggedFeature(DTYPES[kind.removesuffix(' list')])
+    return tf.io.FixedLenFeature([], DTYPES[kind], default_value=0 if may_lack else None)
+
+
 def dataset(command):
     is_sequences = command['schema'] == 'sequences'
-    specs = {} if is_sequences else {name: tf.io.FixedLenFeature([], DTYPES[kind]) for name, kind in command['features'].items()}
+    specs = {} if is_sequences else {name: spec(kind, command['schema'] == 'sparse') for name, kind in command['features'].items()}
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
     options.autotune.enabled = False
@@ -51,7 +57,7 @@ def check(command):
     for batch in dataset(command):
         for name, kind in command['features'].items():
             sum = sums[name]
-            if kind == 'list':
+            if kind.endswith('list'):
                 ragged = batch[name]
                 # Each step is a list, of one value where that is all it has.
                 lengths = ragged.values.row_lengths() if name == 'tags' else ragged.row_lengths()

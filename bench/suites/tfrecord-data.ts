@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { batchFromRows, field, fixedColumn, bytesColumn, makeBatch, type Batch } from '@millrace/core'
+import { batchFromRows, field, fixedColumn, bytesColumn, makeBatch, type Batch, type Schema } from '@millrace/core'
 import { ByteBuffer, encodeFrame, ExampleEncoder, SequenceExampleEncoder } from '@millrace/formats'
-import { images, sequences, tabular, type Tabular } from './tfrecord-schemas.js'
+import { images, lists, sequences, sparse, strings, tabular, wide, type Tabular } from './tfrecord-schemas.js'
 
 const IMAGE_BYTES = 30_000
 const countries = ['US', 'GB', 'DE', 'FR', 'IN', 'BR', 'JP', 'CN']
@@ -101,12 +101,44 @@ function* sequenceFrames(count: number): Generator<Uint8Array> {
   }
 }
 
+/** Records of rows that `row` makes. */
+function* rowFrames(schema: Schema, count: number, row: () => { readonly [name: string]: unknown }): Generator<Uint8Array> {
+  const encoder = new ExampleEncoder(schema)
+  const out = new ByteBuffer()
+  for (let i = 0; i < count; i++) {
+    encoder.bind(batchFromRows(schema, [row()] as never))
+    out.clear()
+    encoder.encode(0, out)
+    yield encodeFrame(out.written())
+  }
+}
+
+/** Values by a schema of numbers, each there with a probability of `share`. */
+const numbersOf = (schema: Schema, share: number, random: () => number) => () =>
+  Object.fromEntries(
+    Object.entries(schema).map(([name, { kind }]) => [name, random() >= share ? null : kind === 'int64' ? BigInt(Math.floor(random() * 1000)) : Math.fround(random())]),
+  )
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz äöé'
+
+const textsOf = (schema: Schema, random: () => number) => () =>
+  Object.fromEntries(Object.keys(schema).map((name) => [name, Array.from({ length: Math.floor(random() * 40) }, () => LETTERS[Math.floor(random() * LETTERS.length)]).join('')]))
+
+const listsOf = (random: () => number) => () => {
+  const ids = Array.from({ length: Math.floor(random() * 50) }, () => BigInt(Math.floor(random() * 1e6)))
+  return { embedding: Array.from({ length: 64 }, () => Math.fround(random())), ids, weights: ids.map(() => Math.fround(random())) }
+}
+
 /** Files that the suite reads, by what they hold. */
 export interface TfRecordData {
   readonly tabular: string
   readonly shuffled: string
   readonly images: string
   readonly sequences: string
+  readonly wide: string
+  readonly strings: string
+  readonly lists: string
+  readonly sparse: string
 }
 
 /** Writes the suite's files where they are missing, the same bytes on every machine. */
@@ -114,6 +146,7 @@ export const makeData = async (folder: string, scale: number): Promise<TfRecordD
   const rows = Math.ceil(200_000 * scale)
   const pictures = Math.ceil(3000 * scale)
   const sessions = Math.ceil(40_000 * scale)
+  const [rowsWide, rowsOfTexts, rowsOfLists, rowsSparse] = [10_000, 100_000, 60_000, 100_000].map((count) => Math.ceil(count * scale)) as [number, number, number, number]
   const random = randomNumbers(99)
   // 997 orders: more than any guess about the next record's order could learn.
   const orders = Array.from({ length: 997 }, () => shuffled(Object.keys(tabular), random))
@@ -131,5 +164,9 @@ export const makeData = async (folder: string, scale: number): Promise<TfRecordD
     shuffled: await make(`shuffled-${rows}`, () => tabularFrames(tabularBatches(rows), orders)),
     images: await make(`images-${pictures}`, () => imageFrames(pictures)),
     sequences: await make(`sequences-${sessions}`, () => sequenceFrames(sessions)),
+    wide: await make(`wide-${rowsWide}`, () => rowFrames(wide, rowsWide, numbersOf(wide, 1, randomNumbers(5)))),
+    strings: await make(`strings-${rowsOfTexts}`, () => rowFrames(strings, rowsOfTexts, textsOf(strings, randomNumbers(6)))),
+    lists: await make(`lists-${rowsOfLists}`, () => rowFrames(lists, rowsOfLists, listsOf(randomNumbers(7)))),
+    sparse: await make(`sparse-${rowsSparse}`, () => rowFrames(sparse, rowsSparse, numbersOf(sparse, 0.05, randomNumbers(8)))),
   }
 }

@@ -17,5 +17,19 @@ export const sequences = {
   featureLists: { price: field.list(field.float32()), item: field.list(field.int64()), tags: field.list(field.list(field.int64())) },
 }
 
+const named = <F>(count: number, prefix: string, of: F): { readonly [name: string]: F } => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, of]))
+
+/** Many small features, as of clicks. */
+export const wide: Schema = { ...named(100, 'ratio_', field.float32()), ...named(100, 'count_', field.int64()) }
+
+/** Texts and nothing else. */
+export const strings: Schema = named(12, 'text_', field.utf8())
+
+/** An embedding, always of the same length, and ids of which there may be any number. */
+export const lists: Schema = { embedding: field.list(field.float32()), ids: field.list(field.int64()), weights: field.list(field.float32()) }
+
+/** Features of which a record has few. */
+export const sparse: Schema = { ...named(100, 'ratio_', field.nullable(field.float32())), ...named(100, 'count_', field.nullable(field.int64())) }
+
 /** Schemas by the names that commands to contenders use. */
-export const schemas: { readonly [name: string]: Schema } = { tabular, images, sequences: { ...sequences.context, ...sequences.featureLists } }
+export const schemas: { readonly [name: string]: Schema } = { tabular, images, wide, strings, lists, sparse, sequences: { ...sequences.context, ...sequences.featureLists } }

@@ -1,5 +1,6 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Field } from '@millrace/core'
 import type { ContenderCommand } from '../contender.js'
 import { requireAgreement, type Digest } from '../harness/digest.js'
 import { measure, type Contender, type Cost } from '../harness/measure.js'
@@ -17,9 +18,11 @@ const APART = 'two threads that hand nothing over (limit)'
 /** Workers are for much data: of one file of 50 MB a good part is the beginning and the end, when one of them waits. */
 const COPIES = 8
 
+const kindOf = ({ kind, params }: Field): string =>
+  kind === 'float32' ? 'float' : kind === 'int64' ? 'int' : kind === 'list' ? `${kindOf(params.item!)} list` : 'bytes'
+
 /** What `bench/peers/tf_data.py` is told of a schema. */
-export const featureKinds = (schema: string): { [name: string]: string } =>
-  Object.fromEntries(Object.entries(schemas[schema]!).map(([name, { kind }]) => [name, kind === 'float32' ? 'float' : kind === 'int64' ? 'int' : kind === 'list' ? 'list' : 'bytes']))
+export const featureKinds = (schema: string): { [name: string]: string } => Object.fromEntries(Object.entries(schemas[schema]!).map(([name, field]) => [name, kindOf(field)]))
 
 /** A contender as the suite talks to it: each in a process of its own. */
 interface Entrant {
@@ -125,6 +128,10 @@ export const tfrecordSuite = async (context: SuiteContext): Promise<readonly Ben
         const peer = opened(`${PROTOBUFJS}, slicing-by-8`, startContender('protobufjs', { native: false }))
         return suite.read({ name, file: data.images, schema: 'images', batch: 32, ours: plain, peers: [peer] })
       },
+      'read many features': (name) => suite.read({ name, file: data.wide, schema: 'wide', batch: 1024, ours, peers: all }),
+      'read texts only': (name) => suite.read({ name, file: data.strings, schema: 'strings', batch: 1024, ours, peers: all }),
+      'read lists': (name) => suite.read({ name, file: data.lists, schema: 'lists', batch: 1024, ours, peers: all }),
+      'read sparse': (name) => suite.read({ name, file: data.sparse, schema: 'sparse', batch: 1024, ours, peers: all }),
       'read sequences': async (name) => (tensorflow === undefined ? [] : suite.read({ name, file: data.sequences, schema: 'sequences', batch: 256, ours, peers: [tensorflow] })),
       'write tabular': (name) => suite.write(name, data.tabular, ours, all),
     }

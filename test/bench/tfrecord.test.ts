@@ -21,7 +21,9 @@ describe('npm run bench -- tfrecord', () => {
       const json = join(folder, 'rows.json')
       const shown = execFileSync(process.execPath, [resolve('scripts/bench.mjs'), 'tfrecord', '--scale', '0.002', '--turns', '1', '--no-python', '--json', json], { encoding: 'utf8' })
       const rows = JSON.parse(readFileSync(json, 'utf8')) as Omit<BenchRow, 'cpuRatio'>[]
-      expect(rows.map((row) => row.case)).toEqual(expect.arrayContaining(['read tabular', 'read shuffled', 'read images', 'read images without native code', 'write tabular']))
+      expect(rows.map((row) => row.case)).toEqual(expect.arrayContaining([
+        'read tabular', 'read shuffled', 'read images', 'read images without native code', 'read many features', 'read texts only', 'read lists', 'read sparse', 'write tabular',
+      ]))
       for (const row of rows) {
         expect(row).toEqual({
           suite: 'tfrecord', case: expect.any(String), metric: 'throughput', unit: 'MB/s', peerName: expect.stringMatching(/protobufjs static|the main thread|one worker|two threads/),
