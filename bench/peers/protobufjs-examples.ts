@@ -44,8 +44,8 @@ export class PeerLists {
   }
 
   add(row: number, { floatList, int64List }: Feature): void {
-    if (floatList != null) for (const value of floatList.value) this.values.push(value)
-    else if (int64List != null) for (const value of int64List.value) this.values.push(wholeOf(value as Long))
+    if (floatList) for (const value of floatList.value) this.values.push(value)
+    else if (int64List) for (const value of int64List.value) this.values.push(wholeOf(value as Long))
     this.lengths[row] = (floatList ?? int64List)?.value.length ?? 0
   }
 
