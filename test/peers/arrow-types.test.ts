@@ -57,6 +57,7 @@ const nested: readonly (readonly [string, string, { readonly [leaf: string]: rea
   ['map', "pa.array([[('a', 1), ('b', 2)], None, []], pa.map_(pa.string(), pa.int32()))", { 'x.key': [['a', 'b'], null, []], 'x.value': [[1, 2], null, []] }],
   ['list of structs', "pa.array([[{'a': 1}, None, {'a': 3}], None, []])", { 'x.a': [['1', null, '3'], null, []] }],
   ['struct beside a union', "pa.StructArray.from_arrays([pa.UnionArray.from_sparse(pa.array([0, 1, 0], pa.int8()), [pa.array([1, 2, 3]), pa.array(['x', 'y', 'z'])]), pa.array([1, 2, 3])], names=['u', 'a'])", { 'x.a': ['1', '2', '3'] }],
+  ['struct of runs', "pa.StructArray.from_arrays([pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, 8])), pa.RunEndEncodedArray.from_arrays(pa.array([3], pa.int32()), pa.array([{'b': [1]}]))], names=['a', 'c'], mask=pa.array([False, True, False]))", { 'x.a': ['7', null, '8'], 'x.c.b': [['1'], null, ['1']] }],
   ['runs of structs', "pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int64()), pa.array([{'a': True, 'b': None}, {'a': None, 'b': [1]}]))", { 'x.a': [true, true, null], 'x.b': [null, null, ['1']] }],
 ]
 
