@@ -107,6 +107,8 @@ export interface ReplayBuffer<S extends Schema, Out extends Schema = S, Saved ex
 }
 
 const DEFAULT_BATCH_ROWS = 32
+/** More rows than a step of training takes; they are drawn, and their columns made, all at once. */
+const MOST_DRAWN = 2 ** 24
 const CONTENTS_BATCH_ROWS = 4096
 
 /**
@@ -249,7 +251,9 @@ class RingBuffer<S extends Schema> implements ReplayBuffer<S, Schema, Schema> {
   }
 
   private draw(count: number, { replacement = true, beta }: SampleOptions, seed: number, draw: number): Batch {
-    requireCount(count, 1, 'the rows of a sample')
+    if (requireCount(count, 1, 'the rows of a sample') > MOST_DRAWN) {
+      throw failure({ tag: 'Usage', code: 'BAD_COUNT', problem: `${count} rows were asked of a replay buffer at once`, remedy: `Ask for at most ${MOST_DRAWN} at a time.` })
+    }
     requireSeed(seed, 'the seed of a sample')
     if (this.size === 0) throw failure({ tag: 'Usage', code: 'EMPTY_BUFFER', problem: 'a sample was asked of a replay buffer without rows', remedy: 'Add rows first.' })
     if (!replacement && count > this.size) {

@@ -1,10 +1,10 @@
 import {
-  concatColumns, countIn, expandInputs, job, makeBatch, requireCount, requireNames, throwIfAborted,
+  concatColumns, countIn, expandInputs, job, makeBatch, requireNames, throwIfAborted,
   type Batch, type Column, type Field, type FileInfo, type Job, type Json, type OptionRules, type Schema, type Stream,
 } from '@millrace/core'
 import { loadZstd } from '../codecs/zstd.js'
 import { decodeLz4Frame } from '../codecs/lz4.js'
-import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
+import { mustValidateAll, requireBatchRows } from '../reading/batch-assembler.js'
 import { inputRules, type InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileTask } from '../reading/read-files.js'
 import { requireReading } from '../reading/require-reading.js'
@@ -71,8 +71,8 @@ export function readArrow(source: string | readonly string[], options: ArrowOpti
 /** How Arrow files and streams are read. */
 export const arrowFiles = (source: string | readonly string[], options: ArrowOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   requireReading('readArrow', source, options, { options: rules, findsSchema: true })
-  const { schema, columns, paths, batchRows = DEFAULT_BATCH_ROWS } = options
-  requireCount(batchRows, 1, 'batchRows of readArrow')
+  const { schema, columns, paths } = options
+  const batchRows = requireBatchRows(options.batchRows, 'readArrow')
   requirePaths(paths, schema)
   return {
     remote: sentOptions(options),

@@ -1,6 +1,6 @@
 import { describeValue, failure, listNames, requireCount, type Json, type OptionRules, type Schema } from '@millrace/core'
 import type { OnBadRecord } from '../records/index.js'
-import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import { requireBatchRows } from '../reading/batch-assembler.js'
 import { inputRules, type InputOptions } from '../reading/input-options.js'
 import { encodingName, packedTextRules, requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
 
@@ -118,7 +118,7 @@ export const requireMapped = ({ columns = {}, schema }: CsvOptions & { readonly 
 
 /** Fills in the defaults. @throws `Usage` for options that make no sense together */
 export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
-  const { delimiter = ',', quote = '"', header = true, batchRows = DEFAULT_BATCH_ROWS, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES, parser = 'auto', decimalComma = false, thousands, skipLines = 0 } = options
+  const { delimiter = ',', quote = '"', header = true, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES, parser = 'auto', decimalComma = false, thousands, skipLines = 0 } = options
   const recordDelimiter = typeof options.recordDelimiter === 'string' ? [options.recordDelimiter] : (options.recordDelimiter ?? ['\r\n', '\n', '\r'])
   if (delimiter === '') throw usage('the delimiter is empty')
   if (recordDelimiter.length === 0 || recordDelimiter.includes('')) throw usage('the record delimiter is empty')
@@ -129,7 +129,7 @@ export const resolveCsvOptions = (options: CsvOptions): ResolvedCsvOptions => {
     throw usage(`${describeValue(thousands)} cannot separate thousands`, 'Give one character other than the decimal mark: a point with decimalComma, a comma, an apostrophe or a blank.')
   }
   requireCount(skipLines, 0, 'skipLines of readCsv')
-  requireCount(batchRows, 1, 'batchRows of readCsv')
+  const batchRows = requireBatchRows(options.batchRows, 'readCsv')
   requirePackedText(options)
   if (options.encoding !== undefined) encodingName(options.encoding)
   if (Array.isArray(header) && new Set(header).size !== header.length) throw usage('the header that was given names a column twice')

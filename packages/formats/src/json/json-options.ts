@@ -1,5 +1,5 @@
-import { describeValue, failure, requireCount, type Json, type OptionRules, type Schema } from '@millrace/core'
-import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import { describeValue, failure, type Json, type OptionRules, type Schema } from '@millrace/core'
+import { requireBatchRows } from '../reading/batch-assembler.js'
 import { inputRules, type InputOptions } from '../reading/input-options.js'
 import { packedTextRules, requirePackedText, type PackedTextOptions } from '../reading/open-text.js'
 import type { OnBadRecord } from '../records/index.js'
@@ -78,8 +78,8 @@ const usage = (problem: string): Error => failure({ tag: 'Usage', code: 'JSON_OP
 
 /** Fills in the defaults. @throws `Usage` for options that make no sense */
 export const resolveJsonOptions = <S extends Schema>(options: JsonOptions<S>): ResolvedJsonOptions => {
-  const { schema, batchRows = DEFAULT_BATCH_ROWS, paths = {}, parser = 'auto' } = options
-  requireCount(batchRows, 1, 'batchRows of readJson')
+  const { schema, paths = {}, parser = 'auto' } = options
+  const batchRows = requireBatchRows(options.batchRows, 'readJson')
   requirePackedText(options)
   if (!['auto', 'stream-json'].includes(parser)) throw usage(`there is no parser ${describeValue(parser)}; the parsers are 'auto' and 'stream-json'`)
   const resolved: { [column: string]: readonly string[] } = {}

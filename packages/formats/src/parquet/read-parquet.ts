@@ -1,8 +1,8 @@
 import {
-  countIn, expandInputs, job, makeBatch, requireCount, requireNames, throwIfAborted,
+  countIn, expandInputs, job, makeBatch, requireNames, throwIfAborted,
   type Batch, type Column, type FileInfo, type Job, type Json, type OptionRules, type Schema, type Stream,
 } from '@millrace/core'
-import { DEFAULT_BATCH_ROWS, mustValidateAll } from '../reading/batch-assembler.js'
+import { mustValidateAll, requireBatchRows } from '../reading/batch-assembler.js'
 import { inputRules, type InputOptions } from '../reading/input-options.js'
 import { readFiles, type FileReader, type FileSpans, type FileTask } from '../reading/read-files.js'
 import { badValue, type OnBadRecord } from '../records/index.js'
@@ -80,8 +80,8 @@ export function readParquet(source: string | readonly string[], options: Parquet
 /** How files of Parquet are read. */
 export const parquetFiles = (source: string | readonly string[], options: ParquetOptions & { readonly schema?: Schema | undefined }): FileReader<Schema> => {
   requireReading('readParquet', source, options, { options: rules, findsSchema: true })
-  const { schema, columns, rowGroups, paths, batchRows = DEFAULT_BATCH_ROWS } = options
-  requireCount(batchRows, 1, 'batchRows of readParquet')
+  const { schema, columns, rowGroups, paths } = options
+  const batchRows = requireBatchRows(options.batchRows, 'readParquet')
   requirePaths(paths, schema)
   return {
     remote: sentOptions(options),

@@ -1,8 +1,18 @@
-import { makeBatch, makeBuilder, type Batch, type Column, type ColumnBuilder, type Json, type Schema } from '@millrace/core'
+import { makeBatch, makeBuilder, requireCount, type Batch, type Column, type ColumnBuilder, type Json, type Schema } from '@millrace/core'
 import type { OnBadRecord } from '../records/index.js'
 
 /** Rows of a batch unless told otherwise: some columns of it fit a processor's cache, and its cost per batch is small. */
 export const DEFAULT_BATCH_ROWS = 4096
+
+/** More rows than any batch has memory for, by whose number offsets and shifts of 32 bits can count. */
+const MOST_BATCH_ROWS = 2 ** 30
+
+/**
+ * Checks the option `batchRows` of a reader. It is the most that a batch has: numbers beyond all memory mean the same as 2³⁰.
+ *
+ * @throws `Usage` BAD_COUNT
+ */
+export const requireBatchRows = (batchRows: number | undefined, use: string): number => Math.min(requireCount(batchRows ?? DEFAULT_BATCH_ROWS, 1, `batchRows of ${use}`), MOST_BATCH_ROWS)
 
 /** One builder per column, filled record by record. */
 export class BatchAssembler<S extends Schema> {

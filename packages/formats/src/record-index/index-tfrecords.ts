@@ -1,9 +1,9 @@
 import {
-  atPosition, countIn, expandInputs, failure, fromUnknown, job, makeStream, permutation, randomFrom, requireCount, requireOptions, requireSeed, shownUrl,
+  atPosition, countIn, expandInputs, failure, fromUnknown, job, makeStream, permutation, randomFrom, requireOptions, requireSeed, shownUrl,
   type Batch, type Job, type OptionRules, type Row, type Schema, type Stream,
 } from '@millrace/core'
 import { ExampleDecoder } from '../example/index.js'
-import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import { DEFAULT_BATCH_ROWS, requireBatchRows } from '../reading/batch-assembler.js'
 import { FRAME_FOOTER, FRAME_HEADER } from '../tfrecord/frame.js'
 import { exampleSink } from '../tfrecord/kernel-sink.js'
 import { TfRecordDecoder } from '../tfrecord/tfrecord-decoder.js'
@@ -94,7 +94,7 @@ export class TfRecordIndex<S extends Schema = Schema> {
   shuffled(options: ShuffledOptions): Stream<S, 'cold'> {
     requireOptions('shuffled', options, shuffledRules)
     const { seed } = options
-    const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of a shuffled reading')
+    const batchRows = requireBatchRows(options.batchRows, 'a shuffled reading')
     requireSeed(seed, 'the seed of a shuffled reading')
     const { schema } = this.options
     return makeStream<S, 'cold'>({

@@ -1,6 +1,6 @@
 import { describeValue, failure, requireCount, requireOptions, type Json, type OptionRules, type Schema } from '@millrace/core'
 import { requirePolicy, type OnBadRecord } from '../records/index.js'
-import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import { requireBatchRows } from '../reading/batch-assembler.js'
 import { describeSource, type SqlParameter, type SqlSource } from './sql-statement.js'
 
 /** How a reading is cut into ranges of a column, which are read at the same time. */
@@ -56,10 +56,10 @@ const MOST_PARALLEL = 8
 export const resolveSqlOptions = (use: string, options: SqlOptions): ResolvedSqlOptions => {
   requireOptions(use, options, rules)
   requireOptions(`the partition of ${use}`, options.partition, partitionRules)
-  const { schema, parameters = [], partition, onBadRecord, batchRows = DEFAULT_BATCH_ROWS } = options
+  const { schema, parameters = [], partition, onBadRecord } = options
   const orderBy = options.orderBy === undefined ? [] : typeof options.orderBy === 'string' ? [options.orderBy] : options.orderBy
   requirePolicy(onBadRecord)
-  requireCount(batchRows, 1, `batchRows of ${use}`)
+  const batchRows = requireBatchRows(options.batchRows, use)
   if (!Array.isArray(parameters)) {
     throw failure({ tag: 'Usage', code: 'BAD_OPTION', problem: `the parameters of ${use} are ${describeValue(parameters)}`, remedy: 'Give an array of values, in the order of the placeholders.' })
   }

@@ -1,5 +1,5 @@
-import { atPosition, countIn, fromUnknown, hasTag, requireCount, requireOneOf, withoutStack, type Batch, type Json, type MillraceError, type OpenContext, type OptionRules, type Schema } from '@millrace/core'
-import { DEFAULT_BATCH_ROWS } from '../reading/batch-assembler.js'
+import { atPosition, countIn, fromUnknown, hasTag, requireOneOf, withoutStack, type Batch, type Json, type MillraceError, type OpenContext, type OptionRules, type Schema } from '@millrace/core'
+import { requireBatchRows } from '../reading/batch-assembler.js'
 import { inputRules, type InputOptions } from '../reading/input-options.js'
 import type { FileReader, FileTask } from '../reading/read-files.js'
 import { sentOptions } from '../workers/sent-options.js'
@@ -55,7 +55,7 @@ export interface RecordStreamDefinition<S extends Schema> {
 
 /** How the records of TFRecord files are read. */
 export const recordFiles = <S extends Schema>({ format, source, schema, options, planOptions, sink }: RecordStreamDefinition<S>): FileReader<S> => {
-  const batchRows = requireCount(options.batchRows ?? DEFAULT_BATCH_ROWS, 1, 'batchRows of a reader of TFRecords')
+  const batchRows = requireBatchRows(options.batchRows, 'a reader of TFRecords')
   requireOneOf('compression', options.compression ?? 'auto', ['auto', 'none', 'gzip', 'zlib'])
   return {
     format,
