@@ -34,7 +34,7 @@ const prefixOf = (base: string, rest: string): string => {
 }
 
 const endless = (source: string, pages: number): Error =>
-  failure({ tag: 'Storage', code: 'BAD_LISTING', problem: `the listing does not end: ${pages} pages so far`, remedy: 'Give a narrower pattern, or name the files.', position: { source } })
+  failure({ tag: 'Storage', code: 'BAD_LISTING', problem: `the listing does not end: ${pages} pages so far${pages < MOST_PAGES ? ', of which the last one leads to an earlier one' : ''}`, remedy: 'Give a narrower pattern, or name the files.', position: { source } })
 
 /** Asks for pages. */
 export type AskPage = (request: PageRequest) => Promise<ObjectPage>
@@ -42,12 +42,18 @@ export type AskPage = (request: PageRequest) => Promise<ObjectPage>
 /** All pages of a listing. @throws `Storage` BAD_LISTING where they do not go on */
 async function* pagesOf(source: string, ask: AskPage, request: Omit<PageRequest, 'from'>, signal: AbortSignal | undefined): AsyncGenerator<ObjectPage, void, undefined> {
   let from: string | undefined
-  for (let pages = 1; ; pages++) {
+  // Brent's way to find a circle: the page that is remembered is twice as far on each time, so that one of any length is met.
+  let remembered: string | undefined
+  for (let pages = 1, renewed = 1; ; pages++) {
     throwIfAborted(signal)
     const page = await ask({ ...request, from })
     yield page
     if (page.next === undefined) return
-    if (page.next === from || pages === MOST_PAGES) throw endless(source, pages)
+    if (page.next === remembered || pages === MOST_PAGES) throw endless(source, pages)
+    if (pages === renewed) {
+      remembered = page.next
+      renewed *= 2
+    }
     from = page.next
   }
 }

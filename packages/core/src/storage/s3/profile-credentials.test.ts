@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,7 @@ interface Seen {
   readonly url: string
   readonly headers: IncomingMessage['headers']
   readonly form: URLSearchParams
+  readonly body: string
 }
 
 const config = `
@@ -70,6 +71,7 @@ describe('profiles', () => {
   let home: string
   let seen: Seen[] = []
   let status = 200
+  let tokenStatus = 200
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'millrace-aws-'))
     await mkdir(join(home, '.aws', 'sso', 'cache'), { recursive: true })
@@ -78,7 +80,8 @@ describe('profiles', () => {
       let body = ''
       request.setEncoding('utf8').on('data', (text: string) => (body += text)).on('end', () => {
         const form = new URLSearchParams(body)
-        seen.push({ url: request.url!, headers: request.headers, form })
+        seen.push({ url: request.url!, headers: request.headers, form, body })
+        if (request.url === '/token') return void response.writeHead(tokenStatus).end(tokenStatus === 200 ? JSON.stringify({ accessToken: 'hush-new', expiresIn: 3600, refreshToken: 'hush-refresh-2', tokenType: 'Bearer' }) : '{"error":"invalid_grant"}')
         if (status !== 200) return void response.writeHead(status).end('<Error><Message>hush-static</Message></Error>')
         if (request.url!.startsWith('/federation')) return void response.end(JSON.stringify({ roleCredentials: { accessKeyId: 'SSO', secretAccessKey: 'hush-sso', sessionToken: 'T', expiration: 1924992000000 } }))
         const role = form.get('RoleArn')!.split('/')[1]!
@@ -95,13 +98,14 @@ describe('profiles', () => {
   })
   beforeEach(() => {
     seen = []
-    status = 200
+    status = tokenStatus = 200
   })
 
   const find = (profile: string, env: Record<string, string> = {}): ReturnType<typeof findAwsCredentials> =>
-    findAwsCredentials(profile, 'us-east-1', { HOME: home, AWS_CONFIG_FILE: join(home, 'config'), AWS_SHARED_CREDENTIALS_FILE: '/nowhere', AWS_EC2_METADATA_DISABLED: 'true', AWS_ENDPOINT_URL_STS: base, AWS_ENDPOINT_URL_SSO: base, ...env })
-  const signOn = (key: string, expiresAt: string): Promise<void> =>
-    writeFile(join(home, '.aws', 'sso', 'cache', `${createHash('sha1').update(key).digest('hex')}.json`), JSON.stringify({ accessToken: 'hush-bearer', expiresAt, region: 'eu-central-1' }))
+    findAwsCredentials(profile, 'us-east-1', { HOME: home, AWS_CONFIG_FILE: join(home, 'config'), AWS_SHARED_CREDENTIALS_FILE: '/nowhere', AWS_EC2_METADATA_DISABLED: 'true', AWS_ENDPOINT_URL_STS: base, AWS_ENDPOINT_URL_SSO: base, AWS_ENDPOINT_URL_SSO_OIDC: base, ...env })
+  const cache = (key: string): string => join(home, '.aws', 'sso', 'cache', `${createHash('sha1').update(key).digest('hex')}.json`)
+  const keep = (token: object): Promise<void> => writeFile(cache('corp'), JSON.stringify(token))
+  const signOn = (key: string, expiresAt: string): Promise<void> => writeFile(cache(key), JSON.stringify({ accessToken: 'hush-bearer', expiresAt, region: 'eu-central-1' }))
 
   it('take on a role with the keys of another profile, also in turn', async () => {
     expect(await find('role')).toEqual({ keys: { accessKeyId: 'AS-r', secretAccessKey: 'hush-r', sessionToken: 'token-r', expiresAt: new Date('2031-01-01T00:00:00Z') }, source: 'the profile "role" of ~/.aws' })
@@ -129,7 +133,7 @@ describe('profiles', () => {
   })
 
   it('sign on by the token that the CLI keeps, as long as it holds', async () => {
-    await rm(join(home, '.aws', 'sso', 'cache', `${createHash('sha1').update('corp').digest('hex')}.json`), { force: true })
+    await rm(cache('corp'), { force: true })
     expect(await errorOf(find('sso'))).toMatchObject({ _tag: 'Usage', code: 'S3_SIGN_ON', message: expect.stringContaining('aws sso login --profile "sso"') as string })
     await signOn('corp', '2020-01-01T00:00:00Z')
     expect(await errorOf(find('sso'))).toMatchObject({ code: 'S3_SIGN_ON' })
@@ -140,9 +144,48 @@ describe('profiles', () => {
       expect(await find(profile)).toEqual({ keys: { accessKeyId: 'SSO', secretAccessKey: 'hush-sso', sessionToken: 'T', expiresAt: new Date(1924992000000) }, source: `the profile "${profile}" of ~/.aws` })
       expect(seen.at(-1)).toMatchObject({ url: '/federation/credentials?role_name=reader&account_id=123', headers: { 'x-amz-sso_bearer_token': 'hush-bearer' } })
     }
-    status = 401
+    status = 403
     const refused = await errorOf(find('sso'))
-    expect(refused).toMatchObject({ code: 'CREDENTIALS_REFUSED' })
-    expect(refused.message).not.toContain('hush')
+    expect(refused.code).toBe('CREDENTIALS_REFUSED')
+    status = 401
+    const ended = await errorOf(find('sso'))
+    expect(ended.code).toBe('S3_SIGN_ON')
+    expect(ended.message).toContain('Run: aws sso login --profile "sso"')
+    expect(refused.message + ended.message).not.toContain('hush')
+  })
+
+  it('renew the token of a session before it lapses, once, and keep it for the AWS tools', async () => {
+    const soon = new Date(Date.now() + 60_000).toISOString()
+    const renewable = { accessToken: 'hush-old', expiresAt: soon, region: 'eu-central-1', clientId: 'client', clientSecret: 'hush-secret', registrationExpiresAt: '2031-01-01T00:00:00Z', refreshToken: 'hush-refresh-1' }
+    await keep(renewable)
+    expect((await Promise.all([find('sso'), find('sso')])).map(({ keys }) => keys?.accessKeyId)).toEqual(['SSO', 'SSO'])
+    expect(seen.filter(({ url }) => url === '/token').map(({ body }) => JSON.parse(body) as unknown)).toEqual([{ clientId: 'client', clientSecret: 'hush-secret', refreshToken: 'hush-refresh-1', grantType: 'refresh_token' }])
+    expect(seen.filter(({ url }) => url !== '/token').map(({ headers }) => headers['x-amz-sso_bearer_token'])).toEqual(['hush-new', 'hush-new'])
+    const kept = JSON.parse(await readFile(cache('corp'), 'utf8')) as typeof renewable
+    expect(kept).toEqual({ ...renewable, accessToken: 'hush-new', refreshToken: 'hush-refresh-2', expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) as string })
+    expect(Date.parse(kept.expiresAt)).toBeGreaterThan(Date.now() + 3_000_000)
+    expect((await stat(cache('corp'))).mode & 0o777).toBe(0o600)
+    expect(await readdir(join(home, '.aws', 'sso', 'cache'))).not.toContainEqual(expect.stringContaining('.tmp'))
+    // The new one holds.
+    seen = []
+    await find('sso')
+    expect(seen.map(({ url }) => url)).toEqual(['/federation/credentials?role_name=reader&account_id=123'])
+  })
+
+  it('sign on again where a token cannot be renewed, and use one to its end', async () => {
+    const renewable = { accessToken: 'hush-old', expiresAt: '2020-01-01T00:00:00UTC', clientId: 'client', clientSecret: 'hush-secret', registrationExpiresAt: '2031-01-01T00:00:00Z', refreshToken: 'hush-refresh-1' }
+    for (const lapsed of [{ ...renewable, registrationExpiresAt: '2020-01-01T00:00:00Z' }, { ...renewable, refreshToken: undefined }, { ...renewable, clientSecret: '' }]) {
+      await keep(lapsed)
+      expect((await errorOf(find('sso'))).code).toBe('S3_SIGN_ON')
+    }
+    expect(seen).toEqual([])
+    tokenStatus = 400
+    await keep(renewable)
+    const refused = await errorOf(find('sso'))
+    expect(refused.message).toContain('Run: aws sso login --profile "sso"')
+    expect(JSON.stringify([refused, refused.message, String(refused.cause)])).not.toContain('hush')
+    await keep({ ...renewable, expiresAt: new Date(Date.now() + 60_000).toISOString().replace('Z', 'UTC') })
+    await find('sso')
+    expect(seen.at(-1)!.headers['x-amz-sso_bearer_token']).toBe('hush-old')
   })
 })
