@@ -1,6 +1,10 @@
-import { describeField, field, isMillraceError, run } from '@millrace/core'
-import { hiveSchema, readHive } from '@millrace/formats'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describeField, field, fromRows, hdfsStorage, isMillraceError, listFolder, pipe, registerStorage, run } from '@millrace/core'
+import { hiveSchema, readHive, writeHive } from '@millrace/formats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { errorOf } from '../support/error-of.js'
+import { describeHdfs, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
 import { describeHiveApache, startHiveApache, type HiveApache } from '../support/hive-apache.js'
 import { hiveWriteSuite } from '../support/hive-write-suite.js'
 import { readOut } from '../support/sql-suite.js'
@@ -69,6 +73,63 @@ describeHiveApache('Apache Hive', () => {
       expect(out.error).toBeUndefined()
       return out.rows.map((row) => Object.values(row).map((value) => (value === null ? null : String(value as string))))
     },
+  })
+
+  describeHdfs('with a database in HDFS', 'ha', () => {
+    let cluster: HdfsTestCluster
+    let rpc = ''
+    const undo: (() => void)[] = []
+    const schema = { id: field.int64(), day: field.date() }
+    const of = (...ids: readonly number[]) => fromRows(schema, ids.map((id) => ({ id: BigInt(id), day: new Date(`2024-03-0${id % 3 + 1}`) })))
+    const distant = (): string => url().replace('default', 'distant')
+    const ids = async (table: string): Promise<number[]> => {
+      const out = await readOut(readHive(distant(), { table }, { schema: { id: field.int64() } }))
+      expect(out.error).toBeUndefined()
+      return out.rows.map(({ id }) => Number(id)).sort()
+    }
+    /** Makes a folder of alice's. */
+    const makeFolder = async (path: string, permission: number): Promise<void> => {
+      const answer = await fetch(`http://localhost:${cluster.ports[0]}/webhdfs/v1${path}?op=MKDIRS&user.name=alice&permission=${permission}`, { method: 'PUT' })
+      expect(answer.status, await answer.text()).toBe(200)
+    }
+
+    beforeAll(async () => {
+      cluster = await startHdfs('ha')
+      rpc = `localhost:${await cluster.tell('rpc', 0)}`
+      const config = join(cluster.folder, 'config')
+      mkdirSync(config)
+      const site = (name: string, value: string): string => `<configuration><property><name>${name}</name><value>${value}</value></property></configuration>`
+      writeFileSync(join(config, 'core-site.xml'), site('fs.defaultFS', `hdfs://${rpc}`))
+      writeFileSync(join(config, 'hdfs-site.xml'), site('dfs.namenode.http-address', `localhost:${cluster.ports[0]}`))
+      for (const scheme of ['hdfs', 'webhdfs'] as const) undo.push(registerStorage(hdfsStorage({ scheme, configFolder: config, user: 'alice' })))
+      await makeFolder('/shared', 777)
+      await makeFolder('/private', 755)
+      await told(`CREATE DATABASE distant LOCATION 'hdfs://${rpc}/warehouse'`)
+    }, 300_000)
+    afterAll(async () => {
+      for (const one of undo.splice(0)) one()
+      await cluster?.stop()
+    })
+
+    test('tables are written from a staging folder there, and read', async () => {
+      const onServer = `hdfs://${rpc}/shared`
+      const places = [{ staging: onServer }, { staging: 'hdfs:///shared', stagingOnServer: onServer }, { staging: `webhdfs://localhost:${cluster.ports[0]}/shared`, stagingOnServer: onServer }]
+      for (const [n, place] of places.entries()) expect(await run(pipe(of(1, 2), writeHive(distant(), `plain${n}`, place)))).toMatchObject({ rows: 2, created: true })
+      const into = (table: string, more: { readonly ifExists?: 'append' | 'replace'; readonly partitionBy?: ['day'] }) => writeHive(distant(), table, { ...places[0]!, ...more })
+      expect(await run(pipe(of(3), into('plain2', { ifExists: 'append' })))).toMatchObject({ rows: 1, created: false })
+      expect(await ids('plain2')).toEqual([1, 2, 3])
+      expect(await run(pipe(of(4, 5, 6), into('parted', { partitionBy: ['day'] })))).toMatchObject({ rows: 3, created: true, partitions: 3 })
+      expect(await run(pipe(of(7), into('parted', { partitionBy: ['day'], ifExists: 'replace' })))).toMatchObject({ rows: 1, partitions: 1 })
+      expect(await ids('parted')).toEqual([5, 6, 7])
+      expect(await listFolder(`hdfs://${rpc}/shared`)).toEqual([])
+    })
+
+    test('a folder that the server may not take files from leaves no table, and nothing in the folder', async () => {
+      const refused = await errorOf(run(pipe(of(1), writeHive(distant(), 'refused', { staging: `hdfs://${rpc}/private` }))))
+      expect(refused).toMatchObject({ _tag: 'Engine', message: expect.stringMatching(/ermission denied/) as string })
+      expect((await readOut(readHive(distant(), { table: 'refused' }))).error).toMatchObject({ _tag: 'NotFound' })
+      expect(await listFolder(`hdfs://${rpc}/private`)).toEqual([])
+    })
   })
 
   test('errors say whose fault it is; progress is told while a job runs, which a signal cancels', async () => {

@@ -14,7 +14,7 @@ const place = fileURLToPath(new URL('../../.peers/hive', import.meta.url))
 const opened = ['java.lang', 'java.lang.reflect', 'java.io', 'java.net', 'java.nio', 'java.util', 'java.util.concurrent', 'java.util.concurrent.atomic', 'java.util.regex', 'java.time', 'java.math']
 
 /** A further way into a server: settings in which it differs from the first. */
-export type HiveWay = { readonly [name: string]: string }
+type HiveWay = { readonly [name: string]: string }
 
 /** Apache Hive's HiveServer2 that a test started. */
 export interface HiveApache<W extends string = never> {
@@ -32,7 +32,7 @@ const answers = (port: number): Promise<boolean> =>
   })
 
 const settings = (folder: string, port: number): { readonly [name: string]: string } => ({
-  'javax.jdo.option.ConnectionURL': `jdbc:derby:;databaseName=${folder}/metastore;create=true`,
+  'javax.jdo.option.ConnectionURL': 'jdbc:derby:memory:metastore;create=true',
   'datanucleus.schema.autoCreateAll': 'true', 'hive.metastore.schema.verification': 'false', 'metastore.metastore.event.db.notification.api.auth': 'false',
   'hive.server2.thrift.port': `${port}`, 'hive.server2.thrift.bind.host': '127.0.0.1', 'hive.server2.enable.doAs': 'false', 'hive.server2.webui.port': '0',
   'hive.server2.materializedviews.registry.impl': 'DUMMY', 'hive.metastore.warehouse.dir': `${folder}/warehouse`, 'hive.exec.scratchdir': `${folder}/scratch`, 'hive.exec.local.scratchdir': `${folder}/local`,
@@ -81,7 +81,8 @@ export const startHiveApache = async <W extends string = never>({ hive, core, ke
     '-cp', [configuration, join(place, 'classes'), join(place, 'jars', '*')].join(delimiter), 'HiveServers', ...told,
   ]
   const all = [port, ...Object.values<number>(ports)]
-  const stop = await startJava('Apache Hive', folder, args, async () => (await Promise.all(all.map(answers))).every(Boolean))
+  // As whom it asks HDFS, where that takes every word for it.
+  const stop = await startJava('Apache Hive', folder, args, async () => (await Promise.all(all.map(answers))).every(Boolean), { HADOOP_USER_NAME: 'hive' })
   return { port, ways: ports, stop }
 }
 

@@ -12,7 +12,7 @@ import socket
 import sys
 
 folder, keystore = sys.argv[1:3]
-os.environ["PYSPARK_SUBMIT_ARGS"] = "--driver-memory 768m --driver-java-options '-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dderby.system.home=%s' pyspark-shell" % folder
+os.environ["PYSPARK_SUBMIT_ARGS"] = "--driver-memory 768m --driver-java-options '-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dderby.stream.error.file=%s/derby.log' pyspark-shell" % folder
 os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 
 from pyspark.sql import SparkSession
@@ -20,9 +20,13 @@ from pyspark.sql import SparkSession
 spark = (
     SparkSession.builder.master("local[2]")
     .config("spark.ui.enabled", "false")
-    .config("spark.sql.shuffle.partitions", "2")
+    # Queries are many and small: compiling each takes longer than running it, and a shuffle in parts needs a job more.
+    .config("spark.sql.shuffle.partitions", "1")
+    .config("spark.sql.adaptive.enabled", "false")
+    .config("spark.sql.codegen.wholeStage", "false")
+    .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     .config("spark.sql.warehouse.dir", os.path.join(folder, "warehouse"))
-    .config("spark.hadoop.javax.jdo.option.ConnectionURL", "jdbc:derby:;databaseName=%s/metastore;create=true" % folder)
+    .config("spark.hadoop.javax.jdo.option.ConnectionURL", "jdbc:derby:memory:metastore;create=true")
     .config("spark.hadoop.hive.server2.thrift.bind.host", "127.0.0.1")
     # Far from UTC.
     .config("spark.sql.session.timeZone", "Asia/Kolkata")

@@ -140,8 +140,8 @@ export const hiveWriteSuite = ({ url, admin, isSpark }: HiveUnderTest): void => 
 
     test('leaves nothing of what fails or is aborted, and the table as it was', async () => {
       await run(pipe(of(1), into('halved')))
-      const failing = (then: () => void) => pipe(fromRows(some, Array.from({ length: 20_000 }, (_, id) => ({ id: BigInt(id), t: null }))), map(some, (row) => {
-        if (row.id === 15_000n) then()
+      const failing = (then: () => void) => pipe(fromRows(some, Array.from({ length: 2000 }, (_, id) => ({ id: BigInt(id), t: null })), { batchRows: 500 }), map(some, (row) => {
+        if (row.id === 1500n) then()
         return row
       }))
       for (const [table, ifExists] of [['halved', 'replace'], ['nowhere', 'fail']] as const) {

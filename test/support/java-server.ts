@@ -20,9 +20,12 @@ export type StopServer = () => Promise<void>
  *
  * @param name - in the error of one that does not start, before its last words
  * @param isReady - asked again and again, with what it has said so far
+ * @param environment - beside that of the tests
  */
-export const startJava = async (name: string, folder: string, args: readonly string[], isReady: (said: string) => boolean | Promise<boolean>): Promise<StopServer> => {
-  const child = spawn(java, [...quick, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
+export const startJava = async (
+  name: string, folder: string, args: readonly string[], isReady: (said: string) => boolean | Promise<boolean>, environment: { readonly [name: string]: string } = {},
+): Promise<StopServer> => {
+  const child = spawn(java, [...quick, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env: { ...process.env, ...environment } })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-8000)))
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))

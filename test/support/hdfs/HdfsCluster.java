@@ -66,6 +66,9 @@ public final class HdfsCluster {
     conf.setInt("dfs.ls.limit", 4);
     conf.setInt("dfs.namenode.checkpoint.check.period", 3600);
     conf.setBoolean("dfs.client.block.write.replace-datanode-on-failure.enable", false);
+    // HiveServer2 asks in the name of its users, itself among them.
+    conf.set("hadoop.proxyuser.hive.hosts", "*");
+    conf.set("hadoop.proxyuser.hive.groups", "*");
     return conf;
   }
 
@@ -124,6 +127,8 @@ public final class HdfsCluster {
 
   private String obey(String[] words) throws Exception {
     switch (words[0]) {
+      case "rpc":
+        return cluster.getNameNodePort(Integer.parseInt(words[1])) + "";
       case "active":
         for (int i = 0; i < cluster.getNumNameNodes(); i++) {
           if (cluster.getNameNode(i).isActiveState()) cluster.transitionToStandby(i);

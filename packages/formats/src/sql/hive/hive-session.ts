@@ -147,10 +147,13 @@ export class HiveSession implements SqlSession {
 
   /** Waits until a statement has run. Whether it has rows. */
   private async finished(operation: HiveOperation): Promise<boolean> {
-    for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(LONGEST_PAUSE_MS, wait * 2)) {
+    const begun = performance.now()
+    for (;;) {
       const { state, progress, hasResult } = await this.calls.state(operation)
       if (state === 'finished') return hasResult
       if (progress !== undefined) this.progress?.({ stage: `running the query on ${this.server.name}`, done: Math.round(100 * progress), total: 100, unit: 'steps' })
+      // A quarter of the time it took so far is the most that is waited in vain.
+      const wait = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, (performance.now() - begun) / 4))
       await pause(wait, undefined, { signal: this.over.signal }).catch(() => Promise.reject(connectionLost()))
     }
   }
