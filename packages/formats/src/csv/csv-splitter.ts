@@ -39,6 +39,12 @@ class RecordParser extends Parser {
     if (record !== null) this.onFields(record as string[], this.info.bytes)
     return true
   }
+
+  /** Forgets the fields of the record under way beyond so many: it is bad anyhow, and a line of delimiters has one for each of its bytes. */
+  forgetFields(most: number): void {
+    const { record } = (this as unknown as { readonly state: { readonly record: unknown[] } }).state
+    if (record.length > most) record.length = most
+  }
 }
 
 /** True when the bytes end in one of the delimiters. */
@@ -181,6 +187,7 @@ export class CsvSplitter implements CsvText {
       this.parser.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength), resolve)
     })
     if (error !== null && error !== undefined) this.note(error)
+    this.parser.forgetFields(this.options.maxFields + 1)
   }
 
   private async endParser(): Promise<void> {

@@ -7,6 +7,7 @@ import { errorOf } from '../../../../test/support/error-of.js'
 import { csvSchema, readCsv } from '../index.js'
 import { splitRecord, byteDialect } from './columnar/split-record.js'
 import { resolveCsvOptions } from './csv-options.js'
+import { CsvSplitter } from './csv-splitter.js'
 
 let folder: string
 beforeAll(() => {
@@ -45,6 +46,18 @@ describe.each(['auto', 'csv-parse'] as const)('records with very many fields (%s
 it('no texts are made of fields beyond maxFields', () => {
   const split = splitRecord(Buffer.from(`${'1,"2",'.repeat(50)}3\n4\n`), byteDialect(resolveCsvOptions({ maxFields: 10 })))
   expect(split).toEqual({ fields: ['1', '2', '1', '2', '1', '2', '1', '2', '1', '2', '1'], end: 302 })
+})
+
+it('csv-parse keeps few fields beyond maxFields', async () => {
+  const records: (readonly [number, number])[] = []
+  const splitter = new CsvSplitter(resolveCsvOptions({ maxFields: 10 }), 'x', 0, 1, { record: ({ length }, _, end) => void records.push([length, end]), malformed: () => undefined })
+  for (let i = 0; i < 20; i++) await splitter.push(Buffer.alloc(100_000, ','))
+  await splitter.push(Buffer.from('\n1,2\n3'))
+  await splitter.finish()
+  expect(records.map(([, end]) => end)).toEqual([2_000_001, 2_000_005, 2_000_006])
+  expect(records[0]![0]).toBeGreaterThan(10)
+  expect(records[0]![0]).toBeLessThan(20_000)
+  expect(records.slice(1).map(([fields]) => fields)).toEqual([2, 1])
 })
 
 it('a message lists a few of many columns, and the beginning of long names', async () => {
