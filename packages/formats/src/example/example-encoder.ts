@@ -30,7 +30,7 @@ export class ExampleEncoder<S extends Schema = Schema> {
     })
   }
 
-  /** Takes up a batch, whose rows `encode` then writes. @throws `Schema` for nulls within lists */
+  /** Takes up a batch, whose rows `encode` then writes. @throws `Schema` for nulls within lists, `BadRecord` for a finite float64 beyond the range of float32 */
   bind(batch: Batch<S>): void {
     for (const writer of this.writers) writer.bind((batch.columns as ColumnMap)[writer.name]!)
   }

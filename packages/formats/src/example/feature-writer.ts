@@ -78,7 +78,7 @@ export class FeatureWriter {
     this.lead = lead.subarray(0, at + key.length + 1)
   }
 
-  /** Takes up the column of a batch. @throws `Schema` for what a tf.train.Example cannot hold */
+  /** Takes up the column of a batch. @throws `Schema` for what a tf.train.Example cannot hold, `BadRecord` for a number beyond float32 */
   bind(column: Column): void {
     this.column = wireColumn(this.name, column)
   }

@@ -41,9 +41,14 @@ const integerWords = (column: Column): Int32Array => {
   return values instanceof BigInt64Array || values instanceof BigUint64Array ? halves(values) : widen(values)
 }
 
-const floatWords = (column: Column): Int32Array => {
+/** @throws the error of {@link tooLarge} for a number that float32 has only as an infinity */
+const floatWords = (name: string, column: Column): Int32Array => {
   const { values } = column as FixedColumn<unknown, Float32Array | Float64Array>
   const floats = values instanceof Float32Array ? values : Float32Array.from(values)
+  if (!(values instanceof Float32Array)) {
+    const at = floats.findIndex((float, i) => (float === Infinity || float === -Infinity) && Number.isFinite(values[i]) && column.isValid(i))
+    if (at >= 0) throw tooLarge(name, values[at]!)
+  }
   return new Int32Array(floats.buffer, floats.byteOffset, floats.length)
 }
 
@@ -53,11 +58,11 @@ const plain = (column: Column): Column => {
   return column
 }
 
-const flat = (column: Column, wire: WireKind): Omit<WireColumn, 'listOffsets' | 'wire'> => {
+const flat = (name: string, column: Column, wire: WireKind): Omit<WireColumn, 'listOffsets' | 'wire'> => {
   const values = plain(column)
   const { validity } = values
   if (wire === INT64) return { words: integerWords(values), offsets: none, bytes: noBytes, validity }
-  if (wire === FLOAT) return { words: floatWords(values), offsets: none, bytes: noBytes, validity }
+  if (wire === FLOAT) return { words: floatWords(name, values), offsets: none, bytes: noBytes, validity }
   const { offsets, bytes } = values as BytesColumn
   return { words: none, offsets, bytes, validity }
 }
@@ -72,17 +77,27 @@ export const nullItem = (column: string): MillraceError =>
     position: { column },
   })
 
+const tooLarge = (column: string, value: number): MillraceError =>
+  failure({
+    tag: 'BadRecord',
+    code: 'OUT_OF_RANGE',
+    problem: `${value} is beyond the range of float32, which is all that a tf.train.Example has`,
+    remedy: 'Clip such numbers, scale them, or leave the rows out with filter.',
+    position: { column },
+  })
+
 /**
  * Brings a column to the form in which it goes on the wire; 64-bit integers, float32 and byte columns are shared, not copied.
  *
- * @throws `Schema` for a kind that a tf.train.Example cannot hold, and for nulls within lists
+ * @throws `Schema` for a kind that a tf.train.Example cannot hold, and for nulls within lists; `BadRecord` OUT_OF_RANGE for a finite float64 beyond the
+ *   range of float32
  */
 export const wireColumn = (name: string, column: Column): WireColumn => {
   const { wire, list } = featureShape(name, column.field)
-  if (!list || !(column instanceof ListColumn)) return { wire, listOffsets: undefined, ...flat(column, wire) }
+  if (!list || !(column instanceof ListColumn)) return { wire, listOffsets: undefined, ...flat(name, column, wire) }
   const first = column.offsets[0]!
   const items = column.items.slice(first, column.offsets[column.length]!)
   if (items.nullCount > 0) throw nullItem(name)
   const listOffsets = first === 0 ? column.offsets : column.offsets.map((offset) => offset - first)
-  return { wire, listOffsets, ...flat(items, wire), validity: column.validity }
+  return { wire, listOffsets, ...flat(name, items, wire), validity: column.validity }
 }

@@ -47,7 +47,7 @@ export class SequenceExampleEncoder<S extends Schema = Schema> {
     this.featureLists = featureLists.map((name) => new FeatureListWriter(name))
   }
 
-  /** Takes up a batch, whose rows `encode` then writes. @throws `Schema` for nulls within lists */
+  /** Takes up a batch, whose rows `encode` then writes. @throws `Schema` for nulls within lists, `BadRecord` for a finite float64 beyond the range of float32 */
   bind(batch: Batch<S>): void {
     for (const writer of [...this.context, ...this.featureLists]) writer.bind((batch.columns as ColumnMap)[writer.name]!)
   }

@@ -14,7 +14,7 @@ const rules: OptionRules<WriteSequenceExamplesOptions> = { context: 'any', featu
  * Writes rows as TFRecord files of tf.train.SequenceExample, with shards, packing and manifest as `writeTfRecords` has them.
  *
  * @param prefix - path or URL of the files without their shard suffix
- * @throws `AlreadyExists`, `Storage`, `Schema` for columns that do not fit where they are to go, and what the stream throws
+ * @throws `AlreadyExists`, `Storage`, `Schema` for columns that do not fit where they are to go, `BadRecord` for a finite float64 beyond the range of float32, and what the stream throws
  * @example
  * const report = await run(pipe(sessions, writeSequenceExamples('out/sessions', { featureLists: ['price', 'tags'] })))
  */
