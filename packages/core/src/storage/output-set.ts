@@ -15,7 +15,7 @@ export interface OutputSetOptions {
   readonly signal?: AbortSignal | undefined
   /**
    * Glob of files that belong to an earlier output of the same name (shards of another count). With `replace` they are
-   * removed at commit; with `fail` one of them is enough to fail. Or their names.
+   * removed at commit; with `fail` one of them is enough to fail; a glob is looked up at both times. Or their names.
    */
   readonly stale?: string | readonly string[] | undefined
   /**
@@ -36,8 +36,11 @@ export interface OutputSet {
   /**
    * Closes all outputs and gives them their names, in their order, markers last. If one cannot have its name, none has, and what was there is back;
    * in storages other than this machine's files, what was replaced until then is gone, and markers say so.
+   *
+   * @param prepare - called when the markers are taken and no other file has changed: with an exclusive one, no other job commits from here on. It may
+   *   add outputs, and gives names of files that go, beside those of `stale`
    */
-  commit(): Promise<void>
+  commit(prepare?: () => Promise<readonly string[]>): Promise<void>
   /** Removes everything written. Safe at any time. */
   abort(): Promise<void>
 }
@@ -81,14 +84,14 @@ interface Changes {
   readonly outputs: readonly Output[]
   /** URLs whose files outputs take the place of. */
   readonly replaced: ReadonlySet<string>
-  /** URLs of files that go. */
-  readonly stale: readonly string[]
+  /** Gives the URLs of files that go, where no other job commits. It may add to the outputs. */
+  readonly prepare: () => Promise<readonly string[]>
   readonly markers: readonly SetMarker[]
 }
 
 const isLocal = (url: string): boolean => schemeOf(url) === 'file'
 
-const commitAll = async ({ outputs, replaced, stale, markers }: Changes): Promise<void> => {
+const commitAll = async ({ outputs, replaced, prepare, markers }: Changes): Promise<void> => {
   for (const output of outputs) await output.close()
   const isMarker = (url: string): boolean => markers.some((marker) => marker.url === url)
   const putMarkersBack = await takeMarkers(markers)
@@ -101,6 +104,8 @@ const commitAll = async ({ outputs, replaced, stale, markers }: Changes): Promis
     isGone ||= !isLocal(output.url) && replaced.has(output.url)
   }
   try {
+    const stale = await prepare()
+    for (const output of outputs) await output.close()
     for (const url of [...replaced, ...stale]) {
       if (!isLocal(url) || isMarker(url)) continue
       const found = await keep(url, replaced.has(url))
@@ -161,8 +166,9 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
   const abort = async (): Promise<void> => {
     await Promise.all(outputs.map((output) => output.abort()))
   }
-  const old = await staleFiles(stale, signal)
-  const known = others(old, urls)
+  /** Files of an earlier output that are none of this one. */
+  const earlier = async (): Promise<readonly string[]> => others(await staleFiles(stale, signal), outputs.length === 0 ? urls : outputs.map(({ url }) => url))
+  const known = await earlier()
   if (ifExists === 'fail' && known.length > 0) throw alreadyExists(known[0]!)
   try {
     for (const url of urls) await add(url)
@@ -173,9 +179,13 @@ export const openOutputSet = async (urls: readonly string[], options: OutputSetO
   return {
     outputs,
     add,
-    commit: async () => {
+    commit: async (prepare) => {
       try {
-        await commitAll({ outputs, replaced, stale: ifExists === 'replace' ? others(old, outputs.map(({ url }) => url)) : [], markers })
+        await commitAll({ outputs, replaced, markers, prepare: async () => {
+          // Another job may have written some, or ended, since this one began.
+          const more = (await prepare?.()) ?? []
+          return ifExists === 'replace' ? others([...(await earlier()), ...more], outputs.map(({ url }) => url)) : []
+        } })
       } catch (error) {
         await abort()
         throw error

@@ -12,6 +12,9 @@ import type { FileInfo } from './storage.js'
  */
 export const manifestName = (prefix: string): string => prefix.replace(/([^/\\]*)$/, (name) => (name === '' ? '.manifest.json' : `.${name}.manifest.json`))
 
+/** The file beside the shards of a set that is there while they are replaced: hidden, as the manifest is, and of the job that replaces them alone. */
+export const committingShardsName = (prefix: string): string => manifestName(prefix).replace(/manifest\.json$/, 'committing')
+
 /**
  * What a manifest says while the files of its set get their names.
  *

@@ -14,6 +14,8 @@ export interface SetMarker {
   readonly pending?: string | undefined
   /** With `pending`, whether one that is there already, by which another job says that it is at work, ends the commit. Default `replace`. */
   readonly ifExists?: IfExists | undefined
+  /** With `ifExists: 'fail'`: what one says that a killed job has left, and that is taken over. Each job is to say something else. */
+  readonly leftover?: string | undefined
 }
 
 /** What a marker says, to put it back. */
@@ -40,10 +42,27 @@ const put = async (url: string, bytes: Uint8Array | undefined, ifExists: IfExist
   }
 }
 
-/** @throws `Corrupt` SET_NOT_WHOLE where it is there already */
-const putNew = async (url: string, bytes: Uint8Array): Promise<void> => {
+/**
+ * What a marker says.
+ *
+ * @throws `Limit` above 256 MiB
+ */
+export const markerText = async (url: string, signal?: AbortSignal): Promise<string | undefined> => {
+  const bytes = await readIfThere(url, { signal })
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8')
+}
+
+/**
+ * Puts a marker that is not there, or is what a killed job has left; in one step, so that nothing passes for whole in between.
+ *
+ * @returns what was left
+ * @throws `Corrupt` SET_NOT_WHOLE where it is another job's
+ */
+const putNew = async ({ url, leftover }: SetMarker, bytes: Uint8Array): Promise<Uint8Array | undefined> => {
+  const isLeft = leftover !== undefined && (await markerText(url)) === leftover
   try {
-    await put(url, bytes, 'fail')
+    await put(url, bytes, isLeft ? 'replace' : 'fail')
+    return isLeft ? Buffer.from(leftover) : undefined
   } catch (error) {
     throw hasTag(error, 'AlreadyExists') ? notWhole(url) : error
   }
@@ -60,11 +79,11 @@ export const takeMarkers = async (markers: readonly SetMarker[]): Promise<() => 
     for (const [url, before] of taken.reverse()) await put(url, before)
   }
   try {
-    for (const { url, pending, ifExists } of markers) {
+    for (const marker of markers) {
+      const { url, pending, ifExists } = marker
       const meanwhile = pending === undefined ? undefined : Buffer.from(pending)
       if (meanwhile !== undefined && ifExists === 'fail') {
-        await putNew(url, meanwhile)
-        taken.push([url, undefined])
+        taken.push([url, await putNew(marker, meanwhile)])
         continue
       }
       const before = await keep(url)

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { basename } from 'node:path/posix'
 import {
-  failure, job, pendingManifest, requireOptions, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
-  type Batch, type IfExists, type Job, type Mode, type OptionRules, type RunContext, type Schema, type Stream, type TallySummary,
+  committingShardsName, failure, job, markerText, pendingManifest, requireOptions, shardGlob, shardNames, Tally, throwIfAborted, withOutputSet,
+  type Batch, type IfExists, type Job, type Mode, type OptionRules, type RunContext, type Schema, type SetMarker, type Stream, type TallySummary,
 } from '@millrace/core'
 import { ExampleEncoder } from '../example/index.js'
 import { requireCompression, type Compression } from '../compression/index.js'
@@ -61,7 +62,8 @@ const checkedShards = (shards: number): number => {
  * manifest of them all, `.manifest.json`, which `append` adds to.
  *
  * @param prefix - path or URL of the files without their shard suffix, or of the folder
- * @throws `AlreadyExists`, `Storage`, `Schema` for columns that a tf.train.Example cannot hold, and what the stream throws
+ * @throws `AlreadyExists`, `Storage`, `Schema` for columns that a tf.train.Example cannot hold, `BadRecord` for a finite float64 beyond the range of
+ * float32 (NaN and infinities are written as they are), and what the stream throws
  * @example
  * const report = await run(pipe(train, writeTfRecords('out/train', { shards: 4, compression: 'gzip' })))
  */
@@ -97,8 +99,8 @@ export const writeSet = <S extends Schema, M extends Mode>(
     const encoder = makeEncoder(schema)
     const tally = new Tally(context.tally)
     const manifestUrl = manifestName(prefix)
-    // Shards of which none is replaced tell by their names that one is missing.
-    const markers = ifExists === 'replace' ? [{ url: manifestUrl, pending: pendingManifest(MANIFEST_FORMAT) }] : []
+    // Shards of which none is replaced tell by their names that one is missing, and their manifest is that of the job that was first.
+    const markers = ifExists === 'replace' ? [await committingShards(prefix, context.signal), { url: manifestUrl, pending: pendingManifest(MANIFEST_FORMAT) }] : []
     const { rows, bytes } = await withOutputSet([...files, manifestUrl], { ifExists, signal: context.signal, stale: shardGlob(prefix), markers }, async (opened) => {
       const shards = opened.slice(0, -1).map((output) => new ShardWriter(output, compression))
       try {
@@ -116,6 +118,13 @@ export const writeSet = <S extends Schema, M extends Mode>(
     })
     return { files, rows, bytes, tally: tally.summary() }
   })
+
+/** What keeps two jobs from replacing one set at one time. */
+const committingShards = async (prefix: string, signal: AbortSignal | undefined): Promise<SetMarker> => {
+  const url = committingShardsName(prefix)
+  const pending = pendingManifest(MANIFEST_FORMAT, { job: randomBytes(4).toString('hex') })
+  return { url, pending, ifExists: 'fail', leftover: await markerText(url, signal) }
+}
 
 const writeShards = async (
   batches: AsyncIterable<Batch>,

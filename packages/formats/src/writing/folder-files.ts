@@ -8,6 +8,12 @@ const MAX_FILES = 1_000_000
 /** Rows held in memory, and what their values take, as a multiple of those of one file's group. */
 const HELD_GROUPS = 4
 
+/**
+ * Files that are closed at one time: each waits until the disk, or a service, has all of it, for milliseconds that make up most of the time of a folder of many small
+ * files.
+ */
+const MOST_CLOSING = 16
+
 interface OpenFile {
   readonly output: Output
   readonly writer: FileWriter
@@ -23,6 +29,7 @@ export class FolderFiles {
   /** By partition and shard, the one whose turn was longest ago first. */
   private readonly open = new Map<string, OpenFile>()
   private readonly names = new Map<string, number>()
+  private readonly closing = new Set<Promise<void>>()
 
   constructor(
     private readonly set: Pick<OutputSet, 'add'>,
@@ -48,9 +55,15 @@ export class FolderFiles {
     await this.relieve()
   }
 
-  /** Ends all files. */
+  /** Ends all files, and waits until all are closed. */
   async finish(): Promise<void> {
     for (const key of [...this.open.keys()]) await this.end(key)
+    await Promise.all(this.closing)
+  }
+
+  /** Waits until no file is being closed, whatever comes of it. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.closing)
   }
 
   destroy(): void {
@@ -91,7 +104,11 @@ export class FolderFiles {
     this.counts.set(output.url, { rows, bytes: writer.bytes })
     writer.destroy()
     this.open.delete(key)
-    await output.close()
+    if (this.closing.size >= MOST_CLOSING) await Promise.race(this.closing)
+    const closing = output.close()
+    this.closing.add(closing)
+    // One that fails stays, for whoever waits next.
+    closing.then(() => this.closing.delete(closing), () => undefined)
   }
 
   /** Lets the writers that hold most write it, until they hold few together. */

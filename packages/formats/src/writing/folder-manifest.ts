@@ -1,4 +1,4 @@
-import { hasTag, isOurManifest, listFolder, readIfThere, type Schema } from '@millrace/core'
+import { committingName, hasTag, isOurManifest, listFolder, readIfThere, type Schema } from '@millrace/core'
 import type { FileFormat } from './file-writer.js'
 
 /** Where the manifest of a folder is: hidden, so that no reader takes it for data. */
@@ -21,28 +21,32 @@ export const hasForeignManifest = async (root: string, signal: AbortSignal | und
   }
 }
 
-/**
- * Makes the text of a manifest of files, by their URLs, of their rows and bytes, and of those that are there by now where they are added to others.
- *
- * @throws `Schema` for files that do not fit those that are there
- */
-export type MakeManifest = (counts: ReadonlyMap<string, { readonly rows: number; readonly bytes: number }>) => Promise<string>
+/** Of a folder's files, all but what says that one of our jobs gives them their names. */
+export const filesIn = async (root: string, signal: AbortSignal | undefined): Promise<readonly string[]> =>
+  (await listFolder(root, signal)).map(({ url }) => url).filter((url) => !url.endsWith(committingName('')))
+
+/** What becomes of a folder. */
+export interface FolderContents {
+  readonly root: string
+  readonly format: FileFormat
+  /** Of the files. */
+  readonly schema: Schema
+  /** Whether files are added to others. */
+  readonly adds: boolean
+  readonly signal: AbortSignal | undefined
+}
 
 /**
- * What makes the manifest of a folder. `undefined` where the format needs none, and for files that are added to others without one: it would
- * be half true.
+ * The text of the manifest of a folder as it is now, with more files in it. `undefined` where the format needs none, and for files that are added to
+ * others without one: it would be half true.
  *
- * @throws `Schema` for files that do not fit those that are there, before they are written
+ * @param counts - rows and bytes of the files, by their URLs
+ * @throws `Schema` for files that do not fit those that are there
  */
-export const folderManifest = async (root: string, { manifest }: FileFormat, schema: Schema, adds: boolean, signal: AbortSignal | undefined): Promise<MakeManifest | undefined> => {
+export const folderManifest = async ({ root, format: { manifest }, schema, adds, signal }: FolderContents, counts: ReadonlyMap<string, { readonly rows: number; readonly bytes: number }>): Promise<string | undefined> => {
   if (manifest === undefined) return undefined
-  const source = manifestOf(root)
-  const before = adds ? await earlierManifest(root, signal) : undefined
-  if (adds && before === undefined && (await listFolder(root, signal)).length > 0) return undefined
-  manifest({ files: [], schema, earlier: before, source })
-  return async (counts) => {
-    const files = [...counts].map(([url, count]) => ({ file: url.slice(root.length + 1), ...count })).sort((a, b) => (a.file < b.file ? -1 : 1))
-    // Another job may have added some since.
-    return manifest({ files, schema, earlier: adds ? await earlierManifest(root, signal) : undefined, source })
-  }
+  const earlier = adds ? await earlierManifest(root, signal) : undefined
+  if (adds && earlier === undefined && (await filesIn(root, signal)).length > 0) return undefined
+  const files = [...counts].map(([url, count]) => ({ file: url.slice(root.length + 1), ...count })).sort((a, b) => (a.file < b.file ? -1 : 1))
+  return manifest({ files, schema, earlier, source: manifestOf(root) })
 }

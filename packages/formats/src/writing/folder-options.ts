@@ -30,7 +30,7 @@ export interface FolderOptions<K extends string = string> {
   readonly success?: boolean | undefined
   /**
    * What to do when the output exists. With `partitionBy`, `replace` removes all `part-…` files that are in the folder, and `append`
-   * leaves them: one job at a time. Default `fail`.
+   * leaves them; of two jobs that give their files names at one time the later one fails. Default `fail`.
    */
   readonly ifExists?: IfExists | 'append' | undefined
 }

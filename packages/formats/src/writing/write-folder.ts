@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { committingName, failure, listFolder, makeBatch, openOutputSet, pendingManifest, removeEmptyFolders, requireCommitted, throwIfAborted, type Batch, type Column, type RunContext, type Schema } from '@millrace/core'
+import { committingName, failure, makeBatch, markerText, openOutputSet, pendingManifest, removeEmptyFolders, requireCommitted, throwIfAborted, type Batch, type Column, type RunContext, type Schema } from '@millrace/core'
 import type { FileFormat } from './file-writer.js'
 import { FolderFiles } from './folder-files.js'
-import { folderManifest, hasForeignManifest, manifestOf } from './folder-manifest.js'
+import { filesIn, folderManifest, hasForeignManifest, manifestOf } from './folder-manifest.js'
 import type { FolderOptions } from './folder-options.js'
 import { fileSchema, rowsByFolder } from './partition-folders.js'
 
@@ -15,13 +15,10 @@ export interface FolderReport {
 
 const nameOf = (url: string): string => url.slice(url.search(/[^/\\]*$/))
 
-/** The files of earlier jobs, which `replace` removes. @throws `AlreadyExists` for files that no job of ours wrote, `Corrupt` for ones to which none can be added */
+/** The files of earlier jobs, which `replace` removes. @throws `AlreadyExists` for files that no job of ours wrote, and where there may be none */
 const earlierFiles = async (root: string, { manifest }: FileFormat, ifExists: 'fail' | 'replace' | 'append', signal: AbortSignal | undefined): Promise<readonly string[]> => {
-  if (ifExists === 'append') {
-    await requireCommitted(root, undefined, signal)
-    return []
-  }
-  const files = (await listFolder(root, signal)).map(({ url }) => url)
+  if (ifExists === 'append') return []
+  const files = await filesIn(root, signal)
   if (ifExists === 'fail' && files.length > 0) {
     throw failure({ tag: 'AlreadyExists', code: 'OUTPUT_EXISTS', problem: 'the folder has files in it already', remedy: "Pass ifExists: 'replace' or 'append', or write to another folder.", position: { source: root } })
   }
@@ -38,19 +35,25 @@ const earlierFiles = async (root: string, { manifest }: FileFormat, ifExists: 'f
  * their names `_COMMITTING` is there and `_SUCCESS` is not, so that readers refuse what a process leaves that is killed then.
  *
  * @param known - the columns of the batches
- * @throws `Corrupt` SET_NOT_WHOLE where another job gives its files their names just then, unless all are replaced
+ * What was there is looked at before the first row is asked for, and again where `_COMMITTING` is taken: another job may have ended meanwhile.
+ *
+ * @throws `Corrupt` SET_NOT_WHOLE where another job gives its files their names just then, and where files are added to what a killed one has left
  */
 export const writeFolder = async (url: string, format: FileFormat, options: FolderOptions, known: Schema, batches: AsyncIterable<Batch>, { signal, progress }: RunContext): Promise<FolderReport> => {
   const { partitionBy = [], shards = 1, ifExists = 'fail', success = true } = options
   const root = url.replace(/(?<=[^/])\/+$/, '')
   const schema = fileSchema(known, partitionBy)
-  const stale = await earlierFiles(root, format, ifExists, signal)
-  const manifest = await folderManifest(root, format, schema, ifExists === 'append', signal)
-  const mark = ifExists === 'append' ? `-${randomBytes(4).toString('hex')}` : ''
+  const contents = { root, format, schema, adds: ifExists === 'append', signal }
+  const job = randomBytes(4).toString('hex')
+  const mark = ifExists === 'append' ? `-${job}` : ''
   const done = `${root}/_SUCCESS`
-  const committing = { url: committingName(root), pending: pendingManifest('millrace.folder', { files: `part-*${mark}${format.ending}` }), ifExists: ifExists === 'replace' ? ifExists : 'fail' } as const
+  await earlierFiles(root, format, ifExists, signal)
+  if (ifExists !== 'replace') await requireCommitted(root, undefined, signal)
+  const leftover = ifExists === 'replace' ? await markerText(committingName(root), signal) : undefined
+  const committing = { url: committingName(root), pending: pendingManifest('millrace.folder', { files: `part-*${mark}${format.ending}`, job }), ifExists: 'fail', leftover } as const
+  await folderManifest(contents, new Map())
   const markers = [committing, ...(success || ifExists === 'replace' ? [{ url: done }] : [])]
-  const set = await openOutputSet([], { ifExists: ifExists === 'append' ? 'fail' : ifExists, signal, stale, markers })
+  const set = await openOutputSet([], { ifExists: ifExists === 'append' ? 'fail' : ifExists, signal, markers })
   const files = new FolderFiles(set, root, format, options, mark)
   try {
     const inFolder = new Map<string, number>()
@@ -66,13 +69,19 @@ export const writeFolder = async (url: string, format: FileFormat, options: Fold
       progress?.({ stage: `writing ${root}`, done: rows, unit: 'rows' })
     }
     await files.finish()
-    if (manifest !== undefined) await (await set.add(manifestOf(root), { ifExists: 'replace' })).write(Buffer.from(await manifest(files.counts)))
     if (success) await set.add(done, { ifExists: 'replace' })
-    await set.commit()
+    let stale: readonly string[] = []
+    await set.commit(async () => {
+      stale = await earlierFiles(root, format, ifExists, signal)
+      const manifest = await folderManifest(contents, files.counts)
+      if (manifest !== undefined) await (await set.add(manifestOf(root), { ifExists: 'replace' })).write(Buffer.from(manifest))
+      return stale
+    })
     await removeEmptyFolders(root, stale)
     progress?.({ stage: `writing ${root}`, done: rows, unit: 'rows', finished: true })
     return { files: [...files.counts.keys()].sort((a, b) => (a < b ? -1 : 1)), rows, bytes: files.bytes }
   } catch (error) {
+    await files.settle()
     await set.abort()
     await removeEmptyFolders(root, [...files.urls, done])
     throw error
