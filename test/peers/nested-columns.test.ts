@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { collect, field, pipe, run, take, type Batch, type MillraceError, type Position, type Row } from '@millrace/core'
+import { collect, field, pipe, run, take, type Batch, type Field, type MillraceError, type Position, type Row } from '@millrace/core'
 import { quarantine, readArrow, readParquet, readQuarantine, type ParquetOptions } from '@millrace/formats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { errorOf } from '../support/error-of.js'
@@ -80,6 +80,10 @@ rows = [{'n': i, 'user': None if i % 100 == 7 else {'id': i * 2, 'address': None
 write('orders', pa.Table.from_pylist(rows, pa.schema([('n', pa.int32()), ('user', user), ('items', pa.list_(item)), ('tags', pa.map_(pa.string(), pa.int64()))])))
 write('more', pa.Table.from_pylist([{'n': -1, 'user': {'id': 5}}], pa.schema([('n', pa.int32()), ('user', pa.struct([('id', pa.int32())]))])))
 write('dots', pa.Table.from_arrays([pa.array([1, 2]), pa.array([{'b': 3, 'x.y': 'p'}, {'b': 4, 'x.y': 'q'}]), pa.array([5, 6])], names=['a.b', 'a', 'c']))
+def must(name, type): return pa.field(name, type, nullable=False)
+numbers = pa.list_(must('item', pa.int32()))
+write('required', pa.Table.from_pylist([{'r': [{'x': [1], 'y': None}], 's': {'z': 5}, 't': {'l': [None]}}], pa.schema([
+    must('r', pa.list_(must('item', pa.struct([must('x', numbers), ('y', numbers)])))), must('s', pa.struct([must('z', pa.int8())])), ('t', pa.struct([must('l', pa.list_(pa.int32()))]))])))
 write('twice', pa.Table.from_arrays([pa.array([1]), pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=['x', 'x'])], names=['n', 's']))
 `)
   })
@@ -94,6 +98,13 @@ write('twice', pa.Table.from_arrays([pa.array([1]), pa.StructArray.from_arrays([
     ])
     expect(schema['items.price']!.params.item).toMatchObject({ kind: 'decimal', nullable: true })
     expect(schema['tags.key']!.params.item).toMatchObject({ kind: 'utf8', nullable: false })
+  })
+
+  test.each(readers)('may not be null where nothing on the way may be: %s', async (format, read) => {
+    const schema = await read(at('required', format)).findSchema()
+    const said = (of: Field): string => `${of.nullable ? 'nullable ' : ''}${of.kind === 'list' ? `list of ${said(of.params.item!)}` : of.kind}`
+    expect(Object.entries(schema).map(([name, of]) => `${name}: ${said(of)}`)).toEqual(['r.x: list of list of int32', 'r.y: list of nullable list of int32', 's.z: int8', 't.l: nullable list of nullable int32'])
+    expect(await run(pipe(read(at('required', format)), collect()))).toEqual([{ 'r.x': [[1]], 'r.y': [null], 's.z': 5, 't.l': [null] }])
   })
 
   test('leave out row groups and pages by where', async () => {

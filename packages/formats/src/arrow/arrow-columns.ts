@@ -9,24 +9,22 @@ export interface ArrowColumn extends ToldColumn {
   readonly through: readonly ArrowField[]
   /** Which child of each struct on the way leads to it. */
   readonly steps: readonly number[]
-  /** Whether it may be null, or a struct that it is in. */
-  readonly nullable: boolean
 }
 
 const asNullable = (of: Field): Field => (of.nullable ? of : field.nullable(of))
 
 /** A column of what a field is around: null where the field is. */
 const within = (around: ArrowField, column: ArrowColumn, steps = column.steps): ArrowColumn => ({
-  ...column, through: [around, ...column.through], steps, nullable: around.nullable || column.nullable, own: around.nullable && column.own !== undefined ? asNullable(column.own) : column.own,
+  ...column, through: [around, ...column.through], steps, own: around.nullable && column.own !== undefined ? asNullable(column.own) : column.own,
 })
 
 /** The column of lists of what a column of their items holds. */
 const inList = (list: ArrowField, column: ArrowColumn): ArrowColumn => {
-  const { type: item, own, nullable: itemNullable } = column
+  const { type: item, own } = column
   const name = `List of ${item.name}`
-  const type: ValueType = item.is === 'other' ? { is: 'other', name } : { is: 'list', item, itemNullable, name }
+  const type: ValueType = item.is === 'other' ? { is: 'other', name } : { is: 'list', item, itemNullable: own?.nullable ?? true, name }
   const plain = own === undefined ? undefined : field.list(own, list.layout.as === 'fixed-list' ? { size: list.size } : {})
-  return within(list, { ...column, type, own: plain, nullable: false })
+  return within(list, { ...column, type, own: plain })
 }
 
 const plainColumn = (of: ArrowField, keys: readonly string[]): ArrowColumn => {
@@ -34,7 +32,7 @@ const plainColumn = (of: ArrowField, keys: readonly string[]): ArrowColumn => {
   const type: ValueType = dictionary === undefined || holdsPlainValues(of) ? of.type : { is: 'other', name: `Dictionary of ${of.type.name}` }
   const plain = fieldOf(type, false)
   const own = plain === undefined || dictionary === undefined ? plain : field.dictionary(plain)
-  return { keys, type, own: own === undefined || !nullable ? own : field.nullable(own), through: [of], steps: [], nullable }
+  return { keys, type, own: own === undefined || !nullable ? own : field.nullable(own), through: [of], steps: [] }
 }
 
 const columnsIn = (of: ArrowField, keys: readonly string[]): readonly ArrowColumn[] => {
