@@ -129,6 +129,7 @@ write('twice', pa.Table.from_arrays([pa.array([1]), pa.StructArray.from_arrays([
     const file = at('dots', format)
     const schema = { top: field.int64(), nested: field.int64(), text: field.utf8(), c: field.int64() }
     expect(await run(pipe(read(file, { schema, paths: { top: ['a.b'], nested: 'a.b', text: ['a', 'x.y'] } }), collect()))).toEqual([{ top: 1n, nested: 3n, text: 'p', c: 5n }, { top: 2n, nested: 4n, text: 'q', c: 6n }])
+    expect(await run(pipe(read(file, { schema: { b: field.int64() }, paths: { b: ['a', 'b'] }, workers: 1 }), collect()))).toEqual([{ b: 3n }, { b: 4n }])
     const due = { _tag: 'Schema', code: `${format.toUpperCase()}_NOT_READ`, position: { source: file, column: 'a.b' }, problem: 'two columns have this name' }
     for (const asked of [{}, { columns: ['c', 'a.b'] }, { schema: { 'a.b': field.int64() } }]) {
       const error = await errorOf(run(pipe(read(file, asked as { columns: string[] }), collect())))
