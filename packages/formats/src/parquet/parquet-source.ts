@@ -163,7 +163,8 @@ const checkFooter = (url: string, size: number, metadata: FileMetaData): void =>
       }
     }
   }
-  if (rows !== Number(metadata.num_rows)) throw corrupt(url, `the row groups have ${rows} rows, and the file says ${metadata.num_rows}`)
+  // Some writers leave it at 0.
+  if (rows !== Number(metadata.num_rows) && Number(metadata.num_rows) !== 0) throw corrupt(url, `the row groups have ${rows} rows, and the file says ${metadata.num_rows}`)
 }
 
 /** Values as they are stored: units, bytes and days are ours to turn into columns. */

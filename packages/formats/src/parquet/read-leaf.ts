@@ -1,5 +1,6 @@
 import { failure, type MillraceError } from '@millrace/core'
 import type { ColumnMetaData, PageHeader } from 'hyparquet'
+import { crc32 } from '../compression/crc32.js'
 import type { Stored, StoredSlots } from '../values/index.js'
 import type { LeafPath } from './leaf-path.js'
 import { valueSink } from './leaf-values.js'
@@ -133,6 +134,7 @@ export class LeafReader {
     const page = this.dictionaryPage
     if (page === undefined) return undefined
     const { element } = this.request.path
+    this.inflater.requireIntact(page)
     const bytes = this.inflater.inflate(page.bytes, page.header.uncompressed_page_size)
     if (page.count > bytes.length * 8) throw damaged(this.source, this.request, `a dictionary says that it has ${page.count} values in ${bytes.length} bytes`, page.at)
     const sink = valueSink(element.type!, page.count, element.type_length, bytes.length)
@@ -155,6 +157,11 @@ class PageInflater {
     private readonly request: LeafRequest,
   ) {}
 
+  /** Where the writer put the checksum down: Spark does, most others do not unless they are told to. */
+  requireIntact({ header: { crc }, bytes, at }: Page): void {
+    if (crc !== undefined && crc32(bytes, 0) !== crc >>> 0) throw damaged(this.source, this.request, 'the checksum of a page does not hold', at)
+  }
+
   /** Gives a view that holds until the next page. */
   inflate(bytes: Uint8Array, length: number): Uint8Array {
     const { codec } = this.request.column
@@ -175,6 +182,7 @@ class PageInflater {
   beginsRow(page: Page): boolean {
     const { repetition } = this.request.path
     if (repetition === 0 || page.header.data_page_header_v2 !== undefined) return true
+    this.requireIntact(page)
     const inflated = this.page(page)
     const kept = inflated === page.bytes ? inflated : inflated.slice()
     this.ahead.set(page, kept)
@@ -276,6 +284,7 @@ class LeafDecoder {
   /** Inflates a page and reads its levels; gives where its values begin. */
   private openPage(opened: Page): { readonly bytes: Uint8Array; readonly at: number; readonly slots: PageSlots } {
     const { header, bytes, count } = opened
+    this.inflater.requireIntact(opened)
     const start = this.seen
     const end = (this.seen += count)
     const second = header.data_page_header_v2
