@@ -133,7 +133,9 @@ describe('timestamps and dates', () => {
       const column = columnFrom(of, [value])
       expect(() => column.get(0)).toThrow(/(s|ms|us) from 1970 are beyond what a JavaScript Date holds/)
       expect(inspect(column)).toContain(`${value} ${of.params.unit} from 1970 are beyond what a JavaScript Date holds`)
-      expect(inspect(makeBatch({ at: of }, { at: column }))).toMatch(/ from 1970 are be/)
+      const batch = makeBatch({ n: field.int32(), at: of }, { n: columnFrom(field.int32(), [1]), at: column })
+      expect(inspect(batch)).toMatch(/ from 1970 are be/)
+      expect(() => batch.row(0)).toThrow(expect.objectContaining({ _tag: 'BadRecord', code: 'OUT_OF_RANGE', position: { column: 'at' }, remedy: expect.stringContaining("the column's values") as string }) as Error)
       expect((column as unknown as FixedColumn<Date, BigInt64Array>).values[0]).toBe(value)
     }
     const days = fixedColumn(field.nullable(field.date()), Int32Array.of(100_000_000, -100_000_000, 2147483647, -100_000_001, 2147483647), Uint8Array.of(0b01111))

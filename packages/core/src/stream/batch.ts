@@ -11,7 +11,7 @@ import type { ListColumn } from '../columns/list-column.js'
 import { makeBuilder } from '../columns/make-builder.js'
 import { withField } from '../columns/make-column.js'
 import { arrowData, arrowSchema } from '../columns/to-arrow.js'
-import { failure, fromUnknown } from '../errors/index.js'
+import { failure, fromUnknown, isMillraceError } from '../errors/index.js'
 import { describeField, requireColumn, type Field, type Row, type Schema } from '../schema/index.js'
 import { ownValue, requireNames } from './own-value.js'
 import type { Position } from './position.js'
@@ -99,7 +99,24 @@ class ColumnarBatch implements Batch {
   }
 
   row(index: number): Row<Schema> {
-    return mapValues(this.columns, (column) => column.get(index))
+    try {
+      return mapValues(this.columns, (column) => column.get(index))
+    } catch (error) {
+      throw this.inColumn(index, error)
+    }
+  }
+
+  /** The error of a value that cannot be shown, such as a day that no `Date` holds, with its column. */
+  private inColumn(index: number, error: unknown): unknown {
+    if (!isMillraceError(error) || error.position.column !== undefined) return error
+    for (const [column, values] of Object.entries(this.columns)) {
+      try {
+        values.get(index)
+      } catch {
+        return error.at({ column })
+      }
+    }
+    return error
   }
 
   toString(): string {
