@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { collect } from '../../../../test/support/bytes.js'
 import { errorOf } from '../../../../test/support/error-of.js'
-import { expandInputs, openOutputSet, readBytes, readWhole, shardGlob, shardNames, storageFor, withOutputSet, writeFolder, writeText } from './index.js'
+import { expandInputs, openOutputSet, readBytes, readWhole, schemeOf, shardGlob, shardNames, storageFor, withOutputSet, writeFolder, writeText } from './index.js'
 
 let folder: string
 beforeEach(async () => {
@@ -334,6 +334,35 @@ describe('output sets', () => {
     expect((await errorOf(() => openOutputSet(urls(), options))).code).toBe('OUTPUT_EXISTS')
     await withOutputSet(urls(), { ...options, ifExists: 'replace' }, async () => undefined)
     expect(await names()).toEqual(['out-00000-of-00002', 'out-00001-of-00002'])
+  })
+})
+
+describe('URLs with what slips in around them', () => {
+  it.each([' http://h/x?t=TOK', '"https://h/x?t=TOK"', '\ufeffs3://KEY:SECRET@b/x', '\tfile:///x', 'http://h/x?t=TOK\n', 'https://h/x ', 'http://h/\0x'])('are refused: %j', async (url) => {
+    const before = await readdir('.')
+    for (const work of [() => readWhole(url), () => writeText(url, 'x'), () => expandInputs(url), () => writeFolder(url, {}, async () => undefined)]) {
+      const error = await errorOf(work)
+      expect([error._tag, error.code, error.remedy]).toEqual(['Usage', 'BAD_URL', expect.stringContaining('trim()')])
+      expect(JSON.stringify(error) + error.stack!).not.toMatch(/TOK|SECRET/)
+    }
+    expect(await readdir('.')).toEqual(before)
+  })
+
+  it('leave paths and keys alone that have blanks', async () => {
+    const path = join(folder, ' a ')
+    await writeText(path, 'x')
+    expect(Buffer.from(await readWhole(path)).toString()).toBe('x')
+    for (const url of [' a', 'a b', 's3://b/a ', 'http://h/a b_(1)']) expect(() => schemeOf(url)).not.toThrow()
+  })
+
+  it('show no tokens of schemes that nobody knows', async () => {
+    for (const url of ['htps://b/f.csv?X-Amz-Signature=SECRET', 'abfss://c@acc.dfs.core.windows.net/x.csv?sig=SECRET']) {
+      for (const work of [() => readWhole(url), () => writeText(url, 'x'), () => expandInputs(url)]) {
+        const error = await errorOf(work)
+        expect(error.code).toBe('UNKNOWN_SCHEME')
+        expect(JSON.stringify(error) + error.stack!).not.toContain('SECRET')
+      }
+    }
   })
 })
 

@@ -18,10 +18,11 @@ const isOf = (parameters: URLSearchParams, name: RegExp): boolean => [...paramet
 /**
  * What of a link's query names the file, as a digest that does not show it: keyed by the rest of the URL, of all parameters in the order of their names
  * but those that sign the link or say who asks, which are others each time it is signed. Empty where none is left; `undefined` for
- * what is no link of http(s).
+ * what is no link of http(s), or of a storage that was registered with a query in it.
  */
 export const queryDigest = (url: string): string | undefined => {
-  if (!/^https?:/i.test(url) || !URL.canParse(url)) return undefined
+  const isLink = /^https?:/i.test(url) || (url.includes('?') && !shownUrl(url).includes('?'))
+  if (!isLink || !URL.canParse(url)) return undefined
   const { searchParams } = new URL(url)
   const signs = [SIGNS, WHO_ASKS, ...(isOf(searchParams, /^sig$/i) ? [SIGNS_AZURE] : []), ...(isOf(searchParams, /^signature$/i) ? [SIGNS_CLOUDFRONT] : [])]
   const named = [...searchParams].filter(([name]) => !signs.some((sign) => sign.test(name))).sort(([a, u], [b, v]) => (a < b || (a === b && u < v) ? -1 : 1))
