@@ -10,11 +10,16 @@ export type JsonToken = parser.Token
 /** How the text of a number gets into a column without losing a digit. */
 type NumberMode = 'text' | 'integer' | 'instant' | 'value'
 
+/** What a text stands for, where JSON has no value for that; `undefined` for other texts. */
+type TextMeaning = (text: string) => number | Uint8Array | undefined
+
 /** Where values go. */
 export interface Target {
   readonly name: string
   readonly builder: ColumnBuilder
   readonly numbers: NumberMode
+  /** Absent where texts are nothing but texts. */
+  readonly meaning: TextMeaning | undefined
   /** Items of a list. */
   readonly items: Target | undefined
   /** Row of the builder that the record under way becomes. */
@@ -44,11 +49,22 @@ const numberMode = (field: Field): NumberMode => {
   return field.kind === 'timestamp' ? 'instant' : 'value'
 }
 
+const floats: { readonly [text: string]: number | undefined } = { NaN, Infinity, '-Infinity': -Infinity }
+const hexadecimal = /^\\x(?:[\da-f]{2})*$/i
+
+/** NaN and infinities by their names in JavaScript; bytes as SQL writes them, two digits a byte after `\\x`. */
+const textMeaning = ({ kind, params }: Field): TextMeaning | undefined => {
+  if (kind === 'dictionary') return textMeaning(params.item!)
+  if (kind === 'float32' || kind === 'float64') return (text) => (Object.hasOwn(floats, text) ? floats[text] : undefined)
+  return kind === 'binary' ? (text) => (hexadecimal.test(text) ? Buffer.from(text.slice(2), 'hex') : undefined) : undefined
+}
+
 /** The target of a column. */
 export const target = (name: string, builder: ColumnBuilder): Target => ({
   name,
   builder,
   numbers: numberMode(builder.field),
+  meaning: textMeaning(builder.field),
   items: builder instanceof ListBuilder ? target(name, builder.items) : undefined,
   row: 0,
 })
@@ -258,6 +274,7 @@ export class JsonRow {
       if (value !== null && typeof value !== 'string' && this.asText.has(column)) column.builder.append(String(value))
       else if (isNumber && this.asText.has(column)) column.builder.append(value)
       else if (isNumber) appendNumber(column, value as string)
+      else if (typeof value === 'string') column.builder.append(column.meaning?.(value) ?? value)
       else column.builder.append(value)
     } catch (error) {
       this.fail(this.faultOf(error, column.name))

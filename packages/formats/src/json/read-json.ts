@@ -23,7 +23,8 @@ import { referenceParser } from './reference-parser.js'
  *
  * Tokens go into the columns as they come, numbers as texts, so that 64-bit integers and decimals keep every digit. A value must
  * have the type of its column: numbers for number kinds (`3.0` is an integer too), strings for `utf8`, `date`, `timestamp`,
- * `decimal`; arrays for lists; a timestamp may also be an integer in the column's unit. A missing key is a null, as is `null`.
+ * `decimal`; arrays for lists; a timestamp may also be an integer in the column's unit. What JSON has no value for comes as a string: `"NaN"`, `"Infinity"`
+ * and `"-Infinity"` in floats, `"\\x00ff"`, two digits a byte, in `binary`; so bad rows of Parquet, Arrow and databases are read again as they were. A missing key is a null, as is `null`.
  * Of a key that comes twice the last counts, if the others fit too. A value that does not fit makes its record bad (see `onBadRecord`); so does a line
  * that is not JSON; in an array an element is that still ends where its brackets and quotes say, and other bad syntax is `Corrupt`, since no
  * record after it can be told. With `onBadRecord: 'fail'`,

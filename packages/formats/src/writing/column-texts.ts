@@ -109,7 +109,10 @@ const timeJson = (column: Column, json: RowText): RowText => (row) => {
 /** As {@link columnJson}, of any value: bytes are a text of hexadecimal digits after `\\x`, as SQL has them, NaN and infinities texts, and times without a text integers. */
 export const cellJson = (column: Column): RowText => {
   if (column instanceof DictionaryColumn) return cellJson(column.expand() as Column)
-  if (column instanceof ListColumn) return listJson(column, cellJson)
+  if (column instanceof ListColumn) {
+    const json = listJson(column, cellJson)
+    return (row) => (column.isValid(row) ? json(row) : 'null')
+  }
   const { kind } = column.field
   const text = kind === 'binary' ? (row: number) => JSON.stringify(`\\x${Buffer.from(column.get(row) as Uint8Array).toString('hex')}`) : undefined
   const json = text ?? (kind === 'timestamp' || kind === 'date' ? timeJson(column, columnJson(column)) : columnJson(column))
