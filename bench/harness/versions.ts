@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { runPython, peerLacks } from '../../test/support/python.js'
 
-const NPM = ['csv-parse', 'udsv', 'stream-json', 'protobufjs', '@node-rs/crc32', 'hyparquet', 'hyparquet-compressors', 'pg', 'pg-cursor', 'pg-query-stream', 'mysql2']
+const NPM = ['csv-parse', 'udsv', 'stream-json', 'protobufjs', '@node-rs/crc32', 'hyparquet', 'hyparquet-compressors', 'hyparquet-writer', 'pg', 'pg-cursor', 'pg-query-stream', 'mysql2']
 const PYTHON = ['tensorflow-cpu', 'keras', 'polars', 'pyarrow']
 
 const npmVersions = (): readonly string[] =>

@@ -1,24 +1,33 @@
-import { BytesColumn, DictionaryColumn, type Column, type ColumnMap, type FixedColumn } from '@millrace/core'
-import { readParquet } from '@millrace/formats'
+import { BytesColumn, DictionaryColumn, fromBatches, pipe, run, type Batch, type Column, type ColumnMap, type FixedColumn } from '@millrace/core'
+import { readParquet, writeParquet } from '@millrace/formats'
 import { asyncBufferFromFile, parquetRead } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
+import { parquetWriteFile, type BasicType } from 'hyparquet-writer'
 import { Digester, type Digest } from '../harness/digest.js'
 import { timed, type Cost } from '../harness/measure.js'
 import { parquetSchemas } from '../suites/parquet-data.js'
 
 /** What the parquet suite asks of a contender. */
 export interface ParquetCommand {
-  readonly do: 'check' | 'read'
+  readonly do: 'check' | 'read' | 'load' | 'write'
   readonly file: string
   readonly schema: string
   /** Rows of the file. */
   readonly rows: number
+  /** Where `write` writes what `load` read. */
+  readonly out: string
 }
 
 interface ParquetContender {
   check(command: ParquetCommand): Promise<Digest>
   read(command: ParquetCommand): Promise<Cost>
+  /** Takes the columns of a file into memory, as the contender's writer has them. */
+  load(command: ParquetCommand): Promise<void>
+  write(command: ParquetCommand): Promise<Cost>
 }
+
+/** Rows of a row group, of every writer: our default. */
+const GROUP_ROWS = 131_072
 
 const requireRows = (seen: number, due: number): void => {
   if (seen !== due) throw new Error(`read ${seen} rows of ${due}`)
@@ -31,6 +40,14 @@ const digestColumn = (digester: Digester, name: string, column: Column): void =>
     digester.addStrings(name, bytes.subarray(offsets[0], offsets[length]), Int32Array.from({ length }, (_, row) => offsets[row + 1]! - offsets[row]!))
   } else digester.add(name, (plain as FixedColumn).values)
 }
+
+const readBatches = async ({ file, schema }: ParquetCommand): Promise<Batch[]> => {
+  const batches: Batch[] = []
+  for await (const batch of readParquet(file, { schema: parquetSchemas[schema]! })) batches.push(batch)
+  return batches
+}
+
+let batches: readonly Batch[] = []
 
 const ours: ParquetContender = {
   check: async ({ file, schema }) => {
@@ -47,6 +64,8 @@ const ours: ParquetContender = {
       for await (const batch of readParquet(file, { schema: parquetSchemas[schema]! })) seen += batch.numRows
       requireRows(seen, rows)
     }),
+  load: async (command) => void (batches = await readBatches(command)),
+  write: ({ schema, out }) => timed(() => run(pipe(fromBatches(parquetSchemas[schema]!, batches), writeParquet(out, { ifExists: 'replace', rowGroupRows: GROUP_ROWS })))),
 }
 
 /** A part of a column of hyparquet: an array of values, a typed array where it has such. */
@@ -95,6 +114,22 @@ const typedArrays: { readonly [kind: string]: (values: readonly unknown[]) => Ar
   float64: (values) => Float64Array.from(values, (value) => Number(value ?? 0)),
 }
 
+const writerTypes: { readonly [kind: string]: BasicType } = { int32: 'INT32', int64: 'INT64', float32: 'FLOAT', float64: 'DOUBLE', utf8: 'STRING', dictionary: 'STRING' }
+
+/** Columns as hyparquet-writer takes them: typed arrays of numbers where none is null, else arrays. */
+const writerColumns = async (command: ParquetCommand): Promise<Parameters<typeof parquetWriteFile>[0]['columnData']> => {
+  const parts = await readBatches(command)
+  return Object.entries(parquetSchemas[command.schema]!).map(([name, { kind, nullable }]) => {
+    const columns = parts.map((batch) => (batch.columns as ColumnMap)[name]!)
+    const values = columns.flatMap((column) => Array.from({ length: column.length }, (_, row) => column.get(row)))
+    const typed = columns[0] as FixedColumn
+    const data = nullable || writerTypes[kind] === 'STRING' ? values : (typed.values.constructor as unknown as { from(of: readonly unknown[]): Float64Array }).from(values)
+    return { name, data, type: writerTypes[kind]!, nullable }
+  })
+}
+
+let writerData: Awaited<ReturnType<typeof writerColumns>> = []
+
 const hyparquet: ParquetContender = {
   check: async ({ file, schema }) => {
     const columns = await hyparquetColumns(file)
@@ -115,6 +150,8 @@ const hyparquet: ParquetContender = {
       joinColumns(columns)
       requireRows(countRows(columns), rows)
     }),
+  load: async (command) => void (writerData = await writerColumns(command)),
+  write: ({ out }) => timed(async () => parquetWriteFile({ filename: out, columnData: writerData, rowGroupSize: GROUP_ROWS })),
 }
 
 /** Contenders that run on Node, by the names that they are started with. */

@@ -8,6 +8,8 @@ import zlib
 import numpy as np
 
 PEER = sys.argv[1]
+# What our writer has by default.
+GROUP_ROWS = 131_072
 
 
 def timed(work):
@@ -24,12 +26,18 @@ if PEER == 'pyarrow':
     def load(command):
         return pq.read_table(command['file'], use_threads=False)
 
+    def store(table, command):
+        pq.write_table(table, command['out'], compression='snappy', row_group_size=GROUP_ROWS, write_page_index=True)
+
     VERSION = pa.__version__
 else:
     import polars as pl
 
     def load(command):
         return pl.read_parquet(command['file'])
+
+    def store(table, command):
+        table.write_parquet(command['out'], compression='snappy', row_group_size=GROUP_ROWS)
 
     VERSION = pl.__version__
 
@@ -47,7 +55,14 @@ def check(command):
     return {'rows': len(values), 'columns': columns}
 
 
-COMMANDS = {'read': lambda command: timed(lambda: load(command)), 'check': check, 'version': lambda _: {'version': VERSION}}
+loaded = {}
+
+
+def write(command):
+    return timed(lambda: store(loaded['table'], command))
+
+
+COMMANDS = {'load': lambda command: loaded.update(table=load(command)), 'write': write, 'read': lambda command: timed(lambda: load(command)), 'check': check, 'version': lambda _: {'version': VERSION}}
 for line in sys.stdin:
     request = json.loads(line)
     print(json.dumps(COMMANDS[request['do']](request)), flush=True)
