@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2'
 import { CellColumns } from './cells/cell-columns.js'
 import { rowsOfPiece } from './cells/cells.js'
-import { RowBytes } from './cells/row-bytes.js'
+import { RowBytes, RowMemory } from './cells/row-bytes.js'
 import { indexMysqlRows, mysqlReader, type MysqlReader } from './mysql-cells.js'
 import { mysqlColumn, type MysqlField } from './mysql-types.js'
 import { PieceQueue } from './piece-queue.js'
@@ -126,6 +126,7 @@ const isRow = ({ buffer, offset, end }: Packet): boolean => buffer instanceof Ui
 /** Collects the bytes of rows. */
 class MysqlRowBytes {
   private readonly rows = new RowBytes()
+  private readonly memory = new RowMemory()
   private readonly most: number
 
   constructor(
@@ -143,7 +144,7 @@ class MysqlRowBytes {
 
   finish(): void {
     if (this.rows.rows === 0) return
-    const raw = this.rows.take()
-    this.queue.put(() => new CellColumns(indexMysqlRows(raw, this.readers), this.readers))
+    const taken = this.rows.take()
+    this.queue.put(() => new CellColumns(indexMysqlRows(this.memory.together(taken), this.readers), this.readers))
   }
 }

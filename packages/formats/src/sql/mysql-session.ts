@@ -129,10 +129,12 @@ export const openMysql = async (server: ResolvedServer, localFiles = false): Pro
   }
   const end = (): Promise<void> => (ending ??= stop())
 
+  const asText = (sql: string): Promise<SqlRows> =>
+    Promise.race([new Promise<SqlRows>((resolve, reject) => connection.query({ sql, rowsAsArray: true }, (error, rows) => (error === null ? resolve(rows as unknown as SqlRows) : reject(error)))), lost])
   let id: SqlValue
   try {
-    await new Promise<void>((resolve, reject) => connection.query(SETTINGS, (error) => (error === null ? resolve() : reject(error))))
-    id = (await query({ sql: 'SELECT CONNECTION_ID()', parameters: [] }))[0]![0]!
+    await asText(SETTINGS)
+    id = (await asText('SELECT CONNECTION_ID()'))[0]![0]!
   } catch (error) {
     await end()
     throw error

@@ -2,7 +2,7 @@ import { failure } from '@millrace/core'
 import type { FieldDef, QueryArrayResult, Submittable } from 'pg'
 import { CellColumns } from './cells/cell-columns.js'
 import { rowsOfPiece } from './cells/cells.js'
-import { RowBytes } from './cells/row-bytes.js'
+import { RowBytes, RowMemory } from './cells/row-bytes.js'
 import type { PieceQueue } from './piece-queue.js'
 import { indexPostgresRows, postgresReader, type PostgresReader } from './postgres-cells.js'
 import type { PostgresTap, TappedStream } from './postgres-tap.js'
@@ -20,15 +20,17 @@ type Fetch = (rows: number) => Promise<Fetched>
 
 /** Where fetched rows go. */
 export interface PostgresRows {
+  /** Most rows to fetch first, before it is known how wide they are. */
+  readonly first: number
   readonly fetch: Fetch
   /** What is still held is handed over. */
   readonly finish: () => void
 }
 
 /** Keeps fetching while the reader is not behind; fetches grow until they bring `PIECE_BYTES`. */
-export const fetchAll = async (queue: PieceQueue, { fetch, finish }: PostgresRows, batchRows: number): Promise<void> => {
+export const fetchAll = async (queue: PieceQueue, { first, fetch, finish }: PostgresRows, batchRows: number): Promise<void> => {
   try {
-    for (let size = Math.min(FIRST_ROWS, batchRows); ;) {
+    for (let size = Math.min(first, batchRows); ;) {
       const { rows, bytes } = await fetch(size)
       if (rows < size) break
       size = Math.max(1, Math.min(batchRows, size * 4, Math.floor((PIECE_BYTES * rows) / Math.max(1, bytes))))
@@ -44,6 +46,7 @@ export const fetchAll = async (queue: PieceQueue, { fetch, finish }: PostgresRow
 
 /** Rows that the driver makes. */
 export const drivenRows = (queue: PieceQueue, send: (rows: number) => Promise<QueryArrayResult>): PostgresRows => ({
+  first: FIRST_ROWS,
   fetch: async (size) => {
     const rows = (await send(size)).rows as unknown as SqlRows
     let bytes = 0
@@ -54,6 +57,9 @@ export const drivenRows = (queue: PieceQueue, send: (rows: number) => Promise<Qu
   finish: () => undefined,
 })
 
+/** More than where the driver has them all before the first one is seen: the socket waits for the reader amid a fetch. */
+const FIRST_TAPPED_ROWS = 1024
+
 /** Has the client run a query of ours, which tells by the callback when it is done. */
 export type Submit = (make: (done: (error?: Error) => void) => Submittable) => Promise<void>
 
@@ -62,10 +68,11 @@ export const tappedRows = (queue: PieceQueue, tap: PostgresTap, submit: Submit, 
   const readers = fields.map(({ dataTypeID }) => postgresReader(dataTypeID))
   const most = rowsOfPiece(readers.length, batchRows)
   const rows = new RowBytes()
+  const memory = new RowMemory()
   const finish = (): void => {
     if (rows.rows === 0) return
-    const raw = rows.take()
-    queue.put(() => new CellColumns(indexPostgresRows(raw, readers.length), readers))
+    const taken = rows.take()
+    queue.put(() => new CellColumns(indexPostgresRows(memory.together(taken), readers.length), readers))
   }
   const fetch: Fetch = async (size) => {
     const fetched = { rows: 0, bytes: 0, due: NaN }
@@ -83,7 +90,7 @@ export const tappedRows = (queue: PieceQueue, tap: PostgresTap, submit: Submit, 
     if (fetched.rows !== fetched.due) throw lostRows(fetched)
     return fetched
   }
-  return { fetch, finish }
+  return { first: FIRST_TAPPED_ROWS, fetch, finish }
 }
 
 /** Rows went elsewhere: the reading was stopped meanwhile. */

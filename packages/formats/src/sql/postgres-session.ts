@@ -149,10 +149,9 @@ export const openPostgres = async (server: ResolvedServer): Promise<PostgresSess
   return {
     dialect: postgresDialect, client, query,
     beginReading: async (snapshot) => {
-      await query({ sql: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', parameters: [] })
       // The name is the server's own.
-      if (snapshot !== undefined) await query({ sql: `SET TRANSACTION SNAPSHOT ${client.escapeLiteral(snapshot)}`, parameters: [] })
-      await client.query(SETTINGS)
+      const shared = snapshot === undefined ? '' : `SET TRANSACTION SNAPSHOT ${client.escapeLiteral(snapshot)};`
+      await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${shared} ${SETTINGS}`)
     },
     exportSnapshot: async () => String((await query({ sql: 'SELECT pg_export_snapshot()', parameters: [] }))[0]![0]),
     describe: async (statement, table) => columnsOf((await send(narrow(postgresDialect, statement, { limit: 0 }))).fields, table),

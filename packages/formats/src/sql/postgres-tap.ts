@@ -45,15 +45,25 @@ export class PostgresTap {
   }
 
   private readonly take = (chunk: Buffer): void => {
-    this.pending.push(chunk)
-    this.pendingBytes += chunk.length
-    if (this.pendingBytes < this.needed) return
-    const bytes = this.together()
-    const rest = this.split(bytes)
-    if (rest === bytes.length) return
-    this.pending.push(bytes.subarray(rest))
-    this.pendingBytes = bytes.length - rest
-    this.needed = this.pendingBytes < HEADER ? HEADER : messageEnd(bytes, rest) - rest
+    let from = 0
+    // Only what ends the message that is pending is copied: a header first, which says where that is.
+    while (this.pendingBytes > 0) {
+      const more = Math.min(this.needed - this.pendingBytes, chunk.length - from)
+      this.keep(chunk.subarray(from, from + more))
+      from += more
+      if (this.pendingBytes < this.needed) return
+      const message = this.together()
+      if (this.split(message) < message.length) this.keep(message)
+    }
+    const rest = chunk.subarray(from + this.split(from === 0 ? chunk : chunk.subarray(from)))
+    if (rest.length > 0) this.keep(rest)
+  }
+
+  /** Keeps the beginning of a message, and finds how long it must become. */
+  private keep(bytes: Buffer): void {
+    this.pending.push(bytes)
+    this.pendingBytes += bytes.length
+    if (this.needed === 0) this.needed = this.pendingBytes < HEADER ? HEADER : messageEnd(bytes, 0)
   }
 
   /** What is pending as one. */

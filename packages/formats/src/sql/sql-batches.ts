@@ -115,9 +115,22 @@ export class SqlBatches {
     this.lastKey = texts
   }
 
+  /** Of rows within a piece whose keys are sound no texts are made. */
   private advanceAll(piece: SqlColumns): void {
-    if (this.keys.length === 0) this.read += piece.length
-    else for (let row = 0; row < piece.length; row++) this.advance((column) => piece.value(column, row))
+    const { keys } = this
+    const { length } = piece
+    if (keys.length === 0) {
+      this.read += length
+      return
+    }
+    for (let row = 0; row < length; row++) {
+      if (row > 0 && row + 1 < length && piece.differs?.(keys, row) === true) {
+        this.read++
+        continue
+      }
+      if (row > 0) this.lastKey = keys.map((column) => keyText(piece.value(column, row - 1)))
+      this.advance((column) => piece.value(column, row))
+    }
   }
 
   private batch(): Batch {

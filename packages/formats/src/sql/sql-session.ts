@@ -7,13 +7,15 @@ import type { SqlValue } from './sql-values.js'
 /** Rows of a result, in the order of its columns. */
 export type SqlRows = readonly (readonly SqlValue[])[]
 
-/** Rows of a result that came column by column. */
+/** Rows of a result that came column by column; they hold until the next ones are asked for. */
 export interface SqlColumns {
   readonly length: number
   readonly value: (column: number, row: number) => SqlValue
   readonly rows: () => SqlRows
   /** A whole column under a field that can hold its type; `undefined` where a value of it does not fit. */
   readonly column: (column: number, field: Field, type: SqlType) => Column | undefined
+  /** Whether none of the columns is null in a row, and one of them is another than in the row before; where that is found without making values. */
+  readonly differs?: (columns: readonly number[], row: number) => boolean
 }
 
 /** A result that the server hands over piece by piece. */

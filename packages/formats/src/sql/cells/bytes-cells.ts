@@ -28,7 +28,8 @@ const offsetsOf = ({ starts, ends, length }: Cells): Int32Array | undefined => {
 }
 
 const copyBytes = ({ bytes: source, starts, ends, length }: Cells, offsets: Int32Array): Uint8Array => {
-  const bytes = new Uint8Array(offsets[length]!)
+  // All of it is written to; zeros would be written first for nothing.
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(offsets[length]!).buffer)
   for (let row = 0; row < length; row++) {
     const start = starts[row]!
     if (start < 0) continue

@@ -51,13 +51,14 @@ export class CellColumns implements SqlColumns {
     return this.readers[column]!.column(cells, field) ?? this.converted(column, field, type)
   }
 
-  /** Whether two rows have the same bytes in a column. */
-  same(column: number, one: number, other: number): boolean {
-    const { bytes, starts, ends } = this.cells[column]!
-    const size = ends[one]! - starts[one]!
-    if (size !== ends[other]! - starts[other]!) return false
-    for (let i = 0; i < size; i++) if (bytes[starts[one]! + i] !== bytes[starts[other]! + i]) return false
-    return true
+  differs(columns: readonly number[], row: number): boolean {
+    let differs = false
+    for (const column of columns) {
+      const cells = this.cells[column]!
+      if (cells.starts[row]! < 0) return false
+      differs ||= !sameBytes(cells, row - 1, row)
+    }
+    return differs
   }
 
   /** Value by value. */
@@ -76,4 +77,12 @@ export class CellColumns implements SqlColumns {
     }
     return builder.finish()
   }
+}
+
+const sameBytes = ({ bytes, starts, ends }: Cells, one: number, other: number): boolean => {
+  const [from, to] = [starts[one]!, starts[other]!]
+  const size = ends[other]! - to
+  if (from < 0 || size !== ends[one]! - from) return false
+  for (let i = 0; i < size; i++) if (bytes[from + i] !== bytes[to + i]) return false
+  return true
 }

@@ -7,7 +7,7 @@ import { CellColumns } from './cell-columns.js'
 import { rowsOfPiece, type Cells } from './cells.js'
 import { decimalColumn } from './decimal-cells.js'
 import { floatColumn, integerColumn } from './number-cells.js'
-import { RowBytes } from './row-bytes.js'
+import { RowBytes, RowMemory } from './row-bytes.js'
 import { daysOf, InstantWriter } from './time-cells.js'
 
 /** Values as cells, with a byte between them that belongs to none. */
@@ -173,15 +173,30 @@ it('rows are put together from the memories that they came in', () => {
     }
     const due = memories.flatMap((memory) => memory.map(([, row]) => Buffer.from(row)))
     expect(rows.rows).toBe(due.length)
-    const { bytes, starts, ends } = rows.take()
+    const { bytes, starts, ends } = new RowMemory().together(rows.take())
     expect(Array.from(starts, (start, i) => Buffer.from(bytes.subarray(start, ends[i])))).toEqual(due)
     expect([rows.rows, rows.size]).toEqual([0, 0])
   }))
   const many = new RowBytes()
   const source = new Uint8Array(5000).map((_, i) => i)
   for (let i = 0; i < 5000; i++) many.push(source, i, i + 1)
-  const taken = many.take()
+  const taken = new RowMemory().together(many.take())
   expect(Array.from(taken.starts, (start) => taken.bytes[start])).toEqual([...source])
+})
+
+it('a memory of rows is used again, but for rows that are very large', () => {
+  const memory = new RowMemory()
+  const together = (...rows: readonly Uint8Array[]) => {
+    const collected = new RowBytes()
+    for (const row of rows) collected.push(row, 0, row.length)
+    return Buffer.from(memory.together(collected.take()).bytes.buffer)
+  }
+  const first = together(new Uint8Array(500), new Uint8Array(500))
+  expect(together(new Uint8Array(3), Uint8Array.of(7)).buffer).toBe(first.buffer)
+  expect(first[3]).toBe(7)
+  const large = together(new Uint8Array(9 * 2 ** 20), new Uint8Array(9 * 2 ** 20))
+  expect(large.length).toBe(18 * 2 ** 20)
+  expect(together(new Uint8Array(3), new Uint8Array(4)).buffer).toBe(first.buffer)
 })
 
 it('an index is bounded: fewer rows of many columns', () => {
@@ -201,7 +216,9 @@ describe('columns of cells', () => {
     expect(piece.column(0, field.utf8(), of)).toBeUndefined()
   })
 
-  it('know which rows are the same', () => {
-    expect([piece.same(0, 0, 3), piece.same(0, 0, 2)]).toEqual([true, false])
+  it('know which rows are not null, and others than those before them', () => {
+    const keys = cellsOf(['1', '1', '2', null, '2', '22', '2'].map((key) => (key === null ? null : Buffer.from(key))))
+    const one = new CellColumns({ length: keys.length, bytes: keys.bytes, starts: keys.starts, ends: keys.ends }, [text])
+    expect([1, 2, 3, 4, 5, 6].map((row) => one.differs([0], row))).toEqual([false, true, false, true, true, true])
   })
 })

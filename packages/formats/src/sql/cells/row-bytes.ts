@@ -13,6 +13,38 @@ interface Run {
   end: number
 }
 
+/** Rows that are still in the driver's memories. */
+export interface TakenRows extends Omit<RawRows, 'bytes'> {
+  readonly runs: readonly Run[]
+  readonly size: number
+}
+
+/** A memory for larger rows is not kept. */
+const MOST_KEPT_BYTES = 16 * 1024 * 1024
+
+/** Puts rows together in a memory that it uses again: they hold until the next ones. */
+export class RowMemory {
+  private memory = new Uint8Array(0)
+
+  together({ runs, size, starts, ends }: TakenRows): RawRows {
+    const only = runs[0]
+    if (only !== undefined && runs.length === 1) return { bytes: only.source.subarray(only.start, only.end), starts, ends }
+    const bytes = this.take(size)
+    let at = 0
+    for (const run of runs) {
+      bytes.set(run.source.subarray(run.start, run.end), at)
+      at += run.end - run.start
+    }
+    return { bytes, starts, ends }
+  }
+
+  private take(size: number): Uint8Array {
+    if (size > MOST_KEPT_BYTES) return new Uint8Array(size)
+    if (size > this.memory.length) this.memory = new Uint8Array(Math.min(MOST_KEPT_BYTES, Math.max(size, this.memory.length * 2)))
+    return this.memory.subarray(0, size)
+  }
+}
+
 /** Collects rows out of the memories that a driver receives; they must not change until the rows are taken. */
 export class RowBytes {
   rows = 0
@@ -39,29 +71,19 @@ export class RowBytes {
   }
 
   /** The rows so far; it starts again, empty. */
-  take(): RawRows {
-    const raw = { bytes: this.together(), starts: this.starts.slice(0, this.rows), ends: this.ends.slice(0, this.rows) }
+  take(): TakenRows {
+    const taken = { runs: this.runs, size: this.size, starts: this.starts.slice(0, this.rows), ends: this.ends.slice(0, this.rows) }
     this.rows = 0
     this.runs = []
     this.run = { source: new Uint8Array(0), start: 0, end: 0 }
     this.base = 0
-    return raw
+    return taken
   }
 
   private beginRun(source: Uint8Array, start: number): void {
     this.base = this.size
     this.run = { source, start, end: start }
     this.runs.push(this.run)
-  }
-
-  private together(): Uint8Array {
-    const bytes = new Uint8Array(this.size)
-    let at = 0
-    for (const { source, start, end } of this.runs) {
-      bytes.set(source.subarray(start, end), at)
-      at += end - start
-    }
-    return bytes
   }
 
   private grow(): void {
