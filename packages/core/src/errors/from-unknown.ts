@@ -20,8 +20,20 @@ const systemErrors: Record<string, { tag: 'NotFound' | 'AlreadyExists' | 'Storag
   ENOTFOUND: { tag: 'Storage', problem: 'the host name could not be resolved', remedy: 'Check the address.' },
 }
 
+/** What was thrown; of what cannot be looked at (a revoked proxy, an object without a prototype) an error that says so. */
+export const lookable = (thrown: unknown): unknown => {
+  try {
+    if (thrown instanceof Error) void `${thrown.name}${thrown.message}${String((thrown as NodeJS.ErrnoException).code)}`
+    else String(thrown)
+    return thrown
+  } catch {
+    return new Error('something that has no text, and is no Error')
+  }
+}
+
 /** Makes any thrown value a {@link MillraceError}; one that already is keeps its identity unless `position` adds to it. */
-export const fromUnknown = (thrown: unknown, position: ErrorPosition = {}): MillraceError => {
+export const fromUnknown = (any: unknown, position: ErrorPosition = {}): MillraceError => {
+  const thrown = lookable(any)
   if (isMillraceError(thrown)) return Object.keys(position).length === 0 ? thrown : thrown.at(position)
   if (thrown instanceof Error) {
     if (thrown.name === 'AbortError') {

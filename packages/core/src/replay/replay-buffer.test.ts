@@ -235,8 +235,16 @@ describe('prioritised sampling', () => {
     const counts = countsOf([...buffer.sample(54_000).columns.action.values].map((action) => (action === 100 ? 0 : action)), 10)
     expect(Math.abs(counts[0]! / counts[9]! - 1)).toBeLessThan(0.05)
     for (const value of [-1, NaN, Infinity]) expect(() => buffer.update([0], [value])).toThrow(/priority is/)
+    // The sum of two of them is no number.
+    expect(() => buffer.update([0, 1], [1e308, 1e308])).toThrow(expect.objectContaining({ _tag: 'Usage', code: 'BAD_PRIORITY' }) as Error)
     for (const slot of [-1, 10, 0.5]) expect(() => buffer.update([slot], [1])).toThrow(/no row in slot/)
     expect(() => buffer.update([0, 1], [1])).toThrow(/2 slots/)
+  })
+
+  it('gives weights that are numbers, from the smallest priority to the largest', () => {
+    const buffer = make({ alpha: 1, beta: 1, epsilon: 0 })
+    buffer.update(priorities, priorities.map((slot) => (slot === 0 ? 1e306 : 1e-306)))
+    for (const beta of [0, 1, 20]) expect([...buffer.sample(10, { replacement: false, beta }).columns.weight.values].every((weight) => weight >= 0 && weight <= 1)).toBe(true)
   })
 
   it('says so when no weight is left to draw by, and when there is no room', () => {

@@ -95,7 +95,7 @@ export interface ReplayBuffer<S extends Schema, Out extends Schema = S, Saved ex
   /**
    * Sets priorities, for instance the size of each row's last error, of the slots of a sample.
    *
-   * @throws `Usage` in a buffer without priorities, for a slot without a row, and for a priority that is negative or not finite
+   * @throws `Usage` in a buffer without priorities, for a slot without a row, and for a priority that is negative, not finite, or so large that the sum of all would not be
    */
   update(slots: ArrayLike<number>, priorities: ArrayLike<number>): void
   /** All rows, the oldest first, to preview or to write to Arrow or TFRecord; with their `priority` where there is one. */
@@ -169,16 +169,22 @@ class Priorities {
 
   set(slot: number, priority = this.highest): void {
     if (!Number.isFinite(priority) || priority < 0) throw failure({ tag: 'Usage', code: 'BAD_PRIORITY', problem: `a priority is ${priority}`, remedy: 'Give a number from 0 on, for instance the absolute error.' })
+    const weight = (priority + this.epsilon) ** this.alpha
+    // The sum of as many as there are slots is to be a number.
+    if (!(weight <= Number.MAX_VALUE / 2 / this.values.length)) {
+      throw failure({ tag: 'Usage', code: 'BAD_PRIORITY', problem: `a priority is ${priority}, and the sum of all would be too large for a number`, remedy: 'Give smaller ones, for instance the absolute error, clipped.' })
+    }
     this.values[slot] = priority
     this.highest = Math.max(this.highest, priority)
-    this.tree.set(slot, (priority + this.epsilon) ** this.alpha)
+    this.tree.set(slot, weight)
   }
 
   /** What makes up for how likely each slot is, over the largest of them. */
-  weights(slots: Int32Array, size: number, beta: number): Float32Array {
-    const weights = Float64Array.from(slots, (slot) => ((size * this.tree.get(slot)) / this.tree.total) ** -beta)
-    const largest = weights.reduce((most, weight) => Math.max(most, weight), 0)
-    return Float32Array.from(weights, (weight) => weight / largest)
+  weights(slots: Int32Array, beta: number): Float32Array {
+    const weights = Float64Array.from(slots, (slot) => this.tree.get(slot))
+    const least = weights.reduce((least, weight) => Math.min(least, weight), Infinity)
+    // Over the largest, which is that of the least likely, the number of rows and the sum of all weights cancel out; and so nothing overflows.
+    return Float32Array.from(weights, (weight) => (weight / least) ** -beta)
   }
 }
 
@@ -263,7 +269,7 @@ class RingBuffer<S extends Schema> implements ReplayBuffer<S, Schema, Schema> {
     const { priorities } = this
     if (priorities === undefined) return this.rows(replacement ? drawWithReplacement(count, this.size, random) : drawWithoutReplacement(count, this.size, random))
     const slots = drawByWeight(count, priorities.tree, replacement, random)
-    const weights = priorities.weights(slots, this.size, beta ?? priorities.beta)
+    const weights = priorities.weights(slots, beta ?? priorities.beta)
     return this.rows(slots, this.sampled, { slot: fixedColumn(field.int32(), slots), weight: fixedColumn(field.float32(), weights) })
   }
 

@@ -1,3 +1,4 @@
+import { lookable } from '../errors/from-unknown.js'
 import { failure, fromUnknown, isMillraceError, type ErrorPosition, type MillraceError } from '../errors/index.js'
 import { ConversionError } from '../schema/index.js'
 
@@ -7,7 +8,8 @@ import { ConversionError } from '../schema/index.js'
  * @param record - ordinal of the row in this reading of the operator's input, from 0
  * @param column - column that the function's result was for
  */
-export const callbackError = (operator: string, record: number | undefined, thrown: unknown, column?: string): MillraceError => {
+export const callbackError = (operator: string, record: number | undefined, any: unknown, column?: string): MillraceError => {
+  const thrown = lookable(any)
   const position = { record, column }
   if (isMillraceError(thrown)) return thrown.at(position)
   if (thrown instanceof ConversionError) {
@@ -36,7 +38,8 @@ export const callbackError = (operator: string, record: number | undefined, thro
  *
  * @param what - who threw: `the source given to fromIterable`
  */
-export const outsideError = (what: string, thrown: unknown, position: ErrorPosition = {}): MillraceError => {
+export const outsideError = (what: string, any: unknown, position: ErrorPosition = {}): MillraceError => {
+  const thrown = lookable(any)
   if (isMillraceError(thrown)) return thrown
   const known = fromUnknown(thrown, position)
   if (known._tag !== 'Internal') return known

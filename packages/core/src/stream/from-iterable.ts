@@ -1,4 +1,4 @@
-import { requireOneOf, requireOptions, throwIfAborted, type OptionRules } from '../errors/index.js'
+import { failure, requireOneOf, requireOptions, throwIfAborted, type OptionRules } from '../errors/index.js'
 import { giveTurn } from '../job/give-turn.js'
 import type { Schema } from '../schema/index.js'
 import { requirePolicy, type OnBadRecord } from '../records/bad-records.js'
@@ -80,6 +80,7 @@ async function* batches<S extends Schema>(
     if (isSync(rows)) {
       // An await for each row would cost more than the row.
       for (const row of rows) {
+        if (row instanceof Promise) throw promisedRow(name, batcher.record)
         const waits = batcher.append(row) ?? turnDue(batcher.record, context)
         if (waits !== undefined) await waits
         if (batcher.held === batchRows) yield batcher.finish()
@@ -97,6 +98,12 @@ async function* batches<S extends Schema>(
   }
   if (batcher.held > 0) yield batcher.finish()
 }
+
+const promisedRow = (name: string, record: number): Error =>
+  failure({
+    tag: 'Usage', code: 'PROMISED_ROW', problem: `the source given to ${name} gives promises of rows, and is none that waits for them`,
+    remedy: 'Make it an asynchronous generator (async function*), or await each row before it is given.', position: { source: name, record },
+  })
 
 /** A turn of the event loop, where one is due after so many rows. */
 const turnDue = (rows: number, { signal }: OpenContext): Promise<void> | undefined =>

@@ -7,6 +7,8 @@ import { field } from '../schema/index.js'
 import { fromEvents } from './from-events.js'
 import { fromIterable } from './from-iterable.js'
 import { inferRows } from './infer-rows.js'
+import { errorOf } from '../../../../test/support/error-of.js'
+import { map } from './operators/index.js'
 import { collect } from './sinks/index.js'
 import { statistics } from '../statistics/index.js'
 import type { Stream } from './stream.js'
@@ -31,6 +33,34 @@ describe('what users hand in and throws is no defect of ours', () => {
     ['a Readable', () => fromIterable(schema, Readable.from(rows()))],
   ])('%s is named with the row', async (_name, make) => {
     await expect(all(make())).rejects.toMatchObject(threw('the source given to fromIterable threw: boom', { source: 'fromIterable', record: 2 }))
+  })
+
+  it('whatever it is that was thrown', async () => {
+    const revoked = Proxy.revocable({}, {})
+    revoked.revoke()
+    const error = Object.defineProperty(new Error('x'), 'message', { get: boom })
+    for (const thrown of [Object.create(null), revoked.proxy, error, { toString: boom }, Symbol('s'), undefined] as const) {
+      const broken = (): never => {
+        throw thrown
+      }
+      const generator = function* (): Generator<{ id: number }, void, undefined> {
+        yield { id: 1 }
+        broken()
+      }
+      for (const make of [() => fromIterable(schema, generator), () => fromIterable(schema, async function* () { yield* generator(); await Promise.resolve() }), () => map(schema, broken)(fromIterable(schema, rows))]) {
+        expect(await errorOf(all(make()))).toMatchObject({ _tag: 'Usage', code: 'CALLBACK_THREW' })
+      }
+      expect(await errorOf(run(inferRows(generator)))).toMatchObject({ _tag: 'Usage', code: 'CALLBACK_THREW' })
+    }
+  })
+
+  it('promises of rows of a generator that does not wait for them', async () => {
+    const promises = function* (): Generator<{ id: number }, void, undefined> {
+      yield { id: 1 }
+      yield Promise.resolve({ id: 2 }) as never
+    }
+    const error = await errorOf(all(fromIterable(schema, promises)))
+    expect([error._tag, error.code, error.position.record, error.remedy]).toEqual(['Usage', 'PROMISED_ROW', 1, expect.stringContaining('async function*')])
   })
 
   it('sources that cannot be opened, emitters, and rows to infer from', async () => {

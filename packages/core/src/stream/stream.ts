@@ -89,6 +89,9 @@ export interface StreamDefinition<S extends Schema, M extends Mode> {
   readonly open: (context: OpenContext) => AsyncGenerator<Batch<S>, void, undefined>
 }
 
+/** What makes an order one that is the same each time. */
+const SAME_EACH_TIME = 'Of fromIterable, say stableOrder: true where the function gives the same rows in the same order each time; else cache() the stream, or sort it with unique: true,'
+
 class DefinedStream<S extends Schema, M extends Mode> {
   declare readonly schema: S
   readonly mode: M
@@ -167,7 +170,7 @@ class DefinedStream<S extends Schema, M extends Mode> {
         tag: 'Usage',
         code: 'UNSTABLE_ORDER',
         problem: `${this.plan.operator} gives its rows in no stable order, so it cannot resume from a position`,
-        remedy: 'Sort the stream, or cache it, before you take positions of it.',
+        remedy: `${SAME_EACH_TIME} before you take positions of it.`,
       })
     }
     for await (const batch of this.definition.open(rest)) {
@@ -254,6 +257,6 @@ export const requireStableOrder = (stream: Stream, use: string): void => {
     tag: 'Usage',
     code: 'UNSTABLE_ORDER',
     problem: `${use} needs a stream whose order is the same each time it is read, and this one's is not`,
-    remedy: 'Sort it by a key that orders all rows, or cache() it first.',
+    remedy: `${SAME_EACH_TIME} first.`,
   })
 }

@@ -3,17 +3,18 @@ import { atPosition } from '../batch.js'
 import { countIn, fieldIn } from '../position.js'
 import { derivedSchema } from '../schema-later.js'
 import { makeStream, type Mode, type Stream } from '../stream.js'
-import { asPart, requireSameColumns } from './same-columns.js'
+import { asPart, requireSameColumns, streamsIn } from './same-columns.js'
 
 /**
- * The rows of the stream, then those of the others in turn. All must have the same columns; each is opened when its turn
+ * The rows of the stream, then those of the others, given one by one or in a list, in turn. All must have the same columns; each is opened when its turn
  * comes.
  *
  * @throws `Schema` when columns differ
  */
 export const concat = <S extends Schema, M2 extends Mode = never>(
-  ...others: readonly Stream<S, M2>[]
+  ...given: readonly (Stream<S, M2> | readonly Stream<S, M2>[])[]
 ): (<M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>) => <M extends Mode>(stream: Stream<S, M>): Stream<S, M | M2> => {
+  const others = streamsIn(given, 'concat')
   const parts: readonly Stream<S, M | M2>[] = [stream, ...others]
   return makeStream<S, M | M2>({
     schema: derivedSchema(parts, () => requireSameColumns(stream.schema, others, 'concat')),

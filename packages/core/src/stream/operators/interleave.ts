@@ -6,7 +6,7 @@ import { derivedSchema } from '../schema-later.js'
 import { makeStream, type Mode, type OpenContext, type Stream } from '../stream.js'
 import { requireCount } from './counts.js'
 import { rebatch } from './rebatch.js'
-import { asPart, requireSameColumns } from './same-columns.js'
+import { asPart, isStream, requireSameColumns, streamsIn } from './same-columns.js'
 
 /** A fourth of a reader's batch: mixed well enough for a shuffle behind it, and cut without copying. */
 const DEFAULT_BLOCK_ROWS = 1024
@@ -36,17 +36,27 @@ const turnFrom = (json: Json): Turn => {
   return { rows, at: fieldIn(json, 'at'), ended: fieldIn(json, 'ended') === true }
 }
 
+type Interleave<S extends Schema, M2 extends Mode> = <M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>
+
 /**
  * Mixes streams, block by block: the next `blockRows` rows are always of the stream that is furthest behind its share of the
  * rows (of the earlier one when two are equal). So the order depends on the streams' rows only, never on their batches or on timing.
+ * The others are given in a list, or one by one as those of `concat`, options last.
  *
+ * @throws `Usage` for what is no stream, and for weights that are not one for each; `Schema` when columns differ
  * @example
  * pipe(spam, interleave([ham], { weights: [1, 4] }), shuffle({ seed: 7 }))
  */
-export const interleave = <S extends Schema, M2 extends Mode = never>(
-  others: readonly Stream<S, M2>[],
-  options: InterleaveOptions = {},
-): (<M extends Mode>(stream: Stream<S, M>) => Stream<S, M | M2>) => <M extends Mode>(stream: Stream<S, M>): Stream<S, M | M2> => {
+export function interleave<S extends Schema, M2 extends Mode = never>(others: readonly Stream<S, M2>[] | Stream<S, M2>, options?: InterleaveOptions): Interleave<S, M2>
+export function interleave<S extends Schema, M2 extends Mode = never>(...others: readonly Stream<S, M2>[]): Interleave<S, M2>
+export function interleave<S extends Schema, M2 extends Mode = never>(...given: readonly (readonly Stream<S, M2>[] | Stream<S, M2> | InterleaveOptions | undefined)[]): Interleave<S, M2> {
+  const last = given.at(-1)
+  const hasOptions = given.length > 1 && !Array.isArray(last) && !isStream(last)
+  const others = (hasOptions ? given.slice(0, -1) : given) as readonly (Stream<S, M2> | readonly Stream<S, M2>[])[]
+  return (stream) => interleaved(stream, streamsIn(others, 'interleave'), hasOptions ? (last as InterleaveOptions | undefined) : undefined)
+}
+
+const interleaved = <S extends Schema, M extends Mode, M2 extends Mode>(stream: Stream<S, M>, others: readonly Stream<S, M2>[], options: InterleaveOptions = {}): Stream<S, M | M2> => {
   requireOptions('interleave', options, rules)
   const blockRows = requireCount(options.blockRows ?? DEFAULT_BLOCK_ROWS, 1, 'blockRows of interleave')
   const parts = [stream, ...others].map((part) => rebatch(blockRows)(part as Stream<S, M | M2>))

@@ -278,6 +278,17 @@ describe('interleave', () => {
     await expectResumable(inBatches(5))
     await expectOneOrder(inBatches)
     expect(await error(() => pipe(a, interleave([b], { weights: [1] })))).toMatchObject({ code: 'BAD_WEIGHTS' })
+    // One by one or in a list, as with concat.
+    const expected = await ns(pipe(a, interleave([b, a], { blockRows: 2 })))
+    const other = interleave as unknown as (...given: readonly unknown[]) => (stream: typeof a) => typeof a
+    for (const mix of [other(b, a, { blockRows: 2 }), other([b], a, { blockRows: 2 })]) expect(await ns(mix(a))).toEqual(expected)
+    expect(await ns(pipe(a, interleave(b)))).toEqual(await ns(pipe(a, interleave([b]))))
+    expect(await ns(pipe(a, interleave(b, { blockRows: 1 })))).toEqual(await ns(pipe(a, interleave([b], { blockRows: 1 }))))
+    expect(await ns(pipe(a, interleave(b, a)))).toEqual(await ns(pipe(a, interleave([b, a]))))
+    expect(await ns(pipe(a, concat([b, a])))).toEqual(await ns(pipe(a, concat(b, a))))
+    for (const wrong of [undefined, null, 1, {}, [undefined]]) {
+      for (const use of [interleave, concat]) expect(await error(() => pipe(a, use(wrong as never)))).toMatchObject({ tag: 'Usage', code: 'NO_STREAM' })
+    }
     expect(await error(() => pipe(a, interleave([b], { weights: [1, 0] })))).toMatchObject({ code: 'BAD_WEIGHTS' })
   })
 

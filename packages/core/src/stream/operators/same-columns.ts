@@ -1,8 +1,22 @@
-import { failure } from '../../errors/index.js'
+import { describeValue, failure } from '../../errors/index.js'
 import { describeField, requireColumn, type Schema } from '../../schema/index.js'
 import { makeBatch, type Batch, type ColumnMap } from '../batch.js'
 import { wantedSchema } from '../columns-of.js'
-import type { Stream } from '../stream.js'
+import type { Mode, Stream } from '../stream.js'
+
+/**
+ * The streams that an operator was given, one by one or in lists.
+ *
+ * @throws `Usage` NO_STREAM for what is none
+ */
+export const streamsIn = <S extends Schema, M extends Mode>(given: readonly (Stream<S, M> | readonly Stream<S, M>[])[], use: string): readonly Stream<S, M>[] =>
+  given.flat().map((one: Stream<S, M> | undefined) => {
+    if (isStream(one)) return one
+    throw failure({ tag: 'Usage', code: 'NO_STREAM', problem: `${use} was given ${describeValue(one)} where a stream is wanted`, remedy: 'Give streams, one by one or in a list.' })
+  })
+
+/** Whether a value is a stream, of another copy of this package too. */
+export const isStream = (value: unknown): value is Stream => typeof value === 'object' && value !== null && 'open' in value && 'plan' in value && 'mode' in value
 
 /** The schema, if the other streams have its columns too, so that their batches can stand in one stream. @throws `Schema` */
 export const requireSameColumns = <S extends Schema>(schema: S, others: readonly Stream[], use: string): S => {
