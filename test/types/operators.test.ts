@@ -63,10 +63,16 @@ describe('the types of operators', () => {
 
   it('narrows by select and drop', () => {
     expectTypeOf(pipe(flights, select('origin', 'delay'))).toEqualTypeOf<Stream<{ readonly origin: Utf8; readonly delay: Int32 }, 'cold'>>()
+    expectTypeOf(flights.pipe(select('origin'))).toEqualTypeOf<Stream<{ readonly origin: Utf8 }, 'cold'>>()
+    expectTypeOf(Object.keys(select('origin')(flights).schema)).toEqualTypeOf<string[]>()
+    // Columns that nobody knows yet.
+    expectTypeOf(pipe(flights as Stream<Schema, 'cold'>, select('origin'))).toEqualTypeOf<Stream<{ readonly origin: Schema[string] }, 'cold'>>()
     expectTypeOf(pipe(flights, drop('date', 'distance'))).toEqualTypeOf<Stream<{ readonly origin: Utf8; readonly delay: Int32 }, 'cold'>>()
     const wrong = (): void => {
       // @ts-expect-error: no such column
       pipe(flights, select('dealy'))
+      // @ts-expect-error: no such column, outside a pipe either
+      select('dealy')(flights)
       // @ts-expect-error: no such column
       pipe(flights, drop('dealy'))
       // @ts-expect-error: select took date away

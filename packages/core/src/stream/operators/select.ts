@@ -1,4 +1,4 @@
-import { requireColumn, type Schema } from '../../schema/index.js'
+import { requireColumn, type Field, type Schema } from '../../schema/index.js'
 import type { Batch } from '../batch.js'
 import { pickColumns } from '../columns-of.js'
 import { derivedSchema } from '../schema-later.js'
@@ -8,9 +8,10 @@ import { transformBatches } from '../transform.js'
 /**
  * Keeps the named columns, in the order named. Sources that can leave the other columns unread do so.
  *
+ * @typeParam S - taken from the stream in a pipe; elsewhere, `select('a')(stream)`, any stream with these columns
  * @throws `Schema` for a column that is not there
  */
-export const select = <S extends Schema, M extends Mode, const K extends keyof S & string>(
+export const select = <const K extends keyof S & string, M extends Mode, S extends Schema = { readonly [P in K]: Field }>(
   ...names: readonly K[]
 ): ((stream: Stream<S, M>) => Stream<{ readonly [P in K]: S[P] }, M>) => (stream) =>
   transformBatches<S, { readonly [P in K]: S[P] }, M>(stream, {
