@@ -26,6 +26,22 @@ export const noHeader = (source: string): MillraceError =>
     remedy: 'If the file has no header, pass header: false, or the names as header: [...]; with a schema, an empty file has no rows.', position: { source, byte: 0 },
   })
 
+/** What a column without a name is called, by its index from 0. */
+export const columnName = (index: number): string => `column_${index}`
+
+/** The names of a header, where columns that have none are called by their index, with `_` behind it where another one is called so. */
+export const namedColumns = (header: readonly string[]): readonly string[] => {
+  if (!header.includes('')) return header
+  const taken = new Set(header)
+  return header.map((name, index) => {
+    if (name !== '') return name
+    let own = columnName(index)
+    while (taken.has(own)) own += '_'
+    taken.add(own)
+    return own
+  })
+}
+
 /** Which field of a record each column takes. */
 export interface CsvLayout {
   /** Fields that a record must have. */
@@ -35,7 +51,7 @@ export interface CsvLayout {
 }
 
 /**
- * Finds the columns of the schema in a header.
+ * Finds the columns of the schema in a header, those without a name there by that of {@link namedColumns} too.
  *
  * @param header - names in the order of the fields; `undefined` when the file has none, and columns come in the schema's order
  * @throws `Schema` for a column that is not there, which names those that are, and for a name that is asked for and is there twice
@@ -48,6 +64,7 @@ export const matchHeader = (schema: Schema, header: readonly string[] | undefine
     if (places.has(name)) twice.add(name)
     else places.set(name, place)
   }
+  for (const [place, name] of namedColumns(header ?? []).entries()) if (header![place] === '') places.set(name, place)
   const index: { [column: string]: number } = {}
   let widest = names.length
   for (const [place, name] of names.entries()) {

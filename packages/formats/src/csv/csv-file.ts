@@ -3,7 +3,7 @@ import { badValue } from '../records/index.js'
 import { mustValidateAll } from '../reading/batch-assembler.js'
 import type { FileTask } from '../reading/read-files.js'
 import { TextOutcomes, type TextFile, type TextOutcome } from '../reading/text-outcomes.js'
-import { fieldsFault, matchHeader, noHeader, requireWidth } from './csv-columns.js'
+import { columnName, fieldsFault, matchHeader, namedColumns, noHeader, requireWidth } from './csv-columns.js'
 import type { ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser, CsvRows, CsvRowsHandler, CsvText } from './csv-parser.js'
 
@@ -68,8 +68,8 @@ export class CsvFile implements CsvRowsHandler, TextFile {
   /** Takes the names of the columns, or their number when they have none. */
   begin(header: readonly string[] | undefined, fields: number): void {
     requireWidth(header?.length ?? (this.schema === undefined ? fields : Object.keys(this.schema).length), this.options, this.source)
-    const names = header ?? (this.schema === undefined ? Array.from({ length: fields }, (_, i) => `column_${i}`) : undefined)
-    const schema = this.schema ?? Object.fromEntries(names!.map((name) => [name, field.utf8()]))
+    const names = header ?? (this.schema === undefined ? Array.from({ length: fields }, (_, i) => columnName(i)) : undefined)
+    const schema = this.schema ?? Object.fromEntries(namedColumns(names!).map((name) => [name, field.utf8()]))
     requireNames(schema)
     const layout = matchHeader(schema, names, this.options, this.source)
     this.width = layout.width

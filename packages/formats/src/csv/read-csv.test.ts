@@ -167,6 +167,21 @@ describe('readCsv', () => {
     expect(await run(csvSchema(path))).toEqual({ a: field.utf8(), b: field.utf8() })
   })
 
+  it('calls columns that the header has no name for by their index, as Excel leaves them behind a table', async () => {
+    const path = await file('a,,b,\n1,2,3,\n')
+    for (const parser of ['auto', 'csv-parse'] as const) {
+      expect(await rowsOf(readCsv(path, { parser }))).toEqual([{ a: '1', column_1: '2', b: '3', column_3: '' }])
+      expect(await rowsOf(readCsv(path, { parser, schema: { column_1: field.int32(), b: field.int32() } }))).toEqual([{ column_1: 2, b: 3 }])
+      expect(await rowsOf(readCsv(await file('column_1,\n1,2\n'), { parser }))).toEqual([{ column_1: '1', column_1_: '2' }])
+      // By no name, as long as there is one such column.
+      const once = await file(',mpg\nFiat,3\n')
+      expect(await rowsOf(readCsv(once, { parser, schema: { '': field.utf8() } }))).toEqual([{ '': 'Fiat' }])
+      expect(await rowsOf(readCsv([once, await file('mpg\n4\n')], { parser, schema: { '': field.nullable(field.utf8()), mpg: field.int32() } }))).toEqual([{ '': 'Fiat', mpg: 3 }, { '': null, mpg: 4 }])
+      await expect(rowsOf(readCsv(path, { parser, schema: { '': field.utf8() } }))).rejects.toMatchObject({ code: 'CSV_DUPLICATE_COLUMN' })
+    }
+    expect(Object.keys(await run(csvSchema(path)))).toEqual(['a', 'column_1', 'b', 'column_3'])
+  })
+
   it('brings rows without a schema into one, and files whose columns stand otherwise', async () => {
     const paths = [await file('a,b\n1,x\n'), await file('b,further,a\ny,?,2\n')]
     const stream = pipe(readCsv(paths), withSchema(ab))

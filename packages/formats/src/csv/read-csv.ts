@@ -10,7 +10,7 @@ import { requireReading } from '../reading/require-reading.js'
 import { delivered } from '../reading/text-outcomes.js'
 import { sentOptions } from '../workers/sent-options.js'
 import { chooseParser, parserOf } from './choose-parser.js'
-import { requireWidth } from './csv-columns.js'
+import { columnName, namedColumns, requireWidth } from './csv-columns.js'
 import { CsvFile, isBlankLine, type CsvPlace } from './csv-file.js'
 import { csvPlanOptions, csvRules, requireMapped, resolveCsvOptions, type CsvOptions, type ResolvedCsvOptions } from './csv-options.js'
 import type { CsvParser } from './csv-parser.js'
@@ -29,7 +29,8 @@ import { skipLines } from './skip-lines.js'
  *
  * Positions are byte offsets: resuming reads a plain UTF-8 file from there; other files are inflated and decoded up to there.
  *
- * Without a schema, every column of the headers is `utf8`. The stream knows its columns when it is read (of several files, all
+ * Without a schema, every column of the headers is `utf8`; one that the header has no name for is called by its index, `column_2` the third, and so it may be in a
+ * schema. The stream knows its columns when it is read (of several files, all
  * headers are read first) or asked: `await stream.findSchema()`; `csvSchema` gives a schema to start from.
  *
  * @throws (while reading) `NotFound`, `Schema` for columns that are not in the header, `BadRecord`, `Corrupt` for an unclosed
@@ -65,6 +66,7 @@ export const csvFiles = (source: string | readonly string[], options: CsvOptions
     },
     hasColumn: async (file, name, signal) => {
       const wanted = (Object.hasOwn(resolved.columns, name) ? resolved.columns[name] : undefined) ?? name
+      if (wanted === '') return ((await headerOf(file, resolved, signal)) ?? []).includes('')
       return typeof wanted === 'string' && (await columnNames(file, resolved, signal)).includes(wanted)
     },
   }
@@ -104,10 +106,13 @@ interface CsvBeginning extends CsvPlace {
 
 /** The names that the columns of a file have without a schema; none of an empty file, unless they were given. */
 export const columnNames = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[]> => {
-  if (typeof options.header !== 'boolean') return options.header
+  if (typeof options.header !== 'boolean') return namedColumns(options.header)
   const first = (await readHeader(file, options, signal)) ?? []
-  return options.header ? first : first.map((_, i) => `column_${i}`)
+  return options.header ? namedColumns(first) : first.map((_, i) => columnName(i))
 }
+
+const headerOf = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[] | undefined> =>
+  options.header === true ? readHeader(file, options, signal) : options.header === false ? undefined : options.header
 
 /** Names of the columns of a file by its first record; `undefined` when it has none. */
 export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, signal: AbortSignal | undefined): Promise<readonly string[] | undefined> => {

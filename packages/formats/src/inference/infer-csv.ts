@@ -119,7 +119,8 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
   }
   notes.push(...bad.notes(seen))
   if (seen === 0) notes.push('There is no row: the columns are taken for texts.')
-  return conclude(found, partitions, seen, isWhole, notes, reader, options)
+  const nameless = new Set(header === true ? names.filter((_, i) => records[0]?.[i] === '') : [])
+  return conclude(found, nameless, partitions, seen, isWhole, notes, reader, options)
 }
 
 const isLast = async (source: string | readonly string[], reader: CsvOptions, from: Position | undefined, signal: AbortSignal | undefined): Promise<boolean> => {
@@ -142,6 +143,7 @@ const numberForms = (found: ReadonlyMap<string, Found>, delimiter: string): { re
 
 const conclude = (
   found: ReadonlyMap<string, Found>,
+  nameless: ReadonlySet<string>,
   partitions: Schema,
   seen: number,
   isWhole: boolean,
@@ -152,7 +154,7 @@ const conclude = (
   const tokens = new Set(options.nullTokens ?? [''])
   const { form, forms } = numberForms(found, reader.delimiter!)
   // After the last delimiter of each line.
-  const isNothing = (name: string, { evidence, words }: Found): boolean => name === '' && reader.header === true && seen > 0 && evidence.values === 0 && words.size === 0
+  const isNothing = (name: string, { evidence, words }: Found): boolean => nameless.has(name) && seen > 0 && evidence.values === 0 && words.size === 0
   const columns = [...found].filter(([name, of]) => !isNothing(name, of)).map(([name, { evidence: asWritten, words, empty }]): FoundColumn => {
     const own = forms.get(name)
     const evidence = own !== undefined && form !== undefined && own.decimalComma ? own.evidence : asWritten

@@ -67,6 +67,12 @@ const reasons: { readonly [sign in Exclude<Sign, 'name'>]: string } = {
   again: 'Texts of the first record come again below it, so there is no header; header: true says otherwise.',
 }
 
+/** Whether a text comes twice; several columns may have no name. */
+const hasTwice = (first: readonly string[]): boolean => {
+  const texts = first.filter((text) => text !== '')
+  return new Set(texts).size < texts.length
+}
+
 const isSame = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((text, i) => text === b[i])
 
 /**
@@ -79,7 +85,7 @@ export const sniffHeader = async (records: readonly (readonly string[])[], signa
   const [first = [], ...others] = records
   // Files that were joined have their header again.
   const rest = first.length === 1 ? others : others.filter((fields) => !isSame(fields, first))
-  const signs = new Map<Sign, number>([['twice', new Set(first).size < first.length ? 1 : 0]])
+  const signs = new Map<Sign, number>([['twice', hasTwice(first) ? 1 : 0]])
   const countOf = (sign: Sign): number => signs.get(sign) ?? 0
   const looked = first.slice(0, MOST_COLUMNS)
   for (const [i, text] of looked.entries()) {
