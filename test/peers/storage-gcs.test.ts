@@ -1,39 +1,31 @@
-import { field, fromRows, gcsStorage, pipe, registerStorage, run } from '@millrace/core'
+import { field, fromRows, gcsStorage, pipe, run } from '@millrace/core'
 import { writeParquet } from '@millrace/formats'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { foldersConform, prunesPartitions } from '../conformance/folders.js'
-import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
 import { writersConformAt } from '../conformance/writing.js'
 import { countRequests } from '../support/count-requests.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { describeObjectServer, startGcs, type ObjectServer } from '../support/object-servers.js'
-import { countOpenRequests, type OpenRequests } from '../support/open-requests.js'
+import { useStoragePeer } from '../support/storage-peer.js'
 
 const PART_BYTES = 1 << 20
 
 describeObjectServer('Google Cloud Storage', 'gcs', () => {
   let server: ObjectServer
-  let undo: () => void
   const options = () => ({ endpoint: server.endpoint, credentials: 'anonymous', partBytes: PART_BYTES, tries: 3 }) as const
-  const register = (): void => {
-    undo = registerStorage(gcsStorage(options()))
-  }
+  const { readersConform } = useStoragePeer({
+    start: async () => (server = await startGcs()),
+    stop: () => server.stop(),
+    storages: () => [gcsStorage(options())],
+    environment: () => ({ STORAGE_EMULATOR_HOST: server.endpoint }),
+  })
   /** Puts an object without us. */
   const put = async (key: string, body: Uint8Array<ArrayBuffer> | string): Promise<void> => {
     const answer = await fetch(`${server.endpoint}/upload/storage/v1/b/bucket/o?uploadType=media&name=${encodeURIComponent(key)}`, { method: 'POST', body })
     expect(answer.ok).toBe(true)
     await answer.text()
   }
-  beforeAll(async () => {
-    server = await startGcs()
-    register()
-  })
-  afterAll(async () => {
-    undo()
-    await server.stop()
-  })
-
   let folders = 0
   describePeer('beside pyarrow', 'pyarrow', () => {
     test('pyarrow reads what we wrote', async () => {
@@ -49,26 +41,12 @@ print(table.num_rows, sum(table['id'].to_pylist()))
     })
   })
 
-  // As users have it: worker threads find the server in the environment, and ask it by themselves.
-  describe('as it is built in', () => {
-    let requests: OpenRequests
-    beforeAll(() => {
-      undo()
-      vi.stubEnv('STORAGE_EMULATOR_HOST', server.endpoint)
-      requests = countOpenRequests()
-    })
-    afterAll(() => {
-      requests.close()
-      vi.unstubAllEnvs()
-      register()
-    })
-    readersConformAt({
-      scheme: 'gs', held: () => requests.count(), knows: 'later', cuts: 12, silence: () => server.silence(),
-      put: async (name, bytes) => {
-        await put(`reading/${name}`, new Uint8Array(bytes))
-        return `gs://bucket/reading/${name}`
-      },
-    })
+  readersConform({
+    scheme: 'gs', cuts: 12, silence: () => server.silence(),
+    put: async (name, bytes) => {
+      await put(`reading/${name}`, new Uint8Array(bytes))
+      return `gs://bucket/reading/${name}`
+    },
   })
 
   const newFolder = async (): Promise<string> => `gs://bucket/folder-${++folders}`

@@ -1,36 +1,29 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { field, fromRows, pipe, registerStorage, run, s3Storage, writeBytes } from '@millrace/core'
+import { field, fromRows, pipe, run, s3Storage, writeBytes } from '@millrace/core'
 import { exportSavedModel, loadSavedModel } from '@millrace/export'
 import { readParquet, writeParquet } from '@millrace/formats'
 import * as tf from '@tensorflow/tfjs'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { foldersConform, prunesPartitions } from '../conformance/folders.js'
-import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
 import { writersConformAt } from '../conformance/writing.js'
 import { countRequests } from '../support/count-requests.js'
 import { describePeer, runPython } from '../support/peer.js'
 import { describeObjectServer, s3Keys, s3Uploads, startS3, type ObjectServer } from '../support/object-servers.js'
-import { countOpenRequests, type OpenRequests } from '../support/open-requests.js'
+import { useStoragePeer } from '../support/storage-peer.js'
 
 /** The least that S3 takes. */
 const PART_BYTES = 5 << 20
 
 describeObjectServer('S3', 's3', () => {
   let server: ObjectServer
-  let undo: () => void
   const options = () => ({ endpoint: server.endpoint, credentials: s3Keys, partBytes: PART_BYTES, tries: 3 })
-  const register = (): void => {
-    undo = registerStorage(s3Storage(options()))
-  }
-  beforeAll(async () => {
-    server = await startS3()
-    register()
-  })
-  afterAll(async () => {
-    undo()
-    await server.stop()
+  const { readersConform } = useStoragePeer({
+    start: async () => (server = await startS3()),
+    stop: () => server.stop(),
+    storages: () => [s3Storage(options())],
+    environment: () => ({ AWS_ENDPOINT_URL_S3: server.endpoint, AWS_ACCESS_KEY_ID: s3Keys.accessKeyId, AWS_SECRET_ACCESS_KEY: s3Keys.secretAccessKey }),
   })
 
   let folders = 0
@@ -71,28 +64,12 @@ print(table.num_rows, sum(table['id'].to_pylist()), table['name'][999].as_py())
     }
   })
 
-  // As users have it: worker threads find the server in the environment, and ask it by themselves.
-  describe('as it is built in', () => {
-    let requests: OpenRequests
-    beforeAll(() => {
-      undo()
-      vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint)
-      vi.stubEnv('AWS_ACCESS_KEY_ID', s3Keys.accessKeyId)
-      vi.stubEnv('AWS_SECRET_ACCESS_KEY', s3Keys.secretAccessKey)
-      requests = countOpenRequests()
-    })
-    afterAll(() => {
-      requests.close()
-      vi.unstubAllEnvs()
-      register()
-    })
-    readersConformAt({
-      scheme: 's3', held: () => requests.count(), knows: 'later', cuts: 12, silence: () => server.silence(),
-      put: async (name, bytes) => {
-        await writeBytes(`s3://bucket/reading/${name}`, bytes)
-        return `s3://bucket/reading/${name}`
-      },
-    })
+  readersConform({
+    scheme: 's3', cuts: 12, silence: () => server.silence(),
+    put: async (name, bytes) => {
+      await writeBytes(`s3://bucket/reading/${name}`, bytes)
+      return `s3://bucket/reading/${name}`
+    },
   })
 
   const newFolder = async (): Promise<string> => `s3://bucket/folder-${++folders}`
