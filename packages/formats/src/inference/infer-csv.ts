@@ -45,6 +45,9 @@ const observe = (found: Found, text: string, given: NumberForm | undefined): voi
   }
 }
 
+/** Rows of a column between which the event loop may have its turn: where times are looked for, one row takes long. */
+const ROWS_BETWEEN_TURNS = 256
+
 /** Most columns whose names a remedy writes out. */
 const MOST_NAMES = 20
 
@@ -107,7 +110,10 @@ export const inferCsv = async (source: string | readonly string[], options: Infe
       if (Object.hasOwn(partitions, name)) continue
       const of = found.get(name) ?? noneYet(options)
       found.set(name, of)
-      for (let row = 0; row < rows; row++) observe(of, column.isValid(row) ? String(column.get(row)) : '', form)
+      for (let row = 0; row < rows; row++) {
+        observe(of, column.isValid(row) ? String(column.get(row)) : '', form)
+        if (row % ROWS_BETWEEN_TURNS === 0) await giveTurn()
+      }
       // Of ten thousand columns a batch takes seconds.
       await giveTurn()
       throwIfAborted(signal)
