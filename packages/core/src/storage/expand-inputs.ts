@@ -1,9 +1,11 @@
+import { resolve } from 'node:path'
 import { describeValue, failure, hasTag, requireOptions, throwIfAborted, type OptionRules } from '../errors/index.js'
 import { requireAllShards } from './complete-shards.js'
 import { below, fixedPart, folderData, globData, globMatcher, withBytes, type InputFile } from './input-folder.js'
 import { listChosen, type ChoosePartition } from './list-chosen.js'
 import { isGlob } from './list-local.js'
-import { storageFor } from './registry.js'
+import { localPath } from './local-storage.js'
+import { schemeOf, storageFor } from './registry.js'
 import { requireSuccessIn } from './require-success.js'
 import { requireCommitted, requireOneFolder, requireOneSet } from './set-manifest.js'
 import { expandShardSpec } from './shards.js'
@@ -127,9 +129,13 @@ export const requireSource = (source: unknown): void => {
   })
 }
 
+/** What two names of one file have in common. */
+const keyOf = (url: string): string => (schemeOf(url) === 'file' ? resolve(localPath(url)) : url)
+
 /**
  * The files that a source names: a path or URL, a folder, a glob (`flights-*.json`), a shard specification (`train@4`, `train@*`), or a
- * list of these, in the order given and by name within a folder or a pattern.
+ * list of these, in the order given and by name within a folder or a pattern. A file that a folder or a pattern of a list stands for is given once, where
+ * the first of them stands that it belongs to, whatever else names it; one that is named twice, and by names alone, twice.
  *
  * Of folders all data below them is read, as big-data tools leave it there: not `_SUCCESS`, `_temporary/…`, hidden names, checksums and
  * empty files, which patterns pass over as well. Folders `key=value` below the one that was asked for (of a pattern, below its fixed part) tell the partition of a file.
@@ -148,10 +154,18 @@ export const expandInputs = async (source: string | readonly string[], signal?: 
   const sources = typeof source === 'string' ? [source] : source
   if (sources.length === 0) throw failure({ tag: 'Usage', code: 'NO_INPUT', problem: 'the list of files is empty' })
   const files: InputFile[] = []
+  const byPatterns = new Set<string>()
+  const byName = new Set<string>()
   for (const one of sources) {
     const expanded = await expandOne(one, { ...options, signal })
     if (options.requireSuccess === true) await requireSuccessIn(jobFolder(one, expanded), signal)
-    files.push(...expanded.files)
+    const isNamed = expanded.files.length === 1 && expanded.files[0]!.url === one
+    for (const file of expanded.files) {
+      const key = keyOf(file.url)
+      // Who names a file twice asks for it twice; what else the sources have in common is read once.
+      if (!byPatterns.has(key) && (isNamed || !byName.has(key))) files.push(file)
+      ;(isNamed ? byName : byPatterns).add(key)
+    }
   }
   return files
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { errorOf } from '../../../../test/support/error-of.js'
 import { expandInputs, partitionFolder } from './index.js'
 import { parsePartition } from './partition-path.js'
 
@@ -149,7 +150,25 @@ describe('a folder as a source', () => {
   })
 })
 
+describe('a list of sources', () => {
+  it('gives once what patterns and folders have in common, and twice what is named twice', async () => {
+    put('g/1', 'g/2', 'g/3')
+    const listed = async (...sources: readonly string[]): Promise<readonly string[]> => (await expandInputs(sources.map((source) => join(root, source)))).map(({ url }) => url.slice(-1))
+    expect(await listed('g/*', 'g/1')).toEqual(['1', '2', '3'])
+    expect(await listed('g/2', 'g/*')).toEqual(['2', '1', '3'])
+    expect(await listed('g/[12]', 'g', 'g/*')).toEqual(['1', '2', '3'])
+    expect(await listed('g/2', 'g/1', 'g/2')).toEqual(['2', '1', '2'])
+    expect((await expandInputs([join(root, 'g/*'), `file://${join(root, 'g/1')}`, `${root}/g/../g/2`])).length).toBe(3)
+  })
+})
+
 describe('folders of partitions', () => {
+  it('give each key once', async () => {
+    put('out/k=1/k=2/a')
+    for (const source of ['out', 'out/**']) expect(await errorOf(() => namesOf(source))).toMatchObject({ _tag: 'Schema', code: 'PARTITION_TWICE', position: { source: 'k=1/k=2' } })
+    expect(await namesOf('out/k=1')).toEqual(['out/k=1/k=2/a'])
+  })
+
   const partitionsOf = async (source: string): Promise<unknown> => (await expandInputs(join(root, source))).map(({ partition }) => partition)
 
   it('tell the values of their keys below what was asked for', async () => {

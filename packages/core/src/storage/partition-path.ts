@@ -1,3 +1,5 @@
+import { failure } from '../errors/index.js'
+
 /**
  * Values of the folders that a file lies in, by key, as texts: `date=2026-11-24/country=de` is `{ date: '2026-11-24', country: 'de' }`.
  * Null stands for Hive's default partition.
@@ -29,7 +31,11 @@ const unescapeText = (text: string): string =>
 export const partitionFolder = (key: string, value: string | null): string =>
   `${escapeText(key)}=${value === null || value === '' ? DEFAULT_PARTITION : escapeText(value)}`
 
-/** The values that the folders of a path give; `undefined` where none of them has the form `key=value`. */
+/**
+ * The values that the folders of a path give; `undefined` where none of them has the form `key=value`.
+ *
+ * @throws `Schema` PARTITION_TWICE for a path in which a key comes twice: nobody can tell which of its values is that of the rows
+ */
 export const parsePartition = (folders: readonly string[]): PartitionValues | undefined => {
   const values = folders.flatMap((folder): readonly [string, string | null][] => {
     const at = folder.indexOf('=')
@@ -37,5 +43,12 @@ export const parsePartition = (folders: readonly string[]): PartitionValues | un
     const text = folder.slice(at + 1)
     return [[unescapeText(folder.slice(0, at)), text === DEFAULT_PARTITION ? null : unescapeText(text)]]
   })
-  return values.length === 0 ? undefined : Object.fromEntries(values)
+  if (values.length === 0) return undefined
+  const found = Object.fromEntries(values)
+  if (Object.keys(found).length === values.length) return found
+  const twice = values.find(([key], at) => values.findIndex(([other]) => other === key) < at)
+  throw failure({
+    tag: 'Schema', code: 'PARTITION_TWICE', problem: `the folders give the key ${JSON.stringify(twice?.[0])} twice`, remedy: 'Read the folder below the first one, or move the files into folders that give each key once.',
+    position: { source: folders.join('/') },
+  })
 }
