@@ -35,7 +35,7 @@ export const useStoragePeer = ({ start, stop, storages, environment }: StoragePe
   })
   // As users have it: worker threads find the server in the environment, and ask it by themselves.
   const readersConform = (at: ReadersAt): void =>
-    describe('as it is built in', () => {
+    void describe('as it is built in', () => {
       let requests: OpenRequests
       beforeAll(() => {
         unregister()
