@@ -1,16 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { expandInputs, hdfsStorage, openOutputSet, readBytes, readWhole, registerStorage, storageFor, withOutputSet, writeBytes, writeText } from '@millrace/core'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { expandInputs, hdfsStorage, openOutputSet, readBytes, readWhole, storageFor, withOutputSet, writeBytes, writeText } from '@millrace/core'
+import { afterAll, describe, expect, test } from 'vitest'
 import { foldersConform } from '../conformance/folders.js'
-import { readersConformAt } from '../conformance/reading.js'
 import { storageConformance } from '../conformance/storage.js'
 import { temporaryNames, writersConformAt } from '../conformance/writing.js'
 import { bytesOf } from '../support/bytes.js'
 import { errorOf } from '../support/error-of.js'
 import { describeHdfs, startHdfs, type HdfsTestCluster } from '../support/hdfs-cluster.js'
-import { countOpenRequests, type OpenRequests } from '../support/open-requests.js'
+import { useStoragePeer } from '../support/storage-peer.js'
 
 /** Of the cluster. */
 const BLOCK_BYTES = 1 << 20
@@ -37,25 +36,16 @@ const writeConfig = (folder: string, ports: readonly number[]): string => {
 describeHdfs('HDFS', 'ha', () => {
   let cluster: HdfsTestCluster
   let config = ''
-  const undo: (() => void)[] = []
   let folders = 0
   const options = () => ({ configFolder: config, user: 'alice', partBytes: PART_BYTES })
-  const register = (): void => {
-    for (const scheme of ['hdfs', 'webhdfs'] as const) undo.push(registerStorage(hdfsStorage({ scheme, ...options() })))
-  }
-  const unregister = (): void => {
-    for (const one of undo.splice(0)) one()
-  }
-
-  beforeAll(async () => {
-    cluster = await startHdfs('ha')
-    config = writeConfig(cluster.folder, cluster.ports)
-    // Small parts, so that a test writes several.
-    register()
-  })
-  afterAll(async () => {
-    unregister()
-    await cluster?.stop()
+  const { readersConform } = useStoragePeer({
+    start: async () => {
+      cluster = await startHdfs('ha')
+      config = writeConfig(cluster.folder, cluster.ports)
+    },
+    stop: async () => cluster?.stop(),
+    storages: () => (['hdfs', 'webhdfs'] as const).map((scheme) => hdfsStorage({ scheme, ...options() })),
+    environment: () => ({ HADOOP_CONF_DIR: config, HADOOP_USER_NAME: 'alice' }),
   })
 
   const newFolder = (): string => `hdfs://mill/test/${folders++}`
@@ -70,27 +60,12 @@ describeHdfs('HDFS', 'ha', () => {
     return answer.FileStatuses.FileStatus.map(({ pathSuffix }) => pathSuffix)
   }
 
-  // As users have it: worker threads find the cluster in the environment, and ask it by themselves.
-  describe('as it is built in', () => {
-    let requests: OpenRequests
-    beforeAll(() => {
-      unregister()
-      vi.stubEnv('HADOOP_CONF_DIR', config)
-      vi.stubEnv('HADOOP_USER_NAME', 'alice')
-      requests = countOpenRequests()
-    })
-    afterAll(() => {
-      requests.close()
-      vi.unstubAllEnvs()
-      register()
-    })
-    readersConformAt({
-      scheme: 'hdfs', held: () => requests.count(), knows: 'later', cuts: 6, silence: () => cluster.silence(),
-      put: async (name, bytes) => {
-        await writeBytes(`hdfs://mill/reading/${name}`, bytes)
-        return `hdfs://mill/reading/${name}`
-      },
-    })
+  readersConform({
+    scheme: 'hdfs', cuts: 6, silence: () => cluster.silence(),
+    put: async (name, bytes) => {
+      await writeBytes(`hdfs://mill/reading/${name}`, bytes)
+      return `hdfs://mill/reading/${name}`
+    },
   })
 
   storageConformance({ name: 'hdfs', folder: async () => newFolder() })
