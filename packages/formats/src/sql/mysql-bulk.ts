@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { failure, type Column, type Field, type Schema } from '@millrace/core'
 import type { MysqlLoaded, MysqlSession } from './mysql-session.js'
-import { mysqlCells } from './sql-cells.js'
+import { integerText, isPlain, mysqlCells } from './sql-cells.js'
 import { mysqlDialect } from './sql-dialect.js'
 import { columnIn } from './sql-error.js'
 import type { SqlTableSource } from './sql-statement.js'
@@ -122,11 +122,14 @@ const escapes: { readonly [character: string]: string } = { '\\': '\\\\', '\t': 
 
 /** A column's values as `LOAD DATA` reads them. @see https://dev.mysql.com/doc/refman/8.4/en/load-data.html */
 const loadCells = (column: Column): ((row: number) => string) => {
+  const integer = integerText(column)
+  if (integer !== undefined) return (row) => (column.isValid(row) ? integer(row) : '\\N')
   const cell = mysqlCells(column)
+  const plain = isPlain(column)
   return (row) => {
     const value = cell(row)
     if (value === null) return '\\N'
-    if (typeof value === 'string') return value.replace(/[\\\t\n\0]/g, (character) => escapes[character]!)
+    if (typeof value === 'string') return plain ? value : value.replace(/[\\\t\n\0]/g, (character) => escapes[character]!)
     if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
     return Object.is(value, -0) ? '-0' : String(value)
   }

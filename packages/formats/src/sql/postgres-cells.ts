@@ -6,6 +6,7 @@ import { decimalColumn } from './cells/decimal-cells.js'
 import { floatColumn, integerColumn, type Wire } from './cells/number-cells.js'
 import type { RawRows } from './cells/row-bytes.js'
 import { InstantWriter } from './cells/time-cells.js'
+import { sqlDateText, sqlInstantText } from './sql-time.js'
 
 /** Reads a column's values, which the server is asked for as texts, or in the binary form of the type. */
 export interface PostgresReader extends CellReader {
@@ -16,7 +17,6 @@ export interface PostgresReader extends CellReader {
 const EPOCH_DAYS = 10_957
 const EPOCH_MICROS = 946_684_800_000_000
 const DAY_MICROS = 86_400_000_000
-const DAY_SECONDS = 86_400
 
 const bufferOf = ({ bytes, starts, ends }: Cells, row: number): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset + starts[row]!, ends[row]! - starts[row]!)
 const utf8 = (cells: Cells, row: number): string => bufferOf(cells, row).toString()
@@ -72,22 +72,6 @@ const byteStrings: PostgresReader = {
   column: (cells, target) => (target.kind === 'binary' ? bytesOf(cells, target) : undefined),
 }
 
-const padded = (value: number, digits: number): string => String(value).padStart(digits, '0')
-
-/** The text of a day, and the era that ends texts of days before Christ; also beyond what a `Date` holds. */
-const dateParts = (days: number): readonly [text: string, era: string] => {
-  // https://howardhinnant.github.io/date_algorithms.html#civil_from_days
-  const shifted = days + 719_468
-  const era = Math.floor(shifted / 146_097)
-  const ofEra = shifted - era * 146_097
-  const yearOfEra = Math.floor((ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365)
-  const ofYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100))
-  const part = Math.floor((5 * ofYear + 2) / 153)
-  const month = part < 10 ? part + 3 : part - 9
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-  return [`${padded(year > 0 ? year : 1 - year, 4)}-${padded(month, 2)}-${padded(ofYear - Math.floor((153 * part + 2) / 5) + 1, 2)}`, year > 0 ? '' : ' BC']
-}
-
 /** Days without an end, as the integers farthest from 0. */
 const [LEAST_DAYS, MOST_DAYS] = [-2147483648, 2147483647]
 
@@ -95,7 +79,7 @@ const dates: PostgresReader = {
   isBinary: true,
   value: ({ view, starts }, row) => {
     const days = view.getInt32(starts[row]!)
-    return days === MOST_DAYS ? 'infinity' : days === LEAST_DAYS ? '-infinity' : dateParts(days + EPOCH_DAYS).join('')
+    return days === MOST_DAYS ? 'infinity' : days === LEAST_DAYS ? '-infinity' : sqlDateText(days + EPOCH_DAYS)
   },
   column: (cells, target) => {
     if (target.kind !== 'date' && !(target.kind === 'timestamp' && inUtc(target))) return undefined
@@ -135,20 +119,13 @@ const instants = (isZoned: boolean): PostgresReader => ({
   value: ({ view, starts }, row) => {
     const at = starts[row]!
     const micros = microsAt(view, at)
-    return micros === undefined ? (view.getInt8(at) < 0 ? '-infinity' : 'infinity') : instantText(BigInt(micros), isZoned)
+    return micros === undefined ? (view.getInt8(at) < 0 ? '-infinity' : 'infinity') : instantText(micros, isZoned)
   },
   column: (cells, target) => (isZoned || inUtc(target) ? instantColumn(cells, target) : undefined),
 })
 
-const instantText = (micros: bigint, isZoned: boolean): string => {
-  const below = Number(((micros % 1_000_000n) + 1_000_000n) % 1_000_000n)
-  const seconds = Number((micros - BigInt(below)) / 1_000_000n)
-  const days = Math.floor(seconds / DAY_SECONDS)
-  const clock = seconds - days * DAY_SECONDS
-  const [date, era] = dateParts(days)
-  const fraction = below === 0 ? '' : `.${padded(below, 6)}`.replace(/0+$/, '')
-  return `${date} ${[Math.floor(clock / 3600), Math.floor(clock / 60) % 60, clock % 60].map((part) => padded(part, 2)).join(':')}${fraction}${isZoned ? '+00' : ''}${era}`
-}
+/** As the server writes it: without zeros at a fraction's end. */
+const instantText = (micros: bigint | number, isZoned: boolean): string => sqlInstantText(micros, isZoned ? '+00' : '').replace(/(\.\d*?)0+(?=\+|$| )/, '$1')
 
 const instantColumn = (cells: Cells, target: Field): Column | undefined => {
   if (target.kind !== 'timestamp') return undefined

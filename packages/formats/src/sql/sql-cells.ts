@@ -1,5 +1,5 @@
 import {
-  ConversionError, DictionaryColumn, ListColumn, showValue,
+  ConversionError, DictionaryColumn, halves, ListColumn, readInt64, showValue,
   type Column, type FixedColumn, type TimeUnit,
 } from '@millrace/core'
 import { columnJson } from '../writing/column-texts.js'
@@ -14,8 +14,8 @@ const microsOf = (value: bigint, unit: TimeUnit): bigint => {
   return value / 1000n
 }
 
-/** Texts of dates and instants in UTC; `undefined` for columns of other kinds. */
-const timeText = (column: Column): ((row: number) => string) | undefined => {
+/** Texts of dates and instants in UTC; `undefined` for columns of other kinds. @param offset - what follows an instant's time */
+const timeText = (column: Column, offset = ''): ((row: number) => string) | undefined => {
   const { kind, params } = column.field
   if (kind === 'date') {
     const { values } = column as FixedColumn<unknown, Int32Array>
@@ -23,7 +23,13 @@ const timeText = (column: Column): ((row: number) => string) | undefined => {
   }
   if (kind !== 'timestamp') return undefined
   const { values } = column as FixedColumn<unknown, BigInt64Array>
-  return (row) => sqlInstantText(microsOf(values[row]!, params.unit ?? 'ms'))
+  const unit = params.unit ?? 'ms'
+  const words = halves(values)
+  const factor = unit === 'ns' ? NaN : Number(unitMicros[unit])
+  return (row) => {
+    const micros = readInt64(words, row) * factor
+    return sqlInstantText(Number.isSafeInteger(micros) ? micros : microsOf(values[row]!, unit), offset)
+  }
 }
 
 const exact64 = (column: Column): ((row: number) => bigint) | undefined => {
@@ -32,12 +38,25 @@ const exact64 = (column: Column): ((row: number) => bigint) | undefined => {
   return (row) => values[row]!
 }
 
+/** Whether the texts of a column's values are digits, dates and the like, which have nothing to escape. */
+export const isPlain = ({ field }: Column): boolean => /^(bool|u?int\d+|float\d+|decimal|date|timestamp)$/.test(field.kind)
+
+/** Digits of 64-bit integers, by numbers where they are safe, which is faster; `undefined` for columns of other kinds. */
+export const integerText = (column: Column): ((row: number) => string) | undefined => {
+  if (column.field.kind !== 'int64' && column.field.kind !== 'uint64') return undefined
+  const { values } = column as FixedColumn<unknown, BigInt64Array>
+  const words = halves(values)
+  return (row) => {
+    const value = readInt64(words, row)
+    // Below 0 an unsigned one is another.
+    return value >= 0 && value <= Number.MAX_SAFE_INTEGER ? String(value) : String(values[row]!)
+  }
+}
+
 /** The text of a value that is not null, as PostgreSQL reads it; not yet escaped. */
 const postgresText = (column: Column): ((row: number) => string) => {
-  const time = timeText(column)
-  if (time !== undefined) return column.field.kind === 'date' ? time : (row) => time(row).replace(/( BC)?$/, '+00$1')
-  const integer = exact64(column)
-  if (integer !== undefined) return (row) => String(integer(row))
+  const whole = timeText(column, '+00') ?? integerText(column)
+  if (whole !== undefined) return whole
   if (column instanceof ListColumn) return arrayText(column as ListColumn)
   switch (column.field.kind) {
     case 'bool':
@@ -70,6 +89,7 @@ const escapes: { readonly [character: string]: string } = { '\\': '\\\\', '\t': 
 export const copyCells = (given: Column): ((row: number) => string) => {
   const column = given instanceof DictionaryColumn ? (given.expand() as Column) : given
   const text = postgresText(column)
+  if (isPlain(column)) return (row) => (column.isValid(row) ? text(row) : '\\N')
   return (row) => (column.isValid(row) ? text(row).replace(/[\\\t\n\r\b\f\v]/g, (character) => escapes[character]!) : '\\N')
 }
 

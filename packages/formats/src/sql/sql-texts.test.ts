@@ -29,6 +29,17 @@ describe('times', () => {
     fc.assert(fc.property(fc.integer({ min: -2_400_000, max: 90_000_000 }), (days) => parseSqlDate(sqlDateText(days)) === days))
   })
 
+  it('are written as a Date writes them, given as numbers or as bigints, and beyond what a Date holds', () => {
+    fc.assert(fc.property(fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }), (milliseconds) => {
+      const due = new Date(milliseconds).toISOString().replace('T', ' ').replace(/\.000Z$/, '').replace(/Z$/, '000')
+      expect([sqlInstantText(BigInt(milliseconds) * 1000n), sqlInstantText(BigInt(milliseconds) * 1000n, '+00')]).toEqual([due, `${due}+00`])
+      if (Number.isSafeInteger(milliseconds * 1000)) expect(sqlInstantText(milliseconds * 1000)).toBe(due)
+      expect(sqlDateText(Math.floor(milliseconds / 86_400_000))).toBe(due.slice(0, 10))
+    }))
+    expect([sqlDateText(100_000_000), sqlDateText(100_000_001), sqlDateText(-719_163)]).toEqual(['275760-09-13', '275760-09-14', '0001-12-31 BC'])
+    expect(sqlInstantText(-62_135_596_800_000_001n, '+00')).toBe('0001-12-31 23:59:59.999999+00 BC')
+  })
+
   it('are the same in the plain form as in a longer one, in every unit, and refused in both', () => {
     const digits = (length: number, max: number) => fc.integer({ min: 0, max }).map((number) => String(number).padStart(length, '0'))
     const fraction = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 9 }).map((all) => `.${all.join('')}`)

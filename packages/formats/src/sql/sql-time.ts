@@ -103,21 +103,46 @@ export const inUnit = (micros: bigint, target: Field): bigint => {
   return micros % divisor < 0n ? quotient - 1n : quotient
 }
 
-/** The text of a day, as both servers read it; years before Christ only PostgreSQL. */
-export const sqlDateText = (days: number): string => {
-  const date = new Date(days * DAY_SECONDS * 1000)
-  const year = date.getUTCFullYear()
-  const [month, day] = [date.getUTCMonth() + 1, date.getUTCDate()].map((part) => String(part).padStart(2, '0'))
-  return `${String(year > 0 ? year : 1 - year).padStart(4, '0')}-${month}-${day}${year > 0 ? '' : ' BC'}`
+const twoDigits = Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0'))
+
+/** The text of a day without its era, and the era: ` BC`, or nothing. Also beyond what a `Date` holds. */
+const dateParts = (days: number): readonly [date: string, era: string] => {
+  // https://howardhinnant.github.io/date_algorithms.html#civil_from_days
+  const shifted = days + 719_468
+  const cycle = Math.floor(shifted / 146_097)
+  const ofCycle = shifted - cycle * 146_097
+  const yearOfCycle = Math.floor((ofCycle - Math.floor(ofCycle / 1460) + Math.floor(ofCycle / 36_524) - Math.floor(ofCycle / 146_096)) / 365)
+  const ofYear = ofCycle - (365 * yearOfCycle + Math.floor(yearOfCycle / 4) - Math.floor(yearOfCycle / 100))
+  const part = Math.floor((5 * ofYear + 2) / 153)
+  const month = part < 10 ? part + 3 : part - 9
+  const year = yearOfCycle + cycle * 400 + (month <= 2 ? 1 : 0)
+  const shown = String(year > 0 ? year : 1 - year).padStart(4, '0')
+  return [`${shown}-${twoDigits[month]!}-${twoDigits[ofYear - Math.floor((153 * part + 2) / 5) + 1]!}`, year > 0 ? '' : ' BC']
 }
 
-/** The text of an instant in UTC, without an offset. */
-export const sqlInstantText = (micros: bigint): string => {
-  const below = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
-  const seconds = Number((micros - below) / 1_000_000n)
+/** The text of a day, as both servers read it; years before Christ only PostgreSQL. */
+export const sqlDateText = (days: number): string => {
+  const [date, era] = dateParts(days)
+  return date + era
+}
+
+/** Whole seconds, and the microseconds above them. */
+const secondsOf = (micros: bigint | number): readonly [seconds: number, below: number] => {
+  const number = Number(micros)
+  if (Number.isSafeInteger(number)) {
+    const seconds = Math.floor(number / 1_000_000)
+    return [seconds, number - seconds * 1_000_000]
+  }
+  const below = ((BigInt(micros) % 1_000_000n) + 1_000_000n) % 1_000_000n
+  return [Number((BigInt(micros) - below) / 1_000_000n), Number(below)]
+}
+
+/** The text of an instant in UTC. @param micros - since 1970; a number is a safe integer. @param suffix - what follows the time, before the era: an offset */
+export const sqlInstantText = (micros: bigint | number, suffix = ''): string => {
+  const [seconds, below] = secondsOf(micros)
   const days = Math.floor(seconds / DAY_SECONDS)
   const clock = seconds - days * DAY_SECONDS
-  const parts = [Math.floor(clock / 3600), Math.floor(clock / 60) % 60, clock % 60].map((part) => String(part).padStart(2, '0'))
-  const [date, era] = sqlDateText(days).split(' ')
-  return `${date} ${parts.join(':')}${below === 0n ? '' : `.${String(below).padStart(6, '0')}`}${era === undefined ? '' : ' BC'}`
+  const [date, era] = dateParts(days)
+  const time = `${twoDigits[Math.floor(clock / 3600)]!}:${twoDigits[Math.floor(clock / 60) % 60]!}:${twoDigits[clock % 60]!}`
+  return `${date} ${time}${below === 0 ? '' : `.${String(below).padStart(6, '0')}`}${suffix}${era}`
 }
