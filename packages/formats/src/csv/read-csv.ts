@@ -128,7 +128,12 @@ export const readHeader = async (file: FileInfo, options: ResolvedCsvOptions, si
       malformed: () => undefined,
     })
     for await (const chunk of chunks) {
-      await splitter.push(chunk)
+      try {
+        await splitter.push(chunk)
+      } catch (error) {
+        // What is wrong with records after it is told where they are read.
+        if (header === undefined) throw error
+      }
       if (header !== undefined) break
     }
     if (header === undefined) await splitter.finish()

@@ -48,6 +48,11 @@ it('no texts are made of fields beyond maxFields', () => {
   expect(split).toEqual({ fields: ['1', '2', '1', '2', '1', '2', '1', '2', '1', '2', '1'], end: 302 })
 })
 
+it('a header is found whatever follows it', async () => {
+  const path = file(`a,b\n1,${'x'.repeat(100)}`)
+  expect(Object.keys(await run(csvSchema(path, { maxRecordBytes: 20 })))).toEqual(['a', 'b'])
+})
+
 it('csv-parse keeps few fields beyond maxFields', async () => {
   const records: (readonly [number, number])[] = []
   const splitter = new CsvSplitter(resolveCsvOptions({ maxFields: 10 }), 'x', 0, 1, { record: ({ length }, _, end) => void records.push([length, end]), malformed: () => undefined })
