@@ -41,6 +41,7 @@ const ISO_DATE = /^\d{4}-\d{2}-\d{2}$/
 const MAX_EXAMPLES = 3
 const MAX_EXAMPLE = 40
 const MAX_DIGITS = 38
+const SAFE_DIGITS = 15
 /** Longer than the longest time, an ISO 8601 one with digits beyond nanoseconds among them. */
 const MAX_TIME = 100
 
@@ -66,6 +67,9 @@ export class ValueEvidence {
   private least = 0n
   private most = 0n
   private hasRange = false
+  // Of the integers that are numbers exactly: between two that were seen there is nothing new.
+  private safeLeast = Infinity
+  private safeMost = -Infinity
   private whole = 0
   private fraction = 0
   private exponents = 0
@@ -104,6 +108,12 @@ export class ValueEvidence {
     this.whole = Math.max(this.whole, digits)
     // Longer ones fit no integer whatever their value.
     if (digits > MAX_DIGITS) return
+    if (digits <= SAFE_DIGITS) {
+      const number = Number(text)
+      if (number >= this.safeLeast && number <= this.safeMost) return
+      this.safeLeast = Math.min(this.safeLeast, number)
+      this.safeMost = Math.max(this.safeMost, number)
+    }
     const value = BigInt(text.replace(/^\+/, ''))
     if (value < this.least || !this.hasRange) this.least = value
     if (value > this.most || !this.hasRange) this.most = value
