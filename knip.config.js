@@ -2,7 +2,7 @@
 export default {
   workspaces: {
     '.': {
-      entry: ['scripts/*.mjs', 'examples/{quickstart/quickstart,spam/spam,cluster/cluster}.ts', 'bench/run.ts', 'bench/*-contender.ts', 'test/fuzz/child.ts', 'test/**/*.test.ts'],
+      entry: ['scripts/*.mjs', 'examples/{quickstart/quickstart,spam/spam,cluster/cluster}.ts', 'bench/run.ts', 'bench/*-contender.ts', 'bench/reading-thread.ts', 'test/fuzz/child.ts', 'test/**/*.test.ts'],
       project: ['scripts/**/*.mjs', 'examples/**/*.ts', 'bench/**/*.{ts,mjs}', 'test/**/*.ts'],
       ignoreDependencies: [
         // The packages' optional peers: here so that the tests have them.
@@ -10,6 +10,7 @@ export default {
         '@bokuweb/zstd-wasm',
         'fzstd',
         'pg-copy-streams',
+        'undici',
         // Tools that scripts find by their path.
         '@arethetypeswrong/cli',
         'publint',

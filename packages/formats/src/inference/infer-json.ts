@@ -1,5 +1,5 @@
 import { expandInputs, failure, field, giveTurn, hasTag, requireOneOf, requireOptions, throwIfAborted, type Field, type FileInfo, type OptionRules, type Schema } from '@millrace/core'
-import { explain, newParser } from '../json/json-file.js'
+import { endsWithinText, explain, newParser } from '../json/json-file.js'
 import { DEFAULT_MAX_DEPTH, jsonRules, resolveJsonOptions, type JsonFormat, type JsonOptions } from '../json/json-options.js'
 import type { JsonToken } from '../json/json-row.js'
 import { guessFormat } from '../json/json-splitter.js'
@@ -162,6 +162,7 @@ const tokensOf = async ({ bytes }: RawRecord, maxDepth: number): Promise<readonl
     if (turn !== undefined) await turn
   }
   if (depth > 0) throw badValue({ code: 'JSON_MALFORMED', problem: 'the record is cut short' })
+  if (endsWithinText(text)) throw badValue({ code: 'JSON_MALFORMED', problem: 'there is a text after the record that does not end' })
   return pieces
 }
 

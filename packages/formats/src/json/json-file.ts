@@ -218,6 +218,7 @@ export class JsonFile<S extends Schema> implements JsonHandler, TextFile {
     } catch (error) {
       return (error as Error).message
     }
+    if (endsWithinText(text)) return 'there is a text after the record that does not end'
     return sink.values === 1 ? undefined : sink.values === 0 ? 'the record is cut short' : 'there is more after the record'
   }
 
@@ -290,6 +291,20 @@ export class JsonFile<S extends Schema> implements JsonHandler, TextFile {
 export const newParser = (): ((text: string) => readonly JsonToken[]) => {
   const tokenize = jsonParser({ packValues: true, streamValues: false, jsonStreaming: true }) as (text: string) => unknown
   return (text) => (tokenize(text) as { readonly values?: readonly JsonToken[] }).values ?? []
+}
+
+/** Whether a text begins and does not end: after a record, the tokenizer would go on with it in the next one. @param text - in which it found nothing wrong */
+export const endsWithinText = (text: string): boolean => {
+  let isOpen = false
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) if (!isOpen || !isEscaped(text, at)) isOpen = !isOpen
+  return isOpen
+}
+
+/** Whether an odd number of backslashes stands before it. */
+const isEscaped = (text: string, at: number): boolean => {
+  let before = at
+  while (text[before - 1] === '\\') before--
+  return (at - before) % 2 === 1
 }
 
 /** The key of an object that holds an array of objects. */

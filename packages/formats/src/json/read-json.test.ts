@@ -155,6 +155,15 @@ describe('readJson', () => {
     }
   })
 
+  it.each(['auto', 'stream-json'] as const)('takes a text that begins after a record for a bad record, and the next one for what it is: %s', async (parser) => {
+    for (const after of ['"', '"}', ' "\\"', '"\\\\\\"']) {
+      const path = await file(`{"a":1,"b":"\\"x\\\\"}${after}\n{"a":2,"b":"y"}\n{"a":3,"b":"z"}\n`)
+      const tally = new Tally()
+      expect(await rowsOf(readJson(path, { schema: ab, parser, onBadRecord: 'skip' }), { tally }), after).toEqual([{ a: 2, b: 'y' }, { a: 3, b: 'z' }])
+      expect(tally.summary(), after).toMatchObject({ read: 3, rejectedByCode: { JSON_MALFORMED: 1 } })
+    }
+  })
+
   it('names the column and the path where something else than an object is on the way to it', async () => {
     for (const parser of ['auto', 'stream-json'] as const) {
       for (const [value, shown] of [['"str"', '"str"'], ['[1]', 'an array'], ['7', '"7"']] as const) {
