@@ -1,4 +1,4 @@
-import { ConversionError, type ColumnBuilder, type Field, type ListBuilder } from '@millrace/core'
+import { ConversionError, makeBuilder, type Column, type ColumnBuilder, type Field, type ListBuilder } from '@millrace/core'
 import { parseJsonArray } from './json-array.js'
 import { parsePostgresArray, type ArrayItem } from './postgres-array.js'
 import { inUnit, parseSqlDate, parseSqlInstant, parseSqlMicros } from './sql-time.js'
@@ -92,3 +92,20 @@ export const sqlAppender = (target: Field, type: SqlType): SqlAppender => {
 
 /** About how many bytes a value holds. */
 export const sqlValueBytes = (value: SqlValue): number => (typeof value === 'string' || value instanceof Uint8Array ? value.length : 8)
+
+/** A column of values one by one; `undefined` where one of them does not fit the field. @param valueAt - the value of a row, `null` where there is none */
+export const convertedColumn = (field: Field, type: SqlType, length: number, valueAt: (row: number) => SqlValue | null): Column | undefined => {
+  const builder = makeBuilder(field)
+  const append = sqlAppender(field, type)
+  try {
+    for (let row = 0; row < length; row++) {
+      const value = valueAt(row)
+      if (value === null) builder.appendNull()
+      else append(builder, value)
+    }
+  } catch (error) {
+    if (error instanceof ConversionError) return undefined
+    throw error
+  }
+  return builder.finish()
+}

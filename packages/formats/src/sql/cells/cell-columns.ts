@@ -1,7 +1,7 @@
-import { ConversionError, makeBuilder, type Column, type Field } from '@millrace/core'
+import type { Column, Field } from '@millrace/core'
 import type { SqlColumns, SqlRows } from '../sql-session.js'
 import type { SqlType } from '../sql-type.js'
-import { sqlAppender, type SqlValue } from '../sql-values.js'
+import { convertedColumn, type SqlValue } from '../sql-values.js'
 import { validityOf, type Cells } from './cells.js'
 
 /** How the values of a column are read from a server's bytes. */
@@ -48,7 +48,7 @@ export class CellColumns implements SqlColumns {
   column(column: number, field: Field, type: SqlType): Column | undefined {
     const cells = this.cells[column]!
     if (!field.nullable && validityOf(cells) !== undefined) return undefined
-    return this.readers[column]!.column(cells, field) ?? this.converted(column, field, type)
+    return this.readers[column]!.column(cells, field) ?? convertedColumn(field, type, this.length, (row) => this.value(column, row))
   }
 
   differs(columns: readonly number[], row: number): boolean {
@@ -59,23 +59,6 @@ export class CellColumns implements SqlColumns {
       differs ||= !sameBytes(cells, row - 1, row)
     }
     return differs
-  }
-
-  /** Value by value. */
-  private converted(column: number, field: Field, type: SqlType): Column | undefined {
-    const builder = makeBuilder(field)
-    const append = sqlAppender(field, type)
-    try {
-      for (let row = 0; row < this.length; row++) {
-        const value = this.value(column, row)
-        if (value === null) builder.appendNull()
-        else append(builder, value)
-      }
-    } catch (error) {
-      if (error instanceof ConversionError) return undefined
-      throw error
-    }
-    return builder.finish()
   }
 }
 

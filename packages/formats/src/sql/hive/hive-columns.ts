@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import { bitmapBytes, boolColumn, bytesColumn, ConversionError, fixedColumn, makeBuilder, setBit, type Column, type Field } from '@millrace/core'
+import { bitmapBytes, boolColumn, bytesColumn, fixedColumn, setBit, type Column, type Field } from '@millrace/core'
 import type { SqlType } from '../sql-type.js'
-import { sqlAppender } from '../sql-values.js'
+import { convertedColumn } from '../sql-values.js'
 import { isNull, valueAt, type HiveColumnValues } from './hive-rows.js'
 import type { ByteRows } from './thrift-value.js'
 
@@ -61,17 +61,5 @@ export const hiveColumnOf = (column: HiveColumnValues, field: Field, type: SqlTy
   if (validity !== undefined && !field.nullable) return undefined
   const whole = wholeColumn(column, field, validity)
   if (whole !== undefined) return whole
-  const builder = makeBuilder(field)
-  const append = sqlAppender(field, type)
-  try {
-    for (let row = 0; row < column.length; row++) {
-      const value = valueAt(column, row)
-      if (value === null) builder.appendNull()
-      else append(builder, value)
-    }
-  } catch (error) {
-    if (error instanceof ConversionError) return undefined
-    throw error
-  }
-  return builder.finish()
+  return convertedColumn(field, type, column.length, (row) => valueAt(column, row))
 }
