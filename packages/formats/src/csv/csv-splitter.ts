@@ -145,6 +145,7 @@ export class CsvSplitter implements CsvText {
       if (this.bad === undefined) continue
       this.handler.malformed(this.bad.error, this.done, this.window.end)
       this.done = this.window.end
+      this.fedTo = this.window.end
       this.bad = undefined
       return
     }

@@ -53,6 +53,14 @@ it('a header is found whatever follows it', async () => {
   expect(Object.keys(await run(csvSchema(path, { maxRecordBytes: 20 })))).toEqual(['a', 'b'])
 })
 
+it.each(['auto', 'csv-parse'] as const)('a long last record with a stray quote and no line end is set aside whole: %s', async (parser) => {
+  const last = `"x"${'y'.repeat(5000)}`
+  const rejected: RejectedRecord[] = []
+  const rows = readCsv(file(`a,b\n1,z\n${last}`), { schema, parser, onBadRecord: { quarantine: (record) => void rejected.push(record) } })
+  expect(await run(pipe(rows, countRows()))).toBe(1)
+  expect(rejected.map(({ raw, reason }) => [raw!.length, reason.includes('after its closing quote')])).toEqual([[last.length, true]])
+})
+
 it('csv-parse keeps few fields beyond maxFields', async () => {
   const records: (readonly [number, number])[] = []
   const splitter = new CsvSplitter(resolveCsvOptions({ maxFields: 10 }), 'x', 0, 1, { record: ({ length }, _, end) => void records.push([length, end]), malformed: () => undefined })
