@@ -1,34 +1,22 @@
-import { bitmapBytes, failure, getBit, setBit, type MillraceError } from '@millrace/core'
-import type { Numbers, Stored, StoredSlots } from '../values/index.js'
+import { bitmapBytes, getBit } from '@millrace/core'
+import type { Stored, StoredSlots } from '../values/index.js'
+import { allOnes, both, gather, masked, MAX_VIEW_BYTES, MAX_VIEW_ITEMS, slots, tooLarge, tooManyItems, type ArrowStored } from './arrow-stored.js'
 import type { ArrowField } from './arrow-type.js'
+import { fixedValues, indexValues, MAX_EMPTY_ROWS, multiples, typed } from './arrow-values.js'
 import type { FlatTable } from './flat-table.js'
-
-/** A column of a record batch as it is stored: slots, lists of them, or the fields of structs, those that are needed, which are null where their struct is. */
-export type ArrowStored =
-  | ({ readonly is: 'slots' } & StoredSlots)
-  | { readonly is: 'lists'; readonly slots: number; readonly offsets: Int32Array; readonly validity: Uint8Array | undefined; readonly items: ArrowStored }
-  | { readonly is: 'struct'; readonly slots: number; readonly children: readonly (ArrowStored | undefined)[] }
 
 /** Inflates one buffer to `length` bytes. */
 export type Inflate = (input: Uint8Array, length: number) => Uint8Array
 
 /** Rows of a record batch beyond this are damage. */
 const MAX_ROWS = 2 ** 31 - 2
-/** Rows of values that take no bytes. */
-const MAX_EMPTY_ROWS = 1 << 24
 /** One buffer inflates to this at most: it would be allocated before it is known to be sound. */
 const MAX_BUFFER_BYTES = 2 ** 31 - 1
-/** Texts of views may share bytes, which become each text's own. */
-const MAX_VIEW_BYTES = 2 ** 30
-/** Views of lists may share items, which become each list's own. */
-const MAX_VIEW_ITEMS = 1 << 26
 /** Bytes of a text that stands in its view. */
 const INLINE = 12
 
 /** The values that dictionaries have so far, by their ids. */
 export type Dictionaries = ReadonlyMap<bigint, StoredSlots>
-
-const tooLarge = (problem: string, remedy: string): MillraceError => failure({ tag: 'Limit', code: 'COLUMN_TOO_LARGE', problem: `a column of one record batch holds ${problem}`, remedy: `Write smaller record batches: ${remedy}.` })
 
 const toInt32 = (offsets: BigInt64Array): Int32Array => {
   const last = offsets.at(-1) ?? 0n
@@ -81,16 +69,15 @@ export class ArrowBody {
     this.pass(field)
   }
 
-  /** Passes over a column, or over what it consists of. */
+  /** Passes over a column, or over what it consists of. Columns of nulls and of runs have no buffers of their own. */
   private pass(field: ArrowField): void {
     this.node++
     const layout = field.dictionary === undefined ? field.layout.as : 'fixed'
-    if (layout === 'null' || layout === 'run-end') this.buffer += 0
-    else if (layout === 'fixed-list' || layout === 'struct') this.buffer += 1
+    if (layout === 'fixed-list' || layout === 'struct') this.buffer += 1
     else if (layout === 'fixed' || layout === 'bits' || layout === 'list') this.buffer += 2
     else if (layout === 'bytes' || layout === 'list-view') this.buffer += 3
     else if (layout === 'view') this.buffer += 2 + (this.variadic[this.views++] ?? 0)
-    else this.buffer += field.layout.as === 'union' && field.layout.dense ? 2 : 1
+    else if (field.layout.as === 'union') this.buffer += field.layout.dense ? 2 : 1
     if (field.dictionary === undefined) for (const child of field.children) this.pass(child)
   }
 
@@ -129,10 +116,17 @@ export class ArrowBody {
       case 'list-view':
         return this.viewedLists(field, length, field.layout.large, validity)
       case 'struct':
-        return { is: 'struct', slots: length, children: field.children.map((child) => (this.needs(child) ? this.read(child, length, validity) : this.skip(child, length))) as (ArrowStored | undefined)[] }
+        return { is: 'struct', slots: length, children: field.children.map((child) => this.member(child, length, validity)) }
       default:
         throw new Error(`columns of the type ${field.type.name} are not read`)
     }
+  }
+
+  /** A field of a struct, where it is needed. */
+  private member(field: ArrowField, length: number, validity: Uint8Array | undefined): ArrowStored | undefined {
+    if (this.needs(field)) return this.read(field, length, validity)
+    this.skip(field, length)
+    return undefined
   }
 
   /** A column of the type Null, which has no buffers. */
@@ -291,136 +285,4 @@ export class ArrowBody {
     }
     return { is: 'slots', slots: length, stored: held.stored, validity: nulls, indices }
   }
-}
-
-const tooManyItems = (): MillraceError => tooLarge(`more than ${MAX_VIEW_ITEMS} items that its lists share`, 'so many is the most')
-
-/** The bits that both bitmaps have. */
-const both = (a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined => (a === undefined ? b : b === undefined ? a : a.map((byte, i) => byte & b[i]!))
-
-/** Slots that are null also where a struct around them is. */
-const masked = (stored: ArrowStored, above: Uint8Array | undefined): ArrowStored => {
-  if (above === undefined) return stored
-  if (stored.is !== 'struct') return { ...stored, validity: both(stored.validity, above) }
-  return { ...stored, children: stored.children.map((child) => child && masked(child, above)) }
-}
-
-const picked = (validity: Uint8Array | undefined, picks: Int32Array): Uint8Array | undefined => {
-  if (validity === undefined) return undefined
-  const bits = new Uint8Array(bitmapBytes(picks.length))
-  for (let i = 0; i < picks.length; i++) if (getBit(validity, picks[i]!)) setBit(bits, i)
-  return bits
-}
-
-/** Slots by their index, which has to be there, any number of times. @throws an error for texts and lists that become too large so */
-const gather = (stored: ArrowStored, picks: Int32Array): ArrowStored => {
-  if (stored.is === 'struct') return { ...stored, slots: picks.length, children: stored.children.map((child) => child && gather(child, picks)) }
-  const validity = picked(stored.validity, picks)
-  if (stored.is === 'slots') return { is: 'slots', slots: picks.length, validity, ...gatherValues(stored, picks) }
-  const offsets = new Int32Array(picks.length + 1)
-  for (const [i, pick] of picks.entries()) {
-    const end = offsets[i]! + stored.offsets[pick + 1]! - stored.offsets[pick]!
-    if (end > MAX_VIEW_ITEMS) throw tooManyItems()
-    offsets[i + 1] = end
-  }
-  const items = new Int32Array(offsets[picks.length]!)
-  for (const [i, pick] of picks.entries()) for (let at = offsets[i]!, item = stored.offsets[pick]!; at < offsets[i + 1]!; at++, item++) items[at] = item
-  return { is: 'lists', slots: picks.length, offsets, validity, items: gather(stored.items, items) }
-}
-
-/** The values stay where they are, as those of a dictionary. */
-const gatherValues = ({ stored, indices }: StoredSlots, picks: Int32Array): Pick<StoredSlots, 'stored' | 'indices'> => {
-  if (stored.is === 'bits' && indices === undefined) return { stored: { is: 'bits', length: picks.length, values: Uint8Array.from(picks, (pick) => stored.values[pick]!) }, indices }
-  const entries = indices === undefined ? picks : picks.map((pick) => indices[pick]!)
-  if (stored.is === 'bytes') {
-    let bytes = 0
-    for (const entry of entries) bytes += stored.offsets[entry + 1]! - stored.offsets[entry]!
-    if (bytes > MAX_VIEW_BYTES) throw tooLarge(`${bytes} bytes of texts that its rows share`, `they may be ${MAX_VIEW_BYTES}`)
-  }
-  return { stored, indices: entries }
-}
-
-/** Offsets of values that all have the same size. What takes no bytes may be said to be there any number of times. */
-const multiples = (length: number, size: number): Int32Array => {
-  if (size === 0 && length > MAX_EMPTY_ROWS) throw new Error(`a column says that it has ${length} values of no size`)
-  const offsets = new Int32Array(length + 1)
-  for (let row = 1; row <= length; row++) offsets[row] = row * size
-  return offsets
-}
-
-const allOnes = (length: number): Uint8Array => {
-  const bits = new Uint8Array(bitmapBytes(length))
-  for (let slot = 0; slot < length; slot++) setBit(bits, slot)
-  return bits
-}
-
-const slots = (length: number, validity: Uint8Array | undefined, stored: Stored): ArrowStored => ({ is: 'slots', slots: length, stored, validity, indices: undefined })
-
-/** A view of the bytes, or a copy of them where they stand at a wrong place for one. */
-const typed = <A>(array: { readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBufferLike, offset: number, length: number): A }, bytes: Uint8Array, length: number): A => {
-  const place = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice()
-  return new array(place.buffer, place.byteOffset, length)
-}
-
-const indexValues = (bytes: Uint8Array, length: number, width: number, signed: boolean): ArrayLike<number | bigint> => {
-  switch (width) {
-    case 1:
-      return signed ? typed(Int8Array, bytes, length) : typed(Uint8Array, bytes, length)
-    case 2:
-      return signed ? typed(Int16Array, bytes, length) : typed(Uint16Array, bytes, length)
-    case 4:
-      return signed ? typed(Int32Array, bytes, length) : typed(Uint32Array, bytes, length)
-    default:
-      return typed(BigInt64Array, bytes, length)
-  }
-}
-
-/** Other writers may leave anything where a row is null; our columns hold 0 there. Copies only where it must. */
-const zeroedNulls = <A extends Numbers>(values: A, validity: Uint8Array | undefined): A => {
-  if (validity === undefined) return values
-  let out: A | undefined
-  for (let row = 0; row < values.length; row++) {
-    // eslint-disable-next-line eqeqeq
-    if (getBit(validity, row) || values[row] == 0) continue
-    out ??= values.slice() as A
-    out[row] = (typeof values[row] === 'bigint' ? 0n : 0) as never
-  }
-  return out ?? values
-}
-
-const integerArrays = { Int8: Int8Array, Uint8: Uint8Array, Int16: Int16Array, Uint16: Uint16Array, Int32: Int32Array, Uint32: Int32Array, Int64: BigInt64Array, Uint64: BigInt64Array } as const
-
-const arrayFor = ({ type }: ArrowField, width: number): { readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBufferLike, offset: number, length: number): Numbers } | undefined => {
-  switch (type.is) {
-    case 'integer':
-      return integerArrays[`${type.signed ? 'Int' : 'Uint'}${type.bits}` as keyof typeof integerArrays]
-    case 'float':
-      return Float32Array
-    case 'double':
-      return Float64Array
-    case 'date':
-      return Int32Array
-    case 'instant':
-      return BigInt64Array
-    case 'decimal':
-      return width === 4 ? Int32Array : width === 8 ? BigInt64Array : undefined
-    default:
-      return undefined
-  }
-}
-
-const fixedValues = (field: ArrowField, bytes: Uint8Array, length: number, width: number, validity: Uint8Array | undefined): Stored => {
-  const array = arrayFor(field, width)
-  if (array !== undefined) return { is: 'numbers', length, values: zeroedNulls(typed(array, bytes, length), validity) }
-  if (field.type.is === 'decimal') return { is: 'words', length, words: decimalWords(bytes, length, width) }
-  return { is: 'bytes', length, offsets: multiples(length, width), bytes: bytes.subarray(0, length * width) }
-}
-
-/** Of decimals of 256 bits the lower 128: more digits than they hold have no kind of column. */
-const decimalWords = (bytes: Uint8Array, length: number, width: number): BigInt64Array => {
-  const words = typed(BigInt64Array, bytes, (length * width) / 8)
-  if (width === 16) return words
-  const low = new BigInt64Array(2 * length)
-  for (let slot = 0; slot < length; slot++) low.set(words.subarray(4 * slot, 4 * slot + 2), 2 * slot)
-  return low
 }

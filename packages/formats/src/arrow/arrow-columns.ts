@@ -1,6 +1,6 @@
 import { field, type Field } from '@millrace/core'
 import { fieldOf, type ToldColumn, type ValueType } from '../values/index.js'
-import type { ArrowStored } from './arrow-body.js'
+import type { ArrowStored } from './arrow-stored.js'
 import { holdsPlainValues, type ArrowField } from './arrow-type.js'
 
 /** A column of a file: one of its own, or what a struct, a map or a list of them holds of one name. */
