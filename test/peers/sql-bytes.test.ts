@@ -32,6 +32,28 @@ const garbageCollector = (): (() => void) => {
 /** What may differ: the sizes of batches, and so where they end. */
 const comparable = ({ rows, schema, rejected, error }: Outcome) => ({ rows, schema, rejected, error: error instanceof Error ? error.message : error })
 
+/** The bytes' way and that of the driver's values, of one server. */
+type Ways = readonly [SqlConnection, SqlConnection]
+
+/** Reads the table of other kinds under a schema, whose rows may be bad. */
+const sameEitherWay = async ([bytes, values]: Ways, schema: Schema, rows: number): Promise<void> => {
+  const one = await read(bytes, { table: 'other_kinds' }, schema, 'id')
+  const other = await read(values, { table: 'other_kinds' }, schema, 'id')
+  expect(one.rows.length + one.rejected.length).toBe(rows)
+  expect(comparable(one), Object.keys(schema).join(', ')).toEqual(comparable(other))
+}
+
+/** Resumes from each position of the bytes' way. */
+const resumedEitherWay = async (ways: Ways, source: SqlSource, orderBy: string, rows: number): Promise<void> => {
+  const whole = await read(ways[0], source, undefined, orderBy)
+  expect(whole.rows).toHaveLength(rows)
+  let before = 0
+  for (const [i, from] of whole.positions.entries()) {
+    before += whole.sizes[i]!
+    for (const connection of ways) expect((await read(connection, source, undefined, orderBy, { from })).rows).toEqual(whole.rows.slice(before))
+  }
+}
+
 /** An object of a driver with other members in the place of some. */
 const hide = <T extends object>(target: T, replaced: { readonly [name: string]: unknown }): T =>
   new Proxy(target, {
@@ -127,25 +149,14 @@ describeSqlServer('rows of MariaDB as bytes', 'mariadb', () => {
       { id: field.dictionary(field.int32()), tx: field.nullable(field.dictionary()), v: field.nullable(field.dictionary()), e: field.nullable(field.utf8()), t: field.nullable(field.utf8()) },
       { id: field.int64(), i16: field.int16(), tx: field.utf8() },
     ]
-    for (const schema of schemas) {
-      const one = await read(server.url, { table: 'other_kinds' }, schema, 'id')
-      const other = await read(plain(), { table: 'other_kinds' }, schema, 'id')
-      expect(one.rows.length + one.rejected.length).toBe(54)
-      expect(comparable(one), Object.keys(schema).join(', ')).toEqual(comparable(other))
-    }
+    for (const schema of schemas) await sameEitherWay([server.url, plain()], schema, 54)
   })
 
   test('resume from every position, on either way', async () => {
     await fill('resumed_bytes')
     for (const orderBy of ['id', 'u64']) {
       const source = `SELECT id, tx, CAST(18446744073709000000 + id AS UNSIGNED) AS u64 FROM resumed_bytes WHERE id <> 3`
-      const whole = await read(server.url, source, undefined, orderBy)
-      expect(whole.rows).toHaveLength(53)
-      let before = 0
-      for (const [i, from] of whole.positions.entries()) {
-        before += whole.sizes[i]!
-        for (const connection of [server.url, plain()]) expect((await read(connection, source, undefined, orderBy, { from })).rows).toEqual(whole.rows.slice(before))
-      }
+      await resumedEitherWay([server.url, plain()], source, orderBy, 53)
     }
   })
 
@@ -228,25 +239,14 @@ describeSqlServer('rows of PostgreSQL as bytes', 'postgres', () => {
       { id: field.dictionary(field.int32()), t: field.nullable(field.dictionary()), v: field.nullable(field.dictionary()), jb: field.nullable(field.utf8()) },
       { id: field.int64(), i2: field.int16(), t: field.utf8() },
     ]
-    for (const schema of schemas) {
-      const one = await read(server.url, { table: 'other_kinds' }, schema, 'id')
-      const other = await read(plain(), { table: 'other_kinds' }, schema, 'id')
-      expect(one.rows.length + one.rejected.length).toBe(204)
-      expect(comparable(one), Object.keys(schema).join(', ')).toEqual(comparable(other))
-    }
+    for (const schema of schemas) await sameEitherWay([server.url, plain()], schema, 204)
   })
 
   test('resume from every position, on either way', async () => {
     await fill('resumed_bytes')
     for (const orderBy of ['id', 'k']) {
       const source = "SELECT id, t, timestamptz '2024-01-01 00:00+00' + id * interval '1.5 us' AS k FROM resumed_bytes WHERE id < 300"
-      const whole = await read(server.url, source, undefined, orderBy)
-      expect(whole.rows).toHaveLength(33)
-      let before = 0
-      for (const [i, from] of whole.positions.entries()) {
-        before += whole.sizes[i]!
-        for (const connection of [server.url, plain()]) expect((await read(connection, source, undefined, orderBy, { from })).rows).toEqual(whole.rows.slice(before))
-      }
+      await resumedEitherWay([server.url, plain()], source, orderBy, 33)
     }
   })
 
